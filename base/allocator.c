@@ -1,0 +1,89 @@
+/* allocator.c - counted memory over malloc, mmap or the caller's functions. */
+#include "base/allocator.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+void
+allocator_init(struct allocator *allocator, const knackdb_allocator *functions)
+{
+    memset(allocator, 0, sizeof *allocator);
+    if (functions != NULL)
+        allocator->functions = *functions;
+}
+
+void *
+allocator_get(struct allocator *allocator, size_t bytes)
+{
+    void *memory;
+
+    if (allocator->functions.allocate != NULL)
+        memory = allocator->functions.allocate(allocator->functions.context, bytes);
+    else
+        memory = malloc(bytes);
+    if (memory != NULL)
+        atomic_fetch_add_explicit(&allocator->bytes, bytes, memory_order_relaxed);
+    return memory;
+}
+
+void *
+allocator_get_zeroed(struct allocator *allocator, size_t bytes)
+{
+    void *memory = allocator_get(allocator, bytes);
+
+    if (memory != NULL)
+        memset(memory, 0, bytes);
+    return memory;
+}
+
+void
+allocator_put(struct allocator *allocator, void *memory, size_t bytes)
+{
+    if (memory == NULL)
+        return;
+    atomic_fetch_sub_explicit(&allocator->bytes, bytes, memory_order_relaxed);
+    if (allocator->functions.allocate != NULL)
+        allocator->functions.release(allocator->functions.context, memory, bytes);
+    else
+        free(memory);
+}
+
+void *
+allocator_resize(struct allocator *allocator, void *memory, size_t old_bytes, size_t new_bytes)
+{
+    void *moved = allocator_get(allocator, new_bytes);
+
+    if (moved == NULL)
+        return NULL;
+    if (memory != NULL)
+        memcpy(moved, memory, old_bytes < new_bytes ? old_bytes : new_bytes);
+    allocator_put(allocator, memory, old_bytes);
+    return moved;
+}
+
+void *
+allocator_get_pages(struct allocator *allocator, size_t bytes)
+{
+    void *memory;
+
+    if (allocator->functions.allocate != NULL) {
+        memory = allocator->functions.allocate(allocator->functions.context, bytes);
+        if (memory != NULL)
+            memset(memory, 0, bytes);
+        return memory;
+    }
+    memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    return memory == MAP_FAILED ? NULL : memory;
+}
+
+void
+allocator_put_pages(struct allocator *allocator, void *memory, size_t bytes)
+{
+    if (memory == NULL)
+        return;
+    if (allocator->functions.allocate != NULL)
+        allocator->functions.release(allocator->functions.context, memory, bytes);
+    else
+        (void) munmap(memory, bytes);
+}

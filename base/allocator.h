@@ -1,0 +1,32 @@
+/* allocator.h - all memory of a store comes from here and is counted.
+ *
+ * Thread-safe where the caller's functions are. Sizes are handed back on release, so
+ * nothing is kept beside a block. `pages` are for arrays that are reserved whole and
+ * filled slowly: zeroed, page-aligned, and costing memory only where touched (unless
+ * the caller brought functions of his own: those are then asked, and the memory is
+ * cleared). Pages are not counted in `bytes`: their owner knows what it has touched. */
+#ifndef KNACKDB_BASE_ALLOCATOR_H
+#define KNACKDB_BASE_ALLOCATOR_H
+
+#include <knackdb.h>
+
+#include <stdatomic.h>
+
+struct allocator {
+    knackdb_allocator functions; /* allocate == NULL: malloc and mmap */
+    _Atomic uint64_t  bytes;     /* in use, without pages; relaxed, a figure for people */
+};
+
+void allocator_init(struct allocator *allocator, const knackdb_allocator *functions);
+
+void *allocator_get(struct allocator *allocator, size_t bytes);    /* NULL when there is none; bytes > 0 */
+void *allocator_get_zeroed(struct allocator *allocator, size_t bytes);
+void  allocator_put(struct allocator *allocator, void *memory, size_t bytes); /* NULL is accepted */
+
+/* Moves a block of old_bytes (0: none yet) into one of new_bytes; on failure the old one stays. */
+void *allocator_resize(struct allocator *allocator, void *memory, size_t old_bytes, size_t new_bytes);
+
+void *allocator_get_pages(struct allocator *allocator, size_t bytes);
+void  allocator_put_pages(struct allocator *allocator, void *memory, size_t bytes);
+
+#endif

@@ -1,0 +1,114 @@
+/* store.h - all tables of one open store, in memory: the face of core.
+ *
+ * One writer at a time (a mutex inside) and any number of readers without a lock,
+ * each through a view: one moment of the store, numbered by its newest commit.
+ * docs/ARCHITECTURE.md tells the way of a row; table.h how it is kept. */
+#ifndef KNACKDB_CORE_STORE_H
+#define KNACKDB_CORE_STORE_H
+
+#include "base/allocator.h"
+#include "core/commit.h"
+#include "core/commit_log.h"
+#include "schema/schema.h"
+
+struct store;
+
+/* `schema` must outlive the store. */
+knackdb_status store_new(struct allocator *allocator, const struct schema *schema, struct store **ret_store,
+                         knackdb_error *error);
+void           store_free(struct store *store); /* NULL is accepted; no view may be open */
+
+/* Commits go to this log from now on; NULL for none. */
+void store_set_log(struct store *store, struct commit_log *log);
+
+/* A store past this many bytes fails with KNACKDB_FULL; 0: no limit. */
+void store_set_memory_limit(struct store *store, uint64_t bytes);
+
+const struct schema *store_schema(const struct store *store);
+struct allocator    *store_allocator(const struct store *store);
+uint64_t             store_sequence(const struct store *store); /* newest commit */
+
+/* ---- writing; any thread. ret_sequence (may be NULL): the commit that did it ---- */
+
+struct assignment {
+    uint32_t      column;
+    bool          adds; /* INTEGER only: add value.as.integer to what is there, NULL counting as 0 */
+    knackdb_value value;
+};
+
+knackdb_status store_put_rows(struct store *store, uint32_t table, const knackdb_value *values, size_t column_count,
+                              size_t row_count, uint32_t flags, int64_t *ret_ids, uint64_t *ret_sequence,
+                              knackdb_error *error);
+
+/* The row that key `key_index` names (key_values: one for each of its columns). NOT_FOUND where there is none. */
+knackdb_status store_update(struct store *store, uint32_t table, uint32_t key_index, const knackdb_value *key_values,
+                            const struct assignment *assignments, size_t count, uint64_t *ret_sequence,
+                            knackdb_error *error);
+
+knackdb_status store_delete(struct store *store, uint32_t table, int64_t id, uint64_t *ret_sequence,
+                            knackdb_error *error);
+
+struct clean_up {
+    uint32_t table;
+    double   before; /* rows whose age column is below this go */
+};
+/* Several tables in one commit. No commit (ret_sequence 0) where nothing is that old. */
+knackdb_status store_clean_up(struct store *store, const struct clean_up *tables, size_t count, uint64_t *ret_deleted,
+                              uint64_t *ret_sequence, knackdb_error *error);
+
+/* ---- loading, before the store is shared: no log is written, no rules are applied ---- */
+
+/* Adds a row as it is; `values` holds every column of the schema, the id first. CORRUPT where a key is there already. */
+knackdb_status store_load_row(struct store *store, uint32_t table, const knackdb_value *values, knackdb_error *error);
+
+/* Where the loaded rows come from: the newest commit they hold, and the next id of each table. */
+void    store_load_sequence(struct store *store, uint64_t sequence);
+void    store_load_next_id(struct store *store, uint32_t table, int64_t next_id);
+int64_t store_next_id(const struct store *store, uint32_t table); /* exact only while no writer is at work */
+
+/* Applies a commit read from a log. Its sequence must be the next one (CORRUPT otherwise). */
+knackdb_status store_apply(struct store *store, const struct commit_map *map, uint64_t sequence, int64_t time_us,
+                           const void *payload, size_t payload_bytes, knackdb_error *error);
+
+/* ---- reading; any thread ---- */
+
+/* One moment. Small; lives where the caller puts it; belongs to one thread at a time. */
+struct view {
+    struct store *store;
+    uint64_t      sequence; /* sees every commit up to this one */
+    uint32_t      slot;     /* of epoch.h */
+};
+
+/* NO_MEMORY only where more views are open than ever before and no slot can be added. */
+knackdb_status view_begin(struct store *store, struct view *ret_view, knackdb_error *error);
+void           view_end(struct view *view);
+
+typedef uint32_t row_number; /* chunk number << 16 | place in the chunk */
+#define ROW_NONE UINT32_MAX
+
+/* NOT_FOUND where the view sees none. */
+knackdb_status view_find_by_key(const struct view *view, uint32_t table, uint32_t key_index,
+                                const knackdb_value *key_values, row_number *ret_row);
+
+knackdb_value view_cell(const struct view *view, uint32_t table, row_number row, uint32_t column);
+void          view_cells(const struct view *view, uint32_t table, row_number row, size_t column_count,
+                         knackdb_value *ret_values);
+
+/* The first row from `from` on that the view sees, in the order stored; ROW_NONE at the end. Start with 0, go on
+ * with the row after the one given. */
+row_number view_next_row(const struct view *view, uint32_t table, row_number from);
+
+/* ---- figures ---- */
+
+struct store_table_figures {
+    uint64_t row_count, version_count, memory_bytes;
+};
+struct store_figures {
+    struct store_table_figures tables[KNACKDB_TABLES_MAX];
+    uint64_t column_bytes, text_bytes, index_bytes, cache_bytes, other_bytes;
+    uint64_t cache_hits, cache_misses, cache_entries;
+    uint64_t sequence, reader_count, oldest_reader_sequence;
+};
+void store_get_figures(struct store *store, struct store_figures *ret_figures);
+
+#endif
