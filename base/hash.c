@@ -13,10 +13,7 @@ hash_bytes(const void *data, size_t bytes, uint64_t seed)
 uint64_t
 hash_pieces(const struct hash_piece *pieces, size_t count, uint64_t seed)
 {
-    XXH3_state_t state;
-
-    XXH3_64bits_reset_withSeed(&state, seed);
     for (size_t i = 0; i < count; i++)
-        XXH3_64bits_update(&state, pieces[i].data, pieces[i].bytes);
-    return XXH3_64bits_digest(&state);
+        seed = XXH3_64bits_withSeed(pieces[i].data, pieces[i].bytes, seed);
+    return seed;
 }

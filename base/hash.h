@@ -8,7 +8,8 @@
 /* XXH3-64 with a seed. Stored on disk: never change it. */
 uint64_t hash_bytes(const void *data, size_t bytes, uint64_t seed);
 
-/* The same over several pieces in turn. */
+/* Several pieces in turn, each seeded with the hash of the one before: no copy, and no
+ * streaming state, which would cost more than a short record does. Stored on disk too. */
 struct hash_piece {
     const void *data;
     size_t      bytes;

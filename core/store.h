@@ -74,14 +74,18 @@ knackdb_status store_apply(struct store *store, const struct commit_map *map, ui
 
 /* One moment. Small; lives where the caller puts it; belongs to one thread at a time. */
 struct view {
-    struct store *store;
-    uint64_t      sequence; /* sees every commit up to this one */
-    uint32_t      slot;     /* of epoch.h */
+    struct store      *store;
+    uint64_t           sequence; /* sees every commit up to this one */
+    struct epoch_slot *slot;     /* of epoch.h: what keeps it from being freed under us */
 };
 
 /* NO_MEMORY only where more views are open than ever before and no slot can be added. */
 knackdb_status view_begin(struct store *store, struct view *ret_view, knackdb_error *error);
 void           view_end(struct view *view);
+
+/* VIEW_OWNER_BYTES of memory, aligned to 16, that belong to whoever holds the view until view_end(). */
+#define VIEW_OWNER_BYTES 192
+void *view_owner_memory(const struct view *view);
 
 typedef uint32_t row_number; /* chunk number << 16 | place in the chunk */
 #define ROW_NONE UINT32_MAX

@@ -1,0 +1,184 @@
+/* table.h - one table in memory: chunks of column arrays, versions of rows, indexes.
+ *
+ * Rows are only ever added. A chunk holds 65,536 of them, one array a column, and never
+ * moves, so a pointer into it stays good as long as a view. Address space for the
+ * whole chunk is reserved at once; memory arrives as it is touched.
+ *
+ *     row_number = chunk << 16 | place
+ *
+ *     chunk     id        task_type  ...  birth    end      link[key]...
+ *               [i64]     [u32]           [u64]    [u64]    [u32]
+ *
+ * A change of a row adds a new version and stamps the old one's end; a row carries the
+ * commit of its birth and of its end, and a view of commit C sees it if birth <= C < end.
+ * So batches are atomic, a view never changes, and a snapshot is a view like any other.
+ *
+ * For each key of the table (id first) an index leads to the newest row that ever
+ * held a key value, and the row's link for that key leads to the one that held it before: a view
+ * of an earlier moment follows the links to the version it sees.
+ *
+ * NULL costs no bitmap: NaN (which is refused as a value) in REAL columns, code 0
+ * in dictionary columns, a null pointer in TEXT_OWN columns, INT64_MIN in INTEGER
+ * columns. A true INT64_MIN is marked in `exact`, an array that stays untouched, and so takes
+ * no memory, until there is one.
+ *
+ * T1  One writer (store.h's mutex). It fills a row's cells, birth, end and links before it
+ *     stores row_end or an index slot or a posting count (release). A reader gets row
+ *     numbers from those alone (acquire), so it sees the cells; they never change.
+ * T2  end and birth are the only fields of a published row that change. The writer stamps
+ *     ends with the commit under way, C + 1, then publishes C + 1 (store.h, release). A
+ *     view loaded the sequence with acquire, so it sees every end up to its own commit;
+ *     whether it sees later ones makes no difference to it.
+ * T3  A commit that fails leaves its rows with birth BIRTH_NEVER, which no view sees, and
+ *     restores the ends it stamped. Indexes may lead to such rows; their links go on. */
+#ifndef KNACKDB_CORE_TABLE_H
+#define KNACKDB_CORE_TABLE_H
+
+#include "core/dictionary.h"
+#include "core/store.h"
+
+#define CHUNK_ROW_BITS  16
+#define CHUNK_ROWS      ((uint32_t) 1 << CHUNK_ROW_BITS)
+#define CHUNK_ROW_MASK  (CHUNK_ROWS - 1)
+#define TABLE_CHUNKS    65535u /* so that ROW_NONE is no row, and value + 1 fits an index slot */
+
+#define END_NEVER   UINT64_MAX /* alive */
+#define BIRTH_NEVER UINT64_MAX
+
+#define INTEGER_NULL INT64_MIN
+
+struct chunk {
+    unsigned char     *arrays; /* pages; column c's begins at table_data.offsets[c] */
+    struct text_arena  texts;  /* of TEXT_OWN columns */
+};
+
+struct table_data {
+    const struct table *definition;
+    struct epochs      *epochs;
+
+    /* Byte offsets of the arrays within a chunk, and its whole size. */
+    size_t offsets[KNACKDB_COLUMNS_MAX];
+    size_t births_offset, ends_offset, exact_offset, links_offset[SCHEMA_KEYS_MAX];
+    size_t chunk_bytes;
+    size_t row_bytes; /* touched for each row */
+
+    struct chunk     *chunks; /* pages: room for all, touched as they come */
+    _Atomic uint32_t  row_end; /* rows added; the next row number */
+
+    struct dictionary *dictionaries; /* one a column; used where storage says so */
+    struct index       keys[SCHEMA_KEYS_MAX];
+
+    int64_t          next_id;       /* the writer's; past the largest ever used */
+    _Atomic uint64_t living;        /* rows alive at the newest commit */
+    _Atomic uint64_t last_change;   /* newest commit that touched the table */
+};
+
+knackdb_status table_data_init(struct table_data *table, const struct table *definition, struct epochs *epochs,
+                               knackdb_error *error);
+void           table_data_clear(struct table_data *table);
+
+static inline const struct chunk *
+table_chunk(const struct table_data *table, row_number row)
+{
+    return &table->chunks[row >> CHUNK_ROW_BITS];
+}
+
+/* The array of a column, from the place of `row` on. */
+#define TABLE_AT(table, row, offset, type) \
+    ((type *) (void *) (table_chunk(table, row)->arrays + (offset)) + ((row) & CHUNK_ROW_MASK))
+
+static inline bool
+table_row_visible(const struct table_data *table, row_number row, uint64_t sequence)
+{
+    return atomic_load_explicit(TABLE_AT(table, row, table->births_offset, _Atomic uint64_t), memory_order_relaxed)
+               <= sequence
+           && atomic_load_explicit(TABLE_AT(table, row, table->ends_offset, _Atomic uint64_t), memory_order_relaxed)
+                  > sequence;
+}
+
+static inline bool
+column_is_dictionary(const struct column *column)
+{
+    return column->type == KNACKDB_TEXT && column->storage == TEXT_DICTIONARY;
+}
+
+static inline int64_t
+table_integer(const struct table_data *table, row_number row, uint32_t column)
+{
+    return *TABLE_AT(table, row, table->offsets[column], int64_t);
+}
+
+static inline double
+table_real(const struct table_data *table, row_number row, uint32_t column)
+{
+    return *TABLE_AT(table, row, table->offsets[column], double);
+}
+
+static inline uint32_t
+table_code(const struct table_data *table, row_number row, uint32_t column)
+{
+    return *TABLE_AT(table, row, table->offsets[column], uint32_t);
+}
+
+/* Text of either storage; the NULL text for NULL. */
+static inline knackdb_text
+table_text(const struct table_data *table, row_number row, uint32_t column)
+{
+    if (table->definition->columns[column].storage == TEXT_DICTIONARY)
+        return dictionary_text(&table->dictionaries[column], table_code(table, row, column));
+    return stored_text_view(*TABLE_AT(table, row, table->offsets[column], const struct stored_text *));
+}
+
+/* False for NULL; INTEGER columns only. */
+static inline bool
+table_integer_given(const struct table_data *table, row_number row, uint32_t column, int64_t *ret_integer)
+{
+    int64_t integer = table_integer(table, row, column);
+
+    *ret_integer = integer;
+    return integer != INTEGER_NULL
+           || (*TABLE_AT(table, row, table->exact_offset, uint64_t) >> column & 1) != 0;
+}
+
+knackdb_value table_cell(const struct table_data *table, row_number row, uint32_t column);
+
+/* ---- keys ---- */
+
+/* A key value ready to be searched for. */
+struct key_search {
+    uint64_t hash;
+    uint32_t count;
+    int64_t  integers[SCHEMA_KEY_COLUMNS_MAX]; /* id, or a dictionary code */
+    knackdb_text texts[SCHEMA_KEY_COLUMNS_MAX];
+};
+
+/* False where no row can have it: a part is NULL, or a text that the dictionary does not know. */
+bool key_search_init(struct key_search *search, const struct table_data *table, uint32_t key_index,
+                     const knackdb_value *key_values);
+/* From the values of a whole row. */
+bool key_search_init_row(struct key_search *search, const struct table_data *table, uint32_t key_index,
+                         const knackdb_value *values);
+
+/* The newest row that ever held the key, alive or not; ROW_NONE. */
+row_number table_key_head(const struct table_data *table, uint32_t key_index, const struct key_search *search);
+/* The row that holds it at a moment; ROW_NONE. */
+row_number table_key_find(const struct table_data *table, uint32_t key_index, const struct key_search *search,
+                          uint64_t sequence);
+
+/* ---- the writer's ---- */
+
+/* Adds a row with every column of `values` (in column order), or, with `from` not ROW_NONE, a
+ * version of that row with the columns of `changed` (bits) taken from `values`. It is born
+ * with commit `sequence`. On failure nothing is to be seen of it. */
+knackdb_status table_add_row(struct table_data *table, const knackdb_value *values, row_number from, uint64_t changed,
+                             uint64_t sequence, row_number *ret_row, knackdb_error *error);
+
+void table_end_row(struct table_data *table, row_number row, uint64_t sequence);
+void table_restore_row(struct table_data *table, row_number row); /* undoes the above */
+void table_forget_rows(struct table_data *table, row_number first); /* T3: all from `first` on */
+
+uint64_t table_column_bytes(const struct table_data *table);
+uint64_t table_text_bytes(const struct table_data *table);
+uint64_t table_index_bytes(const struct table_data *table);
+
+#endif

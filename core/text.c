@@ -1,0 +1,57 @@
+/* text.c - a bump allocator: text is never freed alone, so nothing is kept beside it. */
+#include "core/text.h"
+
+struct text_block {
+    struct text_block *older;
+    size_t             bytes; /* with this header */
+};
+
+#define BLOCK_BYTES_MIN ((size_t) 4096)
+#define BLOCK_BYTES_MAX ((size_t) 1 << 20)
+
+const struct stored_text *
+text_arena_add(struct text_arena *arena, struct allocator *allocator, knackdb_text text)
+{
+    uint32_t       length = (uint32_t) text.length;
+    size_t         needed = sizeof length + text.length;
+    unsigned char *to;
+
+    if (arena->newest == NULL || arena->newest->bytes - arena->used < needed) {
+        uint64_t           total = atomic_load_explicit(&arena->bytes, memory_order_relaxed);
+        /* An eighth of what is there: little is wasted at any size, and blocks stay few. */
+        size_t             bytes = total / 8 < BLOCK_BYTES_MIN   ? BLOCK_BYTES_MIN
+                                   : total / 8 > BLOCK_BYTES_MAX ? BLOCK_BYTES_MAX
+                                                                 : (size_t) total / 8;
+        struct text_block *block;
+
+        if (bytes < sizeof *block + needed)
+            bytes = sizeof *block + needed;
+        block = allocator_get(allocator, bytes);
+        if (block == NULL)
+            return NULL;
+        block->older = arena->newest;
+        block->bytes = bytes;
+        arena->newest = block;
+        arena->used = sizeof *block;
+        atomic_store_explicit(&arena->bytes, total + bytes, memory_order_relaxed);
+    }
+    to = (unsigned char *) arena->newest + arena->used;
+    memcpy(to, &length, sizeof length);
+    if (length != 0)
+        memcpy(to + sizeof length, text.data, length);
+    arena->used += needed;
+    return (const struct stored_text *) to;
+}
+
+void
+text_arena_clear(struct text_arena *arena, struct allocator *allocator)
+{
+    while (arena->newest != NULL) {
+        struct text_block *older = arena->newest->older;
+
+        allocator_put(allocator, arena->newest, arena->newest->bytes);
+        arena->newest = older;
+    }
+    arena->used = 0;
+    atomic_store_explicit(&arena->bytes, 0, memory_order_relaxed);
+}

@@ -1,0 +1,60 @@
+/* text.h - text that stays where it is put, and the arena that holds it.
+ *
+ * A stored text is one block: its length in four bytes, then its bytes. A cell of a
+ * column is a pointer to that block, so the length costs no second cache miss, and a new
+ * version of a row shares the text of the old one. NULL is the null pointer; the
+ * empty string is a block of length 0. */
+#ifndef KNACKDB_CORE_TEXT_H
+#define KNACKDB_CORE_TEXT_H
+
+#include "base/allocator.h"
+
+#include <string.h>
+
+struct stored_text; /* u32 length, bytes; at any address */
+
+static inline knackdb_text
+stored_text_view(const struct stored_text *stored)
+{
+    knackdb_text text = { NULL, 0 };
+    uint32_t     length;
+
+    if (stored != NULL) {
+        memcpy(&length, stored, sizeof length);
+        text.data = (const char *) stored + sizeof length;
+        text.length = length;
+    }
+    return text;
+}
+
+static inline bool
+text_equal(knackdb_text a, knackdb_text b)
+{
+    return a.length == b.length && (a.data == NULL) == (b.data == NULL)
+           && (a.length == 0 || memcmp(a.data, b.data, a.length) == 0);
+}
+
+/* By bytes, NULL before everything. */
+static inline int
+text_compare(knackdb_text a, knackdb_text b)
+{
+    size_t shorter = a.length < b.length ? a.length : b.length;
+    int    order;
+
+    if (a.data == NULL || b.data == NULL)
+        return (a.data != NULL) - (b.data != NULL);
+    order = shorter != 0 ? memcmp(a.data, b.data, shorter) : 0;
+    return order != 0 ? order : (a.length > b.length) - (a.length < b.length);
+}
+
+/* Grows by blocks that never move; freed as a whole. One writer. */
+struct text_arena {
+    struct text_block *newest;
+    size_t             used;  /* of the newest block */
+    _Atomic uint64_t   bytes; /* of all blocks; read by figures */
+};
+
+const struct stored_text *text_arena_add(struct text_arena *arena, struct allocator *allocator, knackdb_text text);
+void                      text_arena_clear(struct text_arena *arena, struct allocator *allocator);
+
+#endif
