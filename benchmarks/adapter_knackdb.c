@@ -1,0 +1,291 @@
+/* adapter_knackdb.c - knackdb with every option at its default: the log is on, a
+ * store that returned survives a killed process. Reads go through a read view, the
+ * way that copies nothing, opened and ended anew for every question. */
+#include "adapter.h"
+#include "failure.h"
+
+#include <knackdb.h>
+#include <stdlib.h>
+
+struct engine_store {
+    knackdb         *db;
+    knackdb_pattern *batch; /* conversion space, kept from call to call */
+    knackdb_metric  *metric_batch;
+    size_t           batch_capacity;
+    size_t           metric_batch_capacity;
+};
+
+static void
+check(knackdb_status status, const char *what, const knackdb_error *error)
+{
+    if (status != KNACKDB_OK)
+        fail("knackdb: %s: %s: %s", what, knackdb_status_text(status), error != NULL ? error->message : "");
+}
+
+static void *
+engine_open(const char *directory)
+{
+    struct engine_store *store = calloc(1, sizeof *store);
+    knackdb_error         error;
+
+    if (store == NULL)
+        fail("no memory");
+    check(knackdb_open(directory, NULL, &store->db, &error), "open", &error);
+    return store;
+}
+
+static void
+engine_close(void *handle)
+{
+    struct engine_store *store = handle;
+    knackdb_error         error;
+
+    check(knackdb_close(store->db, &error), "close", &error);
+    free(store->batch);
+    free(store->metric_batch);
+    free(store);
+}
+
+static knackdb_text
+given(struct text text)
+{
+    knackdb_text lent = { text.data, text.length };
+    return lent;
+}
+
+static struct text
+taken(knackdb_text text)
+{
+    struct text lent = { text.data, text.length };
+    return lent;
+}
+
+static void
+pattern_from_row(const struct pattern_row *row, knackdb_pattern *ret_pattern)
+{
+    knackdb_pattern pattern = {
+        .id = 0, /* the store chooses */
+        .task_type = given(row->task_type),
+        .pattern_used = given(row->pattern_used),
+        .execution_time = row->execution_time,
+        .success_rate = row->success_rate,
+        .confidence_score = row->confidence_score,
+        .agent_count = row->agent_count,
+        .complexity_level = given(row->complexity_level),
+        .tools_used = given(row->tools_used),
+        .context_factors = given(row->context_factors),
+        .created_at = row->created_at,
+        .updated_at = row->updated_at,
+        .usage_count = row->usage_count,
+    };
+    *ret_pattern = pattern;
+}
+
+static void
+engine_pattern_store(void *handle, const struct pattern_row *row)
+{
+    struct engine_store *store = handle;
+    knackdb_pattern       pattern;
+    knackdb_error         error;
+
+    pattern_from_row(row, &pattern);
+    check(knackdb_pattern_store(store->db, &pattern, NULL, &error), "store", &error);
+}
+
+static void
+engine_patterns_store(void *handle, const struct pattern_row *rows, size_t count)
+{
+    struct engine_store *store = handle;
+    knackdb_error         error;
+
+    if (count > store->batch_capacity) {
+        free(store->batch);
+        store->batch = calloc(count, sizeof *store->batch);
+        if (store->batch == NULL)
+            fail("no memory");
+        store->batch_capacity = count;
+    }
+    for (size_t i = 0; i < count; i++)
+        pattern_from_row(&rows[i], &store->batch[i]);
+    check(knackdb_patterns_store(store->db, store->batch, count, KNACKDB_STORE_REPLACE, NULL, &error), "store batch",
+          &error);
+}
+
+static void
+engine_metrics_store(void *handle, const struct metric_row *rows, size_t count)
+{
+    struct engine_store *store = handle;
+    knackdb_error         error;
+
+    if (count > store->metric_batch_capacity) {
+        free(store->metric_batch);
+        store->metric_batch = calloc(count, sizeof *store->metric_batch);
+        if (store->metric_batch == NULL)
+            fail("no memory");
+        store->metric_batch_capacity = count;
+    }
+    for (size_t i = 0; i < count; i++) {
+        knackdb_metric metric = {
+            .component_name = given(rows[i].component_name),
+            .metric_name = given(rows[i].metric_name),
+            .metric_value = rows[i].metric_value,
+            .baseline_value = rows[i].baseline_value,
+            .measured_at = rows[i].measured_at,
+            .nulls = KNACKDB_BIT(KNACKDB_METRIC_IMPROVEMENT_PERCENTAGE) |
+                     KNACKDB_BIT(KNACKDB_METRIC_SAMPLE_COUNT) | KNACKDB_BIT(KNACKDB_METRIC_CONFIDENCE_INTERVAL),
+        };
+        store->metric_batch[i] = metric;
+    }
+    check(knackdb_metrics_store(store->db, store->metric_batch, count, KNACKDB_STORE_REPLACE, NULL, &error),
+          "store metrics", &error);
+}
+
+static bool
+engine_pattern_read(void *handle, int64_t id, see_pattern see, void *context)
+{
+    struct engine_store *store = handle;
+    knackdb_read         *read;
+    knackdb_row           place;
+    knackdb_status        status;
+
+    check(knackdb_read_begin(store->db, &read, NULL), "read", NULL);
+    status = knackdb_read_by_id(read, KNACKDB_EXECUTION_PATTERNS, id, &place);
+    if (status == KNACKDB_OK) {
+        knackdb_pattern    pattern;
+        struct pattern_row row;
+
+        knackdb_read_pattern(read, place, &pattern);
+        row.id = pattern.id;
+        row.task_type = taken(pattern.task_type);
+        row.pattern_used = taken(pattern.pattern_used);
+        row.execution_time = pattern.execution_time;
+        row.success_rate = pattern.success_rate;
+        row.confidence_score = pattern.confidence_score;
+        row.agent_count = pattern.agent_count;
+        row.complexity_level = taken(pattern.complexity_level);
+        row.tools_used = taken(pattern.tools_used);
+        row.context_factors = taken(pattern.context_factors);
+        row.created_at = pattern.created_at;
+        row.updated_at = pattern.updated_at;
+        row.usage_count = pattern.usage_count;
+        see(context, &row);
+    }
+    knackdb_read_end(read);
+    return status == KNACKDB_OK;
+}
+
+static void
+engine_patterns_top(void *handle, const struct top_query *query, see_pattern see, void *context)
+{
+    struct engine_store *store = handle;
+    knackdb_condition     conditions[3] = {
+        knackdb_where(KNACKDB_PATTERN_TASK_TYPE, KNACKDB_EQUAL, knackdb_value_text(given(query->task_type))),
+        knackdb_where_at_least(KNACKDB_PATTERN_SUCCESS_RATE, query->success_rate_min),
+        knackdb_where_at_least(KNACKDB_PATTERN_CONFIDENCE_SCORE, query->confidence_score_min),
+    };
+    knackdb_query question = {
+        .table = KNACKDB_EXECUTION_PATTERNS,
+        .conditions = conditions,
+        .condition_count = 3,
+        .order = { { .column = KNACKDB_PATTERN_CONFIDENCE_SCORE, .descending = true } },
+        .order_count = 1,
+        .limit = query->limit,
+    };
+    knackdb_read *read;
+    knackdb_rows  rows;
+    knackdb_error error;
+
+    check(knackdb_read_begin(store->db, &read, &error), "read", &error);
+    check(knackdb_read_find(read, &question, &rows, &error), "top", &error);
+    for (size_t i = 0; i < rows.count; i++) {
+        knackdb_value id = knackdb_read_value(read, KNACKDB_EXECUTION_PATTERNS, rows.rows[i], KNACKDB_PATTERN_ID);
+        knackdb_value used =
+            knackdb_read_value(read, KNACKDB_EXECUTION_PATTERNS, rows.rows[i], KNACKDB_PATTERN_PATTERN_USED);
+        knackdb_value confidence =
+            knackdb_read_value(read, KNACKDB_EXECUTION_PATTERNS, rows.rows[i], KNACKDB_PATTERN_CONFIDENCE_SCORE);
+        struct pattern_row row = { .id = id.as.integer,
+                                   .pattern_used = taken(used.as.text),
+                                   .confidence_score = confidence.as.real };
+        see(context, &row);
+    }
+    knackdb_read_end(read);
+}
+
+static void
+engine_metrics_history(void *handle, const struct history_query *query, see_metric see, void *context)
+{
+    struct engine_store *store = handle;
+    knackdb_condition     conditions[2] = {
+        knackdb_where(KNACKDB_METRIC_COMPONENT_NAME, KNACKDB_EQUAL,
+                      knackdb_value_text(given(query->component_name))),
+        knackdb_where(KNACKDB_METRIC_METRIC_NAME, KNACKDB_EQUAL, knackdb_value_text(given(query->metric_name))),
+    };
+    knackdb_query question = {
+        .table = KNACKDB_PERFORMANCE_METRICS,
+        .conditions = conditions,
+        .condition_count = 2,
+        .order = { { .column = KNACKDB_METRIC_MEASURED_AT, .descending = true },
+                   { .column = KNACKDB_METRIC_ID, .descending = true } },
+        .order_count = 2,
+        .limit = query->limit,
+    };
+    knackdb_read *read;
+    knackdb_rows  rows;
+    knackdb_error error;
+
+    check(knackdb_read_begin(store->db, &read, &error), "read", &error);
+    check(knackdb_read_find(read, &question, &rows, &error), "history", &error);
+    for (size_t i = 0; i < rows.count; i++) {
+        knackdb_metric metric;
+
+        knackdb_read_metric(read, rows.rows[i], &metric);
+        struct metric_row row = { .id = metric.id,
+                                  .metric_value = metric.metric_value,
+                                  .baseline_value = metric.baseline_value,
+                                  .measured_at = metric.measured_at };
+        see(context, &row);
+    }
+    knackdb_read_end(read);
+}
+
+static uint64_t
+engine_pattern_count(void *handle)
+{
+    struct engine_store *store = handle;
+    knackdb_query         all = { .table = KNACKDB_EXECUTION_PATTERNS };
+    knackdb_read         *read;
+    knackdb_error         error;
+    uint64_t              count;
+
+    check(knackdb_read_begin(store->db, &read, &error), "read", &error);
+    check(knackdb_read_count(read, &all, &count, &error), "count", &error);
+    knackdb_read_end(read);
+    return count;
+}
+
+static void
+engine_settle(void *handle)
+{
+    struct engine_store *store = handle;
+    knackdb_error         error;
+
+    check(knackdb_snapshot(store->db, &error), "snapshot", &error);
+}
+
+const struct adapter adapter_knackdb = {
+    .name = "knackdb",
+    .title = "knackdb",
+    .how = "every option at its default: replay log on, rows survive a killed process",
+    .is_kept = true,
+    .version = knackdb_version,
+    .open = engine_open,
+    .close = engine_close,
+    .pattern_store = engine_pattern_store,
+    .patterns_store = engine_patterns_store,
+    .metrics_store = engine_metrics_store,
+    .pattern_read = engine_pattern_read,
+    .patterns_top = engine_patterns_top,
+    .metrics_history = engine_metrics_history,
+    .pattern_count = engine_pattern_count,
+    .settle = engine_settle,
+};

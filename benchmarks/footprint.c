@@ -1,0 +1,103 @@
+/* footprint.c - resident memory of a store, from /proc/self/smaps_rollup.
+ *
+ * A heap that was used before gives no honest figure: freed memory is used again
+ * without growing anything. So a fresh process does nothing but fill one store, row
+ * by row, and looks at its own growth between "everything is ready" and "everything
+ * is stored". The block that rows are made in is touched before the first look. */
+#include "footprint.h"
+
+#include "directory.h"
+#include "failure.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define BLOCK_ROWS 1000
+
+static struct footprint
+look(void)
+{
+    FILE            *file = fopen("/proc/self/smaps_rollup", "r");
+    struct footprint now = { 0, 0 };
+    char             line[256];
+    double           kilobytes;
+
+    if (file == NULL)
+        fail("/proc/self/smaps_rollup: %s", strerror(errno));
+    while (fgets(line, sizeof line, file) != NULL) {
+        if (sscanf(line, "Rss: %lf kB", &kilobytes) == 1)
+            now.resident_mb = kilobytes * 1024 / 1e6;
+        else if (sscanf(line, "Anonymous: %lf kB", &kilobytes) == 1)
+            now.anonymous_mb = kilobytes * 1024 / 1e6;
+    }
+    fclose(file);
+    return now;
+}
+
+void
+footprint_child(const struct adapter *adapter, uint64_t seed, uint64_t rows, const char *directory)
+{
+    struct workload     *workload = workload_new(seed);
+    struct pattern_block block;
+    struct footprint     before, after;
+    void                *store;
+
+    pattern_block_init(&block, BLOCK_ROWS);
+    workload_patterns(workload, 0, BLOCK_ROWS, &block);
+    (void) look(); /* so that stdio has its buffers, too */
+    before = look();
+
+    store = adapter->open(directory);
+    for (uint64_t first = 0; first < rows; first += BLOCK_ROWS) {
+        size_t count = rows - first < BLOCK_ROWS ? (size_t) (rows - first) : BLOCK_ROWS;
+        workload_patterns(workload, first, count, &block);
+        for (size_t i = 0; i < count; i++)
+            adapter->pattern_store(store, &block.rows[i]);
+    }
+    after = look();
+    adapter->close(store);
+
+    printf("%.6f %.6f\n", after.resident_mb - before.resident_mb, after.anonymous_mb - before.anonymous_mb);
+    pattern_block_clear(&block);
+    workload_free(workload);
+}
+
+struct footprint
+footprint_measure(const struct adapter *adapter, uint64_t seed, uint64_t rows, const char *parent)
+{
+    struct footprint found = { 0, 0 };
+    char             directory[512], seed_text[32], rows_text[32];
+    int              ends[2], status;
+    pid_t            child;
+    FILE            *answer;
+
+    directory_make(directory, sizeof directory, parent, "footprint");
+    snprintf(seed_text, sizeof seed_text, "%" PRIu64, seed);
+    snprintf(rows_text, sizeof rows_text, "%" PRIu64, rows);
+    if (pipe(ends) != 0)
+        fail("pipe: %s", strerror(errno));
+    child = fork();
+    if (child < 0)
+        fail("fork: %s", strerror(errno));
+    if (child == 0) {
+        dup2(ends[1], STDOUT_FILENO);
+        close(ends[0]);
+        close(ends[1]);
+        execl("/proc/self/exe", "benchmark", "--footprint-child", adapter->name, seed_text, rows_text, directory,
+              (char *) NULL);
+        _exit(127);
+    }
+    close(ends[1]);
+    answer = fdopen(ends[0], "r");
+    if (answer == NULL || fscanf(answer, "%lf %lf", &found.resident_mb, &found.anonymous_mb) != 2)
+        fail("%s: the process that measures memory gave no answer", adapter->name);
+    fclose(answer);
+    if (waitpid(child, &status, 0) != child || !WIFEXITED(status) || WEXITSTATUS(status) != 0)
+        fail("%s: the process that measures memory failed", adapter->name);
+    directory_remove(directory);
+    return found;
+}

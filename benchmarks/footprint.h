@@ -1,0 +1,18 @@
+/* footprint.h - how much memory a store takes, measured where nothing else is. */
+#ifndef BENCHMARKS_FOOTPRINT_H
+#define BENCHMARKS_FOOTPRINT_H
+
+#include "adapter.h"
+
+struct footprint {
+    double resident_mb;  /**< growth of the process's resident memory, the store's code and files it maps included */
+    double anonymous_mb; /**< of it, memory that is not backed by a file */
+};
+
+/** Starts this program again as a child that stores `rows` patterns one by one. */
+struct footprint footprint_measure(const struct adapter *adapter, uint64_t seed, uint64_t rows, const char *parent);
+
+/** What the child runs: opens `adapter` in `directory`, stores, prints the two figures. */
+void footprint_child(const struct adapter *adapter, uint64_t seed, uint64_t rows, const char *directory);
+
+#endif

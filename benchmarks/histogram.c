@@ -1,0 +1,33 @@
+#include "histogram.h"
+
+/* The middle of a bucket stands for its values. */
+static double
+bucket_value_ns(unsigned bucket)
+{
+    unsigned row = bucket >> HISTOGRAM_STEP_BITS;
+
+    if (row < 2)
+        return (double) bucket;
+    uint64_t width = UINT64_C(1) << (row - 1);
+    uint64_t first = ((UINT64_C(1) << HISTOGRAM_STEP_BITS) + (bucket & ((1u << HISTOGRAM_STEP_BITS) - 1))) * width;
+    return (double) first + (double) (width - 1) / 2;
+}
+
+double
+histogram_quantile_ns(const struct histogram *histogram, double share)
+{
+    uint64_t wanted = (uint64_t) (share * (double) histogram->count + 0.5), seen = 0;
+
+    if (histogram->count == 0)
+        return 0;
+    if (wanted < 1)
+        wanted = 1;
+    for (unsigned bucket = 0; bucket < HISTOGRAM_BUCKETS; bucket++) {
+        seen += histogram->buckets[bucket];
+        if (seen >= wanted) {
+            double value = bucket_value_ns(bucket);
+            return value < (double) histogram->max_ns ? value : (double) histogram->max_ns;
+        }
+    }
+    return (double) histogram->max_ns;
+}

@@ -1,0 +1,63 @@
+/* results.h - figures as they come in, round by round, and what they are judged by. */
+#ifndef BENCHMARKS_RESULTS_H
+#define BENCHMARKS_RESULTS_H
+
+#include "histogram.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define ROUNDS_MAX 32
+
+/** One work on one store at one size. */
+struct figure {
+    const char       *work;  /**< "store one" */
+    const char       *store; /**< name of an adapter or a tool */
+    uint64_t          rows;
+    const char       *unit;          /**< "us", "ms", "MB", "rows/s" */
+    bool              more_is_better; /**< of the unit: rates */
+    double            rounds[ROUNDS_MAX];
+    size_t            round_count;
+    struct histogram *latency; /**< single operations of all rounds; NULL where none were timed */
+};
+
+struct results {
+    struct figure *figures; /**< in the order in which they first came */
+    size_t         count;
+    size_t         capacity;
+};
+
+/** The least that knackdb is to reach; printed beside its figure, decides nothing. */
+struct floor {
+    const char *work;
+    uint64_t    rows; /**< 0 for every size */
+    double      bound; /**< in the figure's unit; at most, or at least for rates */
+};
+
+extern const struct floor floors[];
+extern const size_t       floor_count;
+
+/** The figure for this work, store and size, made when it is the first. `work` and `unit` are borrowed. */
+struct figure *results_figure(struct results *results, const char *work, const char *store, uint64_t rows,
+                              const char *unit);
+void           results_clear(struct results *results);
+
+/** NULL where it was not measured. */
+const struct figure *results_find(const struct results *results, const char *work, const char *store, uint64_t rows);
+
+void figure_add_round(struct figure *figure, double value);
+/** Histogram of the figure, made when it is the first asked for. */
+struct histogram *figure_latency(struct figure *figure);
+
+double figure_median(const struct figure *figure);
+double figure_lowest(const struct figure *figure);
+double figure_highest(const struct figure *figure);
+
+/** How many times better `ours` is than `theirs`: above 1 we win, whatever the unit. */
+double figure_advantage(const struct figure *ours, const struct figure *theirs);
+
+/** The floor of a work at a size, or NULL. */
+const struct floor *floor_of(const char *work, uint64_t rows);
+
+#endif

@@ -1,0 +1,20 @@
+/* works.h - the measured works that are one call to a store, repeated. */
+#ifndef BENCHMARKS_WORKS_H
+#define BENCHMARKS_WORKS_H
+
+#include "results.h"
+#include "station.h"
+
+/** How much of a work is done in one round. */
+struct effort {
+    uint64_t read_budget_ns; /**< reads and questions stop after so long */
+    uint64_t store_ops;      /**< the same for every store, so that all stay equally large */
+    uint64_t batch_ops;
+};
+
+/** Runs one round of every work on every station, in an order that turns with the
+ *  round; stops the program where two stations answer differently. */
+void works_run_round(const struct workload *workload, struct station *stations, size_t station_count, uint64_t rows,
+                     unsigned round, const struct effort *effort, struct results *results);
+
+#endif
