@@ -67,14 +67,16 @@ allocator_get_pages(struct allocator *allocator, size_t bytes)
 {
     void *memory;
 
-    if (allocator->functions.allocate != NULL) {
-        memory = allocator->functions.allocate(allocator->functions.context, bytes);
-        if (memory != NULL)
-            memset(memory, 0, bytes);
-        return memory;
-    }
+    if (allocator->functions.allocate != NULL)
+        return allocator->functions.allocate(allocator->functions.context, bytes);
     memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     return memory == MAP_FAILED ? NULL : memory;
+}
+
+bool
+allocator_pages_are_zero(const struct allocator *allocator)
+{
+    return allocator->functions.allocate == NULL;
 }
 
 void

@@ -2,9 +2,10 @@
  *
  * Thread-safe where the caller's functions are. Sizes are handed back on release, so
  * nothing is kept beside a block. `pages` are for arrays that are reserved whole and
- * filled slowly: zeroed, page-aligned, and costing memory only where touched (unless
- * the caller brought functions of his own: those are then asked, and the memory is
- * cleared). Pages are not counted in `bytes`: their owner knows what it has touched. */
+ * filled slowly: they cost memory only where touched, and read as zero until then,
+ * unless the caller brought functions of his own, which are then asked (see
+ * allocator_pages_are_zero). Pages are not counted in `bytes`: their owner knows
+ * what it has touched. */
 #ifndef KNACKDB_BASE_ALLOCATOR_H
 #define KNACKDB_BASE_ALLOCATOR_H
 
@@ -27,6 +28,7 @@ void  allocator_put(struct allocator *allocator, void *memory, size_t bytes); /*
 void *allocator_resize(struct allocator *allocator, void *memory, size_t old_bytes, size_t new_bytes);
 
 void *allocator_get_pages(struct allocator *allocator, size_t bytes);
+bool  allocator_pages_are_zero(const struct allocator *allocator);
 void  allocator_put_pages(struct allocator *allocator, void *memory, size_t bytes);
 
 #endif

@@ -7,7 +7,8 @@
  *
  * Kinds are knackdb_log_operation. Tables and columns are numbers in the schema that
  * the log segment describes at its head, so a commit of an older version is read
- * through a map (struct commit_map). A PUT leaves out the columns that are NULL. A
+ * through a map (struct commit_map). The id is in the head alone, never a cell; a PUT
+ * leaves out the columns that are NULL; a CLEAN_UP has one cell, the bound. A
  * commit says what came out (ids given, counts added up), not what was asked for: so
  * replaying needs no rules, and applying it to the same rows gives the same rows.
  *
@@ -34,8 +35,9 @@ void commit_writer_init(struct commit_writer *writer, struct allocator *allocato
 void commit_writer_clear(struct commit_writer *writer); /* frees the buffer */
 void commit_writer_begin(struct commit_writer *writer); /* empties it, keeps a buffer of modest size */
 
-/* Writes one operation; cells of NULL are left out when the kind is KNACKDB_LOG_PUT.
- * NO_MEMORY, or INVALID past COMMIT_BYTES_MAX; the commit is then to be dropped. */
+/* Writes one operation. `columns` NULL means 0 to count - 1. Column 0, the id, and in a
+ * PUT the columns that are NULL are left out. NO_MEMORY, or INVALID past
+ * COMMIT_BYTES_MAX; the commit is then to be dropped. */
 knackdb_status commit_writer_put(struct commit_writer *writer, knackdb_log_operation kind, uint32_t table, int64_t id,
                                  const uint32_t *columns, const knackdb_value *values, size_t count,
                                  knackdb_error *error);

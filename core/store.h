@@ -24,6 +24,9 @@ void store_set_log(struct store *store, struct commit_log *log);
 /* A store past this many bytes fails with KNACKDB_FULL; 0: no limit. */
 void store_set_memory_limit(struct store *store, uint64_t bytes);
 
+/* What the result cache may hold, in bytes; 0, as it begins: nothing. */
+void store_set_cache_limit(struct store *store, uint64_t bytes);
+
 const struct schema *store_schema(const struct store *store);
 struct allocator    *store_allocator(const struct store *store);
 uint64_t             store_sequence(const struct store *store); /* newest commit */

@@ -40,7 +40,8 @@
 #define CHUNK_ROW_BITS  16
 #define CHUNK_ROWS      ((uint32_t) 1 << CHUNK_ROW_BITS)
 #define CHUNK_ROW_MASK  (CHUNK_ROWS - 1)
-#define TABLE_CHUNKS    65535u /* so that ROW_NONE is no row, and value + 1 fits an index slot */
+#define CHUNKS_PER_GROUP 256u
+#define CHUNK_GROUPS     255u /* less than 256, so that ROW_NONE is no row and value + 1 fits an index slot */
 
 #define END_NEVER   UINT64_MAX /* alive */
 #define BIRTH_NEVER UINT64_MAX
@@ -62,8 +63,8 @@ struct table_data {
     size_t chunk_bytes;
     size_t row_bytes; /* touched for each row */
 
-    struct chunk     *chunks; /* pages: room for all, touched as they come */
-    _Atomic uint32_t  row_end; /* rows added; the next row number */
+    _Atomic(struct chunk *) groups[CHUNK_GROUPS]; /* CHUNKS_PER_GROUP each; set once */
+    _Atomic uint32_t        row_end;              /* rows added; the next row number */
 
     struct dictionary *dictionaries; /* one a column; used where storage says so */
     struct index       keys[SCHEMA_KEYS_MAX];
@@ -80,7 +81,10 @@ void           table_data_clear(struct table_data *table);
 static inline const struct chunk *
 table_chunk(const struct table_data *table, row_number row)
 {
-    return &table->chunks[row >> CHUNK_ROW_BITS];
+    uint32_t number = row >> CHUNK_ROW_BITS;
+
+    return &atomic_load_explicit(&((struct table_data *) (uintptr_t) table)->groups[number / CHUNKS_PER_GROUP],
+                                 memory_order_relaxed)[number % CHUNKS_PER_GROUP];
 }
 
 /* The array of a column, from the place of `row` on. */

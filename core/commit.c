@@ -1,0 +1,294 @@
+/* commit.c - writing and reading the bytes that commit.h describes. */
+#include "core/commit.h"
+
+#include "base/bytes.h"
+#include "base/error.h"
+#include "base/utf8.h"
+
+#include <math.h>
+
+#define HEAD_BYTES      4
+#define OPERATION_BYTES 12
+#define CELL_BYTES      3
+#define KEPT_BYTES      ((size_t) 64 * 1024) /* a buffer larger than this is given back after use */
+
+void
+commit_writer_init(struct commit_writer *writer, struct allocator *allocator)
+{
+    memset(writer, 0, sizeof *writer);
+    writer->allocator = allocator;
+}
+
+void
+commit_writer_clear(struct commit_writer *writer)
+{
+    allocator_put(writer->allocator, writer->data, writer->capacity);
+    commit_writer_init(writer, writer->allocator);
+}
+
+void
+commit_writer_begin(struct commit_writer *writer)
+{
+    if (writer->capacity > KEPT_BYTES)
+        commit_writer_clear(writer);
+    writer->bytes = 0;
+    writer->operation_count = 0;
+}
+
+static size_t
+value_bytes(const knackdb_value *value)
+{
+    switch (value->type) {
+    case KNACKDB_INTEGER:
+    case KNACKDB_REAL:
+        return 8;
+    case KNACKDB_TEXT:
+        return 4 + value->as.text.length;
+    default:
+        return 0;
+    }
+}
+
+static knackdb_status
+reserve(struct commit_writer *writer, size_t more, knackdb_error *error)
+{
+    size_t         capacity = writer->capacity != 0 ? writer->capacity : 1024;
+    unsigned char *data;
+
+    if (more > COMMIT_BYTES_MAX || writer->bytes + more > COMMIT_BYTES_MAX)
+        return error_set(error, KNACKDB_INVALID, "one call stores more than %zu bytes; store it in several",
+                         COMMIT_BYTES_MAX);
+    while (capacity < writer->bytes + more)
+        capacity *= 2;
+    if (capacity == writer->capacity)
+        return KNACKDB_OK;
+    data = allocator_resize(writer->allocator, writer->data, writer->bytes, capacity);
+    if (data == NULL) {
+        /* The caller drops the commit; allocator_resize() left the old buffer as it was. */
+        return error_no_memory(error, "a commit");
+    }
+    writer->data = data;
+    writer->capacity = capacity;
+    return KNACKDB_OK;
+}
+
+static unsigned char *
+put_cell(unsigned char *to, uint32_t column, const knackdb_value *value)
+{
+    bytes_put_u16(to, (uint16_t) column);
+    to[2] = (unsigned char) value->type;
+    to += CELL_BYTES;
+    switch (value->type) {
+    case KNACKDB_INTEGER:
+        bytes_put_u64(to, (uint64_t) value->as.integer);
+        return to + 8;
+    case KNACKDB_REAL:
+        bytes_put_real(to, value->as.real);
+        return to + 8;
+    case KNACKDB_TEXT:
+        bytes_put_u32(to, (uint32_t) value->as.text.length);
+        if (value->as.text.length != 0)
+            memcpy(to + 4, value->as.text.data, value->as.text.length);
+        return to + 4 + value->as.text.length;
+    default:
+        return to;
+    }
+}
+
+knackdb_status
+commit_writer_put(struct commit_writer *writer, knackdb_log_operation kind, uint32_t table, int64_t id,
+                  const uint32_t *columns, const knackdb_value *values, size_t count, knackdb_error *error)
+{
+    size_t         bytes = HEAD_BYTES + OPERATION_BYTES;
+    unsigned char *head, *to;
+    uint16_t       written = 0;
+    knackdb_status status;
+
+    for (size_t i = 0; i < count; i++)
+        bytes += CELL_BYTES + value_bytes(&values[i]);
+    status = reserve(writer, bytes, error);
+    if (status != KNACKDB_OK)
+        return status;
+
+    if (writer->bytes == 0)
+        writer->bytes = HEAD_BYTES;
+    head = to = writer->data + writer->bytes;
+    to += OPERATION_BYTES;
+    for (size_t i = 0; i < count; i++) {
+        uint32_t column = columns != NULL ? columns[i] : (uint32_t) i;
+
+        if (column == 0 || (kind == KNACKDB_LOG_PUT && values[i].type == KNACKDB_NULL))
+            continue;
+        to = put_cell(to, column, &values[i]);
+        written++;
+    }
+    head[0] = (unsigned char) kind;
+    head[1] = (unsigned char) table;
+    bytes_put_u16(head + 2, written);
+    bytes_put_u64(head + 4, (uint64_t) id);
+    writer->bytes = (size_t) (to - writer->data);
+    bytes_put_u32(writer->data, ++writer->operation_count);
+    return KNACKDB_OK;
+}
+
+/* ---- reading ---- */
+
+void
+commit_map_identity(struct commit_map *map, const struct schema *schema)
+{
+    memset(map, 0, sizeof *map);
+    map->table_count = schema->table_count;
+    for (uint32_t t = 0; t < schema->table_count; t++) {
+        map->tables[t] = (int32_t) t;
+        map->column_counts[t] = schema->tables[t].column_count;
+        for (uint32_t c = 0; c < schema->tables[t].column_count; c++) {
+            map->columns[t][c] = (int16_t) c;
+            map->types[t][c] = (uint8_t) schema->tables[t].columns[c].type;
+        }
+    }
+}
+
+static knackdb_status
+corrupt(const struct commit_reader *reader, const char *what, knackdb_error *error)
+{
+    return error_set(error, KNACKDB_CORRUPT, "commit, byte %zu: %s", reader->at, what);
+}
+
+knackdb_status
+commit_reader_init(struct commit_reader *reader, const struct commit_map *map, const void *payload, size_t bytes,
+                   knackdb_error *error)
+{
+    memset(reader, 0, sizeof *reader);
+    reader->map = map;
+    reader->data = payload;
+    reader->bytes = bytes;
+    if (bytes < HEAD_BYTES)
+        return corrupt(reader, "too short", error);
+    reader->operation_count = bytes_get_u32(payload);
+    reader->at = HEAD_BYTES;
+    if (reader->operation_count == 0 || reader->operation_count > (bytes - HEAD_BYTES) / OPERATION_BYTES)
+        return corrupt(reader, "impossible count of operations", error);
+    return KNACKDB_OK;
+}
+
+/* Reads one value; `reader->at` is behind its cell's head. */
+static knackdb_status
+read_value(struct commit_reader *reader, knackdb_type type, knackdb_value *ret_value, knackdb_error *error)
+{
+    const unsigned char *from = reader->data + reader->at;
+    size_t               left = reader->bytes - reader->at;
+    uint32_t             length;
+
+    switch (type) {
+    case KNACKDB_NULL:
+        *ret_value = knackdb_value_null();
+        return KNACKDB_OK;
+
+    case KNACKDB_INTEGER:
+        if (left < 8)
+            return corrupt(reader, "integer past the end", error);
+        *ret_value = knackdb_value_integer((int64_t) bytes_get_u64(from));
+        reader->at += 8;
+        return KNACKDB_OK;
+
+    case KNACKDB_REAL:
+        if (left < 8)
+            return corrupt(reader, "real past the end", error);
+        *ret_value = knackdb_value_real(bytes_get_real(from));
+        if (!isfinite(ret_value->as.real))
+            return corrupt(reader, "a real that is not finite", error);
+        reader->at += 8;
+        return KNACKDB_OK;
+
+    case KNACKDB_TEXT:
+        if (left < 4)
+            return corrupt(reader, "text past the end", error);
+        length = bytes_get_u32(from);
+        if (length > KNACKDB_TEXT_BYTES_MAX || length > left - 4)
+            return corrupt(reader, "text past the end", error);
+        if (!utf8_is_valid((const char *) from + 4, length))
+            return corrupt(reader, "text that is not UTF-8", error);
+        *ret_value = knackdb_value_text((knackdb_text) { (const char *) from + 4, length });
+        reader->at += 4 + (size_t) length;
+        return KNACKDB_OK;
+    }
+    return corrupt(reader, "unknown type of value", error);
+}
+
+static knackdb_status
+read_cells(struct commit_reader *reader, uint32_t table, uint32_t count, struct commit_operation *operation,
+           knackdb_error *error)
+{
+    const struct commit_map *map = reader->map;
+    uint64_t                 seen = 0;
+
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t       column;
+        knackdb_type   type;
+        knackdb_value  value;
+        knackdb_status status;
+
+        if (reader->bytes - reader->at < CELL_BYTES)
+            return corrupt(reader, "cell past the end", error);
+        column = bytes_get_u16(reader->data + reader->at);
+        type = (knackdb_type) reader->data[reader->at + 2];
+        if (column == 0 || column >= map->column_counts[table])
+            return corrupt(reader, "no such column", error);
+        if (seen >> column & 1)
+            return corrupt(reader, "a column given twice", error);
+        if (type != KNACKDB_NULL && (uint8_t) type != map->types[table][column])
+            return corrupt(reader, "a value of another type than its column", error);
+        seen |= KNACKDB_BIT(column);
+        reader->at += CELL_BYTES;
+        status = read_value(reader, type, &value, error);
+        if (status != KNACKDB_OK)
+            return status;
+        if (map->tables[table] < 0 || map->columns[table][column] < 0)
+            continue; /* dropped since */
+        operation->columns[operation->count] = (uint32_t) map->columns[table][column];
+        operation->values[operation->count] = value;
+        operation->count++;
+    }
+    return KNACKDB_OK;
+}
+
+knackdb_status
+commit_reader_next(struct commit_reader *reader, struct commit_operation *ret_operation, knackdb_error *error)
+{
+    const unsigned char *head = reader->data + reader->at;
+    uint32_t             table, count;
+    knackdb_status       status;
+
+    if (reader->operation_index == reader->operation_count)
+        return reader->at == reader->bytes ? KNACKDB_NOT_FOUND : corrupt(reader, "bytes left over", error);
+    if (reader->bytes - reader->at < OPERATION_BYTES)
+        return corrupt(reader, "operation past the end", error);
+
+    ret_operation->kind = (knackdb_log_operation) head[0];
+    table = head[1];
+    count = bytes_get_u16(head + 2);
+    ret_operation->id = (int64_t) bytes_get_u64(head + 4);
+    ret_operation->count = 0;
+    if (head[0] < KNACKDB_LOG_PUT || head[0] > KNACKDB_LOG_CLEAN_UP)
+        return corrupt(reader, "unknown kind of operation", error);
+    if (table >= reader->map->table_count)
+        return corrupt(reader, "no such table", error);
+    if (ret_operation->kind == KNACKDB_LOG_CLEAN_UP ? ret_operation->id != 0 : ret_operation->id <= 0)
+        return corrupt(reader, "impossible id", error);
+    if (ret_operation->kind == KNACKDB_LOG_CLEAN_UP ? count != 1
+                                                    : ret_operation->kind == KNACKDB_LOG_DELETE && count != 0)
+        return corrupt(reader, "impossible count of cells", error);
+
+    reader->at += OPERATION_BYTES;
+    status = read_cells(reader, table, count, ret_operation, error);
+    if (status != KNACKDB_OK)
+        return status;
+    if (ret_operation->kind == KNACKDB_LOG_CLEAN_UP && ret_operation->count == 1
+        && ret_operation->values[0].type != KNACKDB_REAL)
+        return corrupt(reader, "a clean-up without a time", error);
+    ret_operation->table_dropped = reader->map->tables[table] < 0
+                                   || (ret_operation->kind == KNACKDB_LOG_CLEAN_UP && ret_operation->count == 0);
+    ret_operation->table = ret_operation->table_dropped ? 0 : (uint32_t) reader->map->tables[table];
+    reader->operation_index++;
+    return KNACKDB_OK;
+}

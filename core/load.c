@@ -1,0 +1,143 @@
+/* load.c - rows and commits that come back from the disk.
+ *
+ * No rules here: what was committed is put back as it is. Everything comes from files,
+ * so what does not fit what is there already is CORRUPT, never an assertion. */
+#include "core/store_data.h"
+
+#include "base/error.h"
+
+knackdb_status
+store_load_row(struct store *store, uint32_t table, const knackdb_value *values, knackdb_error *error)
+{
+    struct table_data  *data = &store->tables[table];
+    const struct table *definition = data->definition;
+    knackdb_status      status = table_check_values(definition, values, definition->column_count, error);
+    row_number          row;
+
+    if (status != KNACKDB_OK)
+        return error != NULL ? error_set(error, KNACKDB_CORRUPT, "stored row: %.400s", error->message) : KNACKDB_CORRUPT;
+    if (values[0].type != KNACKDB_INTEGER || values[0].as.integer <= 0)
+        return error_set(error, KNACKDB_CORRUPT, "%s: stored row without an id", definition->name);
+    for (uint32_t k = 0; k < definition->key_count; k++) {
+        struct key_search search;
+
+        if (key_search_init_row(&search, data, k, values)
+            && table_key_find(data, k, &search, UINT64_MAX - 1) != ROW_NONE)
+            return error_set(error, KNACKDB_CORRUPT, "%s: stored row %lld has the %s of another", definition->name,
+                             (long long) values[0].as.integer,
+                             definition->columns[definition->keys[k].columns[0]].name);
+    }
+
+    status = table_add_row(data, values, ROW_NONE, 0, 0, &row, error);
+    if (status != KNACKDB_OK)
+        return status;
+    atomic_fetch_add_explicit(&data->living, 1, memory_order_relaxed);
+    if (values[0].as.integer >= data->next_id)
+        data->next_id = values[0].as.integer == INT64_MAX ? INT64_MAX : values[0].as.integer + 1;
+    return KNACKDB_OK;
+}
+
+void
+store_load_sequence(struct store *store, uint64_t sequence)
+{
+    for (uint32_t t = 0; t < store->schema->table_count; t++)
+        atomic_store_explicit(&store->tables[t].last_change, sequence, memory_order_relaxed);
+    atomic_store_explicit(&store->sequence, sequence, memory_order_release);
+}
+
+void
+store_load_next_id(struct store *store, uint32_t table, int64_t next_id)
+{
+    if (next_id > store->tables[table].next_id)
+        store->tables[table].next_id = next_id;
+}
+
+int64_t
+store_next_id(const struct store *store, uint32_t table)
+{
+    return store->tables[table].next_id;
+}
+
+static knackdb_status
+apply_put(struct transaction *transaction, const struct commit_operation *operation, knackdb_error *error)
+{
+    const struct table_data *data = &transaction->store->tables[operation->table];
+    const struct table      *definition = data->definition;
+    knackdb_value            values[KNACKDB_COLUMNS_MAX];
+
+    for (uint32_t c = 0; c < definition->column_count; c++)
+        values[c] = knackdb_value_null();
+    values[0] = knackdb_value_integer(operation->id);
+    for (size_t i = 0; i < operation->count; i++)
+        values[operation->columns[i]] = operation->values[i];
+
+    /* A commit deletes the other holder of a key before it puts a row with that key. */
+    for (uint32_t k = 1; k < definition->key_count; k++) {
+        struct key_search search;
+        row_number        holder = ROW_NONE;
+
+        if (key_search_init_row(&search, data, k, values))
+            holder = transaction_find(transaction, operation->table, k, &search);
+        if (holder != ROW_NONE && table_integer(data, holder, 0) != operation->id)
+            return error_set(error, KNACKDB_CORRUPT, "commit %llu puts %s row %lld with the %s of another",
+                             (unsigned long long) transaction->sequence, definition->name, (long long) operation->id,
+                             definition->columns[definition->keys[k].columns[0]].name);
+    }
+    return transaction_put(transaction, operation->table, values, error);
+}
+
+static knackdb_status
+apply_operation(struct transaction *transaction, const struct commit_operation *operation, knackdb_error *error)
+{
+    const struct table *definition = transaction->store->tables[operation->table].definition;
+    uint64_t            deleted;
+    row_number          row;
+
+    switch (operation->kind) {
+    case KNACKDB_LOG_PUT:
+        return apply_put(transaction, operation, error);
+    case KNACKDB_LOG_CLEAN_UP:
+        if (definition->age_column < 0 || operation->columns[0] != (uint32_t) definition->age_column)
+            return error_set(error, KNACKDB_CORRUPT, "commit %llu cleans up %s by a column that is not its age",
+                             (unsigned long long) transaction->sequence, definition->name);
+        return transaction_clean_up(transaction, operation->table, operation->values[0].as.real, &deleted, error);
+    default:
+        break;
+    }
+
+    row = transaction_find_id(transaction, operation->table, operation->id);
+    if (row == ROW_NONE)
+        return error_set(error, KNACKDB_CORRUPT, "commit %llu changes %s row %lld, which is not there",
+                         (unsigned long long) transaction->sequence, definition->name, (long long) operation->id);
+    if (operation->kind == KNACKDB_LOG_DELETE)
+        return transaction_delete(transaction, operation->table, row, error);
+    return transaction_update(transaction, operation->table, row, operation->columns, operation->values,
+                              operation->count, error);
+}
+
+knackdb_status
+store_apply(struct store *store, const struct commit_map *map, uint64_t sequence, int64_t time_us,
+            const void *payload, size_t payload_bytes, knackdb_error *error)
+{
+    struct transaction      transaction;
+    struct commit_reader    reader;
+    struct commit_operation operation;
+    knackdb_status          status;
+
+    transaction_begin(&transaction, store, false);
+    transaction.time_us = time_us;
+    status = sequence == transaction.sequence
+                 ? commit_reader_init(&reader, map, payload, payload_bytes, error)
+                 : error_set(error, KNACKDB_CORRUPT, "commit %llu where %llu was due", (unsigned long long) sequence,
+                             (unsigned long long) transaction.sequence);
+    while (status == KNACKDB_OK) {
+        status = commit_reader_next(&reader, &operation, error);
+        if (status == KNACKDB_OK && !operation.table_dropped)
+            status = apply_operation(&transaction, &operation, error);
+    }
+    if (status == KNACKDB_NOT_FOUND) /* the end of the commit */
+        status = KNACKDB_OK;
+    if (status == KNACKDB_OK && transaction.touched == 0)
+        transaction.touched = 1; /* all of it was in tables dropped since; the sequence goes on */
+    return transaction_end(&transaction, status, NULL, error);
+}

@@ -1,0 +1,47 @@
+/* query.h - a query: checked, copied, run over a view. */
+#ifndef KNACKDB_CORE_QUERY_H
+#define KNACKDB_CORE_QUERY_H
+
+#include "core/store.h"
+
+/* Fills in the defaults and checks everything; INVALID names what is wrong. Conditions stay borrowed. */
+knackdb_status query_check(const struct schema *schema, const knackdb_query *query, knackdb_query *ret_checked,
+                           knackdb_error *error);
+
+/* A checked query with conditions and texts of its own, in one block. */
+struct query_copy {
+    knackdb_query query;
+    size_t        bytes;
+};
+knackdb_status query_copy_new(struct allocator *allocator, const knackdb_query *checked, struct query_copy **ret_copy,
+                              knackdb_error *error);
+void           query_copy_free(struct allocator *allocator, struct query_copy *copy);
+
+/* Rows found, in order. The caller clears it. */
+struct row_list {
+    struct allocator *allocator;
+    knackdb_row      *rows;
+    size_t            count, capacity;
+};
+void           row_list_init(struct row_list *list, struct allocator *allocator);
+void           row_list_clear(struct row_list *list);
+knackdb_status row_list_add(struct row_list *list, knackdb_row row, knackdb_error *error);
+
+/* Runs a checked query; through the result cache where that serves. */
+knackdb_status view_find(const struct view *view, const knackdb_query *checked, struct row_list *list,
+                         knackdb_error *error);
+knackdb_status view_count(const struct view *view, const knackdb_query *checked, uint64_t *ret_count,
+                          knackdb_error *error);
+
+struct aggregate_request {
+    uint32_t      value_column;
+    int32_t       group_column; /* -1: one group */
+    const double *percentiles;
+    size_t        percentile_count;
+};
+/* ret_groups is an array from the view's allocator, ret_count long; NULL where no row matched. */
+knackdb_status view_aggregate(const struct view *view, const knackdb_query *checked,
+                              const struct aggregate_request *request, knackdb_group **ret_groups, size_t *ret_count,
+                              knackdb_error *error);
+
+#endif

@@ -1,0 +1,60 @@
+/* result_cache.h - answers to queries asked before, bounded in bytes, least recently used out first.
+ *
+ * An entry holds the rows a query found, the commit it was right at, and the row number
+ * up to which rows had been looked at. Tables only grow at the end, so a stale entry is not
+ * thrown away: find.c checks that its rows still live and looks at the rows added since.
+ *
+ * A mutex guards the whole; it is only ever tried, never waited for: a reader that finds
+ * it taken runs its query instead. */
+#ifndef KNACKDB_CORE_RESULT_CACHE_H
+#define KNACKDB_CORE_RESULT_CACHE_H
+
+#include "core/query.h"
+
+#include <pthread.h>
+
+#define RESULT_CACHE_KEY_BYTES_MAX 512
+#define RESULT_CACHE_ROWS_MAX      1024
+#define RESULT_CACHE_BUCKETS       256
+
+/* A query in normal form: equal bytes, equal question. */
+struct result_key {
+    uint64_t      hash;
+    size_t        bytes;
+    unsigned char data[RESULT_CACHE_KEY_BYTES_MAX];
+};
+
+/* False where the query is of no kind that is cached: without a limit or with a large one, by score, too long. */
+bool result_key_init(struct result_key *key, const knackdb_query *checked);
+
+struct cached_result {
+    uint64_t   sequence; /* commit it is right at */
+    row_number row_end;  /* rows before it have been looked at */
+    bool       complete; /* every row that matches is in it, not just the first */
+};
+
+struct result_entry;
+
+struct result_cache {
+    struct allocator    *allocator;
+    pthread_mutex_t      mutex;
+    _Atomic uint64_t     bytes_max; /* 0: no cache */
+    struct result_entry *buckets[RESULT_CACHE_BUCKETS];
+    struct result_entry *newest, *oldest; /* by last use */
+    _Atomic uint64_t     bytes, entries, hits, misses;
+};
+
+void result_cache_init(struct result_cache *cache, struct allocator *allocator, uint64_t bytes_max);
+void result_cache_clear(struct result_cache *cache);
+
+/* Copies an entry into `list` (empty) and `ret_cached`. False where there is none, or no time or memory for it. */
+bool result_cache_get(struct result_cache *cache, const struct result_key *key, struct row_list *list,
+                      struct cached_result *ret_cached);
+
+/* Keeps an answer, unless a newer one to the same question is there. May do nothing. */
+void result_cache_put(struct result_cache *cache, const struct result_key *key, const struct cached_result *cached,
+                      const knackdb_row *rows, size_t count);
+
+void result_cache_count(struct result_cache *cache, bool hit);
+
+#endif

@@ -1,0 +1,75 @@
+/* store_data.h - what a store is made of; for the files of core that implement store.h.
+ *
+ * S1  `sequence` is stored (release) by the writer after every row and every end of that
+ *     commit is in place; a view loads it (acquire). Nothing else tells a reader what is committed.
+ * S2  Everything marked "writer" is touched only under `writer`, the mutex. Lock order:
+ *     writer, then nothing of core's; the commit log may take locks of its own below it. */
+#ifndef KNACKDB_CORE_STORE_DATA_H
+#define KNACKDB_CORE_STORE_DATA_H
+
+#include "core/commit.h"
+#include "core/result_cache.h"
+#include "core/store.h"
+#include "core/table.h"
+
+#include <pthread.h>
+
+/* A row whose end the transaction under way has stamped. */
+struct ended_row {
+    uint32_t   table;
+    row_number row;
+};
+
+struct store {
+    struct allocator    *allocator;
+    const struct schema *schema;
+    struct epochs        epochs;
+    struct table_data    tables[KNACKDB_TABLES_MAX];
+    struct result_cache  cache;
+    _Atomic uint64_t     sequence; /* S1 */
+    _Atomic uint64_t     memory_limit; /* 0: none */
+
+    pthread_mutex_t      writer;
+    struct commit_log   *log;     /* writer */
+    struct commit_writer commit;  /* writer; the bytes of the transaction under way */
+    struct ended_row    *ended;   /* writer */
+    size_t               ended_count, ended_capacity;
+};
+
+/* One commit under way. Lives on the stack between transaction_begin() and _end(). */
+struct transaction {
+    struct store *store;
+    uint64_t      sequence; /* that it will have */
+    int64_t       time_us;
+    bool          is_logged;
+    row_number    first_rows[KNACKDB_TABLES_MAX]; /* to forget from, should it fail */
+    int64_t       next_ids[KNACKDB_TABLES_MAX];   /* to go back to */
+    int64_t       living[KNACKDB_TABLES_MAX];     /* change of the count of living rows */
+    uint32_t      touched;                        /* tables, as bits */
+};
+
+/* Takes the writers' lock. */
+void transaction_begin(struct transaction *transaction, struct store *store, bool is_logged);
+
+/* Logs and publishes where `status` is KNACKDB_OK and something was done, takes everything back
+ * otherwise; releases the lock. Returns the status, or the log's. ret_sequence may be NULL; 0 where nothing was done. */
+knackdb_status transaction_end(struct transaction *transaction, knackdb_status status, uint64_t *ret_sequence,
+                               knackdb_error *error);
+
+/* Steps of a transaction; each also writes what it did into the commit where is_logged. */
+knackdb_status transaction_put(struct transaction *transaction, uint32_t table, const knackdb_value *values,
+                               knackdb_error *error); /* every column; the id first and given; replaces that id */
+knackdb_status transaction_update(struct transaction *transaction, uint32_t table, row_number row,
+                                  const uint32_t *columns, const knackdb_value *values, size_t count,
+                                  knackdb_error *error);
+knackdb_status transaction_delete(struct transaction *transaction, uint32_t table, row_number row,
+                                  knackdb_error *error);
+knackdb_status transaction_clean_up(struct transaction *transaction, uint32_t table, double before,
+                                    uint64_t *ret_deleted, knackdb_error *error);
+
+/* The row alive in this transaction that a key value names; ROW_NONE. */
+row_number transaction_find(struct transaction *transaction, uint32_t table, uint32_t key_index,
+                            const struct key_search *search);
+row_number transaction_find_id(struct transaction *transaction, uint32_t table, int64_t id);
+
+#endif

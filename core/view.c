@@ -1,0 +1,81 @@
+/* view.c - one moment of the store, and the cells seen in it.
+ *
+ * Beginning a view claims a slot (epoch.h) and only then loads the newest commit: the
+ * writer that scans the slots before that load knows that this reader may see anything. */
+#include "core/store_data.h"
+
+#include "base/error.h"
+
+_Static_assert(VIEW_OWNER_BYTES == EPOCH_OWNER_BYTES, "a view lends out its slot's spare memory");
+
+knackdb_status
+view_begin(struct store *store, struct view *ret_view, knackdb_error *error)
+{
+    struct epoch_slot *slot = epoch_claim(&store->epochs);
+
+    if (slot == NULL)
+        return error_no_memory(error, "a read view");
+    ret_view->store = store;
+    ret_view->slot = slot;
+    ret_view->sequence = atomic_load_explicit(&store->sequence, memory_order_acquire); /* S1 */
+    atomic_store_explicit(&slot->view, ret_view->sequence + 1, memory_order_release);
+    return KNACKDB_OK;
+}
+
+void
+view_end(struct view *view)
+{
+    epoch_release(view->slot);
+    view->slot = NULL;
+}
+
+void *
+view_owner_memory(const struct view *view)
+{
+    return view->slot->owner;
+}
+
+knackdb_status
+view_find_by_key(const struct view *view, uint32_t table, uint32_t key_index, const knackdb_value *key_values,
+                 row_number *ret_row)
+{
+    const struct table_data *data = &view->store->tables[table];
+    struct key_search        search;
+    row_number               row;
+
+    if (!key_search_init(&search, data, key_index, key_values))
+        return KNACKDB_NOT_FOUND;
+    row = table_key_find(data, key_index, &search, view->sequence);
+    if (row == ROW_NONE)
+        return KNACKDB_NOT_FOUND;
+    *ret_row = row;
+    return KNACKDB_OK;
+}
+
+knackdb_value
+view_cell(const struct view *view, uint32_t table, row_number row, uint32_t column)
+{
+    return table_cell(&view->store->tables[table], row, column);
+}
+
+void
+view_cells(const struct view *view, uint32_t table, row_number row, size_t column_count, knackdb_value *ret_values)
+{
+    const struct table_data *data = &view->store->tables[table];
+
+    for (uint32_t c = 0; c < column_count; c++)
+        ret_values[c] = table_cell(data, row, c);
+}
+
+row_number
+view_next_row(const struct view *view, uint32_t table, row_number from)
+{
+    const struct table_data *data = &view->store->tables[table];
+    row_number               end =
+        atomic_load_explicit(&((struct table_data *) (uintptr_t) data)->row_end, memory_order_acquire);
+
+    for (row_number row = from; row < end; row++)
+        if (table_row_visible(data, row, view->sequence))
+            return row;
+    return ROW_NONE;
+}
