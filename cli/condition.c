@@ -8,6 +8,7 @@
  * The text is copied once and quotes are taken out in the copy, in place. */
 #include "condition.h"
 
+#include "columns.h"
 #include "number.h"
 
 #include <ctype.h>
@@ -74,15 +75,6 @@ skip_sign(struct parser *parser, const char *sign)
     parser->at += length;
     skip_blanks(parser);
     return true;
-}
-
-int
-column_find(const knackdb_table_info *table, const char *name, size_t length)
-{
-    for (size_t i = 0; i < table->column_count; i++)
-        if (strlen(table->columns[i].name) == length && memcmp(table->columns[i].name, name, length) == 0)
-            return (int) i;
-    return -1;
 }
 
 /* Finds the operator. Longer signs come first, since < begins <= and <>. */

@@ -38,7 +38,4 @@ void condition_clear(struct parsed_condition *condition);
 bool sort_key_parse(const char *text, size_t length, const knackdb_table_info *table, knackdb_order *ret_order,
                     char ret_why[200]);
 
-/** Index of the column of that name, or -1. */
-int column_find(const knackdb_table_info *table, const char *name, size_t length);
-
 #endif

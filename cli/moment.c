@@ -163,9 +163,9 @@ moment_parse(const char *text, struct moment *ret_moment)
         moment.is_time = true;
         if (number_parse_real(text + 1, length - 1, &moment.time) != NUMBER_OK)
             return false;
-    } else if (text[0] == '#') {
-        if (strspn(text + 1, "0123456789") != length - 1 ||
-            number_parse_integer(text + 1, length - 1, &moment.sequence) != NUMBER_OK)
+    } else if (strncmp(text, "seq:", 4) == 0) {
+        if (strspn(text + 4, "0123456789") != length - 4 ||
+            number_parse_integer(text + 4, length - 4, &moment.sequence) != NUMBER_OK)
             return false;
     } else if (length != 0 && strspn(text, "0123456789") == length) {
         if (number_parse_integer(text, length, &moment.sequence) != NUMBER_OK)

@@ -19,7 +19,7 @@ struct moment {
 /**
  * Reads a moment. Digits alone below 1,000,000,000 are a sequence number and from
  * there on Unix seconds, as is any number with a point or an exponent; `@` before a
- * number makes it seconds whatever its size, `#` a sequence number. Anything else is
+ * number makes it seconds whatever its size, `seq:` a sequence number. Anything else is
  * ISO 8601: a date, or a date and a time, UTC unless it names its offset.
  */
 bool moment_parse(const char *text, struct moment *ret_moment);

@@ -1,0 +1,287 @@
+/* command_replay.c - `knackdb replay`: the log, record by record.
+ *
+ * Two forms: lines for people, and one JSON object an operation for programs. Both
+ * show each operation of a commit on a line of its own, in order.
+ *
+ * The log of a directory ends where the writer has come to. A torn record behind that
+ * end is what a power cut may leave; it is said on standard error and is no fault. A
+ * damaged record before the end is one.
+ *
+ * Following means to ask again. Between two questions the process waits in poll() on
+ * its own output, so that it ends when the reader of a pipe does. */
+#include "arguments.h"
+#include "commands.h"
+#include "complaint.h"
+#include "directory.h"
+#include "moment.h"
+#include "output.h"
+#include "row_writer.h"
+
+#include <inttypes.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define FOLLOW_INTERVAL_MS 100
+
+static const char help[] =
+    "Usage: knackdb replay DIR [--table TABLE] [--since SEQ|TIME] [--until SEQ|TIME] [--follow] [--format text|jsonl]\n"
+    "\n"
+    "Prints the replay log: a line an operation, with sequence number, time, table, operation, values.\n"
+    "\n"
+    "  --table TABLE     only operations on that table\n"
+    "  --since SEQ|TIME  from there on, itself included\n"
+    "  --until SEQ|TIME  up to there, itself included\n"
+    "  --follow          wait for more at the end; ends with the terminal's interrupt, or past --until\n"
+    "  --format FORMAT   text (the default; control characters escaped, NULL left out of whole rows)\n"
+    "                    or jsonl\n"
+    "\n"
+    "Operations: put (a whole row), update (some columns of a row), delete, clean_up (rows whose column\n"
+    "is below a value). The log begins after the oldest snapshot kept. A torn record at its end is named\n"
+    "on standard error and is no fault: exit status 0. A damaged one is: exit status 1.\n"
+    "TIME is Unix seconds or ISO 8601; a bare number below 1000000000 is a SEQ.\n";
+
+struct replay {
+    const char   *directory;
+    int           table; /* -1: all */
+    bool          has_since, has_until;
+    struct moment since, until;
+    bool          is_followed;
+    bool          is_json;
+    struct output output;
+};
+
+static const char *
+operation_name(knackdb_log_operation operation)
+{
+    switch (operation) {
+    case KNACKDB_LOG_PUT:
+        return "put";
+    case KNACKDB_LOG_UPDATE:
+        return "update";
+    case KNACKDB_LOG_DELETE:
+        return "delete";
+    case KNACKDB_LOG_CLEAN_UP:
+        return "clean_up";
+    }
+    return "unknown";
+}
+
+static const char *
+column_name(const knackdb_table_info *info, uint32_t column)
+{
+    return column < info->column_count ? info->columns[column].name : "unknown";
+}
+
+static void
+put_text_value(struct output *output, const knackdb_table_info *info, uint32_t column, const char *sign,
+               const knackdb_value *value)
+{
+    output_format(output, " %s%s", column_name(info, column), sign);
+    row_writer_put_json(output, value);
+}
+
+static void
+put_text_entry(struct output *output, const knackdb_log_entry *entry)
+{
+    const knackdb_table_info *info = knackdb_table_describe(entry->table);
+    char                      time[MOMENT_CHARS_MAX];
+
+    moment_format(entry->time, time);
+    output_format(output, "%" PRIu64 " %s %s %s", entry->sequence, time, info->name, operation_name(entry->operation));
+    if (entry->operation != KNACKDB_LOG_CLEAN_UP)
+        output_format(output, " %s=%" PRId64, info->columns[0].name, entry->id);
+    for (size_t i = 0; i < entry->column_count; i++) {
+        if (entry->operation == KNACKDB_LOG_CLEAN_UP) {
+            put_text_value(output, info, entry->columns[i], "<", &entry->values[i]);
+            continue;
+        }
+        /* The id is there already, and a whole row's NULLs are what is not. */
+        if (entry->columns[i] == 0 ||
+            (entry->operation == KNACKDB_LOG_PUT && entry->values[i].type == KNACKDB_NULL))
+            continue;
+        put_text_value(output, info, entry->columns[i], "=", &entry->values[i]);
+    }
+    output_put_char(output, '\n');
+}
+
+static void
+put_json_entry(struct output *output, const knackdb_log_entry *entry)
+{
+    const knackdb_table_info *info = knackdb_table_describe(entry->table);
+    knackdb_value             time = knackdb_value_real(entry->time);
+
+    output_format(output, "{\"sequence\":%" PRIu64 ",\"time\":", entry->sequence);
+    row_writer_put_json(output, &time);
+    output_format(output, ",\"batch_index\":%" PRIu32 ",\"batch_count\":%" PRIu32 ",\"table\":\"%s\",\"operation\":\"%s\"",
+                  entry->batch_index, entry->batch_count, info->name, operation_name(entry->operation));
+    if (entry->operation != KNACKDB_LOG_CLEAN_UP)
+        output_format(output, ",\"id\":%" PRId64, entry->id);
+    output_put_string(output, entry->operation == KNACKDB_LOG_CLEAN_UP ? ",\"below\":{" : ",\"values\":{");
+    for (size_t i = 0; i < entry->column_count; i++) {
+        output_format(output, "%s\"%s\":", i > 0 ? "," : "", column_name(info, entry->columns[i]));
+        row_writer_put_json(output, &entry->values[i]);
+    }
+    output_put_string(output, "},\"file\":");
+    row_writer_put_json_text(output, entry->file, strlen(entry->file));
+    output_format(output, ",\"offset\":%" PRIu64 "}\n", entry->offset);
+}
+
+static bool
+is_before(const knackdb_log_entry *entry, const struct moment *moment)
+{
+    return moment->is_time ? entry->time < moment->time : entry->sequence < (uint64_t) moment->sequence;
+}
+
+static bool
+is_behind(const knackdb_log_entry *entry, const struct moment *moment)
+{
+    return moment->is_time ? entry->time > moment->time : entry->sequence > (uint64_t) moment->sequence;
+}
+
+/* Waits a little; false when nobody reads the output any more. */
+static bool
+wait_for_more(struct replay *replay)
+{
+    struct pollfd out = { .fd = STDOUT_FILENO, .events = 0 };
+
+    if (!output_flush(&replay->output))
+        return false;
+    return poll(&out, 1, FOLLOW_INTERVAL_MS) <= 0 || (out.revents & (POLLERR | POLLHUP | POLLNVAL)) == 0;
+}
+
+static int
+print_entries(struct replay *replay, knackdb_log *log)
+{
+    for (;;) {
+        knackdb_log_entry entry;
+        knackdb_error     error = { 0 };
+        knackdb_status    status = knackdb_log_next(log, &entry, &error);
+        const char       *torn_file;
+        uint64_t          torn_offset, torn_bytes;
+        char              where[1200];
+
+        if (status == KNACKDB_NOT_FOUND && replay->is_followed) {
+            if (wait_for_more(replay))
+                continue;
+            return EXIT_DONE;
+        }
+        if (status == KNACKDB_NOT_FOUND) {
+            torn_bytes = knackdb_log_torn_bytes(log, &torn_file, &torn_offset);
+            if (torn_bytes > 0) {
+                (void) output_flush(&replay->output); /* the mark comes behind the lines */
+                (void) snprintf(where, sizeof where, "%s/%s:%" PRIu64, replay->directory, torn_file, torn_offset);
+                note(command_replay.name, where, "torn tail of %" PRIu64 " bytes; the log ends here", torn_bytes);
+            }
+            return EXIT_DONE;
+        }
+        if (status != KNACKDB_OK) {
+            (void) output_flush(&replay->output);
+            return complain_status(command_replay.name, replay->directory, status, &error);
+        }
+        if (knackdb_table_describe(entry.table) == NULL)
+            return complain(EXIT_DATA_AT_FAULT, command_replay.name, replay->directory,
+                            "commit %" PRIu64 " names table %d, which this version does not know", entry.sequence,
+                            entry.table);
+        /* Sequences only grow; clocks may be turned back, so a time ends nothing but a wait. */
+        if (replay->has_until && is_behind(&entry, &replay->until)) {
+            if (!replay->until.is_time || replay->is_followed)
+                return EXIT_DONE;
+            continue;
+        }
+        if (replay->has_since && is_before(&entry, &replay->since))
+            continue;
+        if (replay->table >= 0 && entry.table != replay->table)
+            continue;
+        if (replay->is_json)
+            put_json_entry(&replay->output, &entry);
+        else
+            put_text_entry(&replay->output, &entry);
+        if (replay->output.os_errno != 0)
+            return EXIT_DONE; /* output_finish() complains */
+    }
+}
+
+static int
+replay_directory(struct replay *replay)
+{
+    knackdb_log   *log = NULL;
+    knackdb_error  error = { 0 };
+    knackdb_status opened;
+    int            status = directory_check(command_replay.name, replay->directory);
+    int            written;
+
+    if (status != EXIT_DONE)
+        return status;
+    opened = knackdb_log_open(replay->directory, &log, &error);
+    if (opened == KNACKDB_NOT_FOUND)
+        return complain(EXIT_CALL_AT_FAULT, command_replay.name, replay->directory, "holds no knackdb store");
+    if (opened != KNACKDB_OK)
+        return complain_status(command_replay.name, replay->directory, opened, &error);
+    status = output_open_standard(&replay->output, command_replay.name);
+    if (status == EXIT_DONE) {
+        status = print_entries(replay, log);
+        written = output_finish(&replay->output);
+        if (status == EXIT_DONE)
+            status = written;
+    }
+    knackdb_log_close(log);
+    return status;
+}
+
+static bool
+parse_bound(const char *name, const char *text, bool *ret_given, struct moment *ret_moment)
+{
+    if (text == NULL)
+        return true;
+    *ret_given = true;
+    if (moment_parse(text, ret_moment))
+        return true;
+    (void) complain_usage(command_replay.name, name, "'%s' is not " MOMENT_FORMS, text);
+    return false;
+}
+
+static int
+run(int argc, char **argv)
+{
+    const char             *table = NULL, *since = NULL, *until = NULL, *format = NULL;
+    struct replay           replay = { .table = -1 };
+    const struct option     options[] = {
+        { .name = "--table", .needs = "the name of a table", .ret_value = &table },
+        { .name = "--since", .needs = "a sequence number or a time", .ret_value = &since },
+        { .name = "--until", .needs = "a sequence number or a time", .ret_value = &until },
+        { .name = "--follow", .ret_flag = &replay.is_followed },
+        { .name = "--format", .needs = "text or jsonl", .ret_value = &format },
+        { 0 },
+    };
+    const struct positional positionals[] = {
+        { "DIR", false, &replay.directory },
+        { 0 },
+    };
+
+    switch (arguments_parse(command_replay.name, argc, argv, options, positionals)) {
+    case ARGUMENTS_HELP:
+        return print_help(&command_replay);
+    case ARGUMENTS_BAD:
+        return EXIT_CALL_AT_FAULT;
+    case ARGUMENTS_OK:
+        break;
+    }
+    if (format != NULL && strcmp(format, "jsonl") != 0 && strcmp(format, "text") != 0)
+        return complain_usage(command_replay.name, "--format", "'%s' is neither text nor jsonl", format);
+    replay.is_json = format != NULL && strcmp(format, "jsonl") == 0;
+    if (table != NULL && (replay.table = table_find(command_replay.name, table)) < 0)
+        return EXIT_CALL_AT_FAULT;
+    if (!parse_bound("--since", since, &replay.has_since, &replay.since) ||
+        !parse_bound("--until", until, &replay.has_until, &replay.until))
+        return EXIT_CALL_AT_FAULT;
+    return replay_directory(&replay);
+}
+
+const struct command command_replay = {
+    .name = "replay",
+    .summary = "print the log, record by record",
+    .help = help,
+    .run = run,
+};

@@ -1,0 +1,124 @@
+/* directory.c - the directory a command works on, opened with the right complaints.
+ *
+ * A wrong path is the commonest mistake, so it is looked for before the library is
+ * asked: "no such directory" is the call's fault and says so in those words. */
+#include "directory.h"
+
+#include "complaint.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static void
+print_warning(void *context, knackdb_severity severity, const char *message)
+{
+    if (severity != KNACKDB_LOG_INFO)
+        note(context, NULL, "%s", message);
+}
+
+/* The command's name goes into a callback's context and comes out unchanged. */
+static void *
+as_context(const char *command)
+{
+    union {
+        const char *command;
+        void       *context;
+    } both = { command };
+
+    return both.context;
+}
+
+int
+directory_check(const char *command, const char *path)
+{
+    struct stat found;
+
+    if (strcmp(path, ":memory:") == 0)
+        return complain(EXIT_CALL_AT_FAULT, command, path, "a store in memory ends with the command; name a directory");
+    if (stat(path, &found) != 0 && errno == ENOENT)
+        return complain(EXIT_CALL_AT_FAULT, command, path, "no such directory");
+    if (stat(path, &found) != 0)
+        return complain(exit_status_of(KNACKDB_IO, errno), command, path, "%s", strerror(errno));
+    if (!S_ISDIR(found.st_mode))
+        return complain(EXIT_CALL_AT_FAULT, command, path, "not a directory");
+    return EXIT_DONE;
+}
+
+static int
+open_store(const char *command, const char *path, knackdb_options *options, knackdb **ret_db)
+{
+    knackdb_error  error = { 0 };
+    knackdb_status status;
+
+    options->log_message = print_warning;
+    options->log_context = as_context(command);
+    status = knackdb_open(path, options, ret_db, &error);
+    if (status == KNACKDB_OK)
+        return EXIT_DONE;
+    /* Found, but holding no store: as wrong a path as one that leads nowhere. */
+    if (status == KNACKDB_NOT_FOUND && options->as_of_sequence == 0 && !(options->as_of_time > 0) &&
+        (options->flags & KNACKDB_OPEN_SNAPSHOT) == 0)
+        return complain(EXIT_CALL_AT_FAULT, command, path, "holds no knackdb store");
+    return complain_status(command, path, status, &error);
+}
+
+int
+directory_open_to_read(const char *command, const char *path, const knackdb_options *options, knackdb **ret_db)
+{
+    knackdb_options reading = *options;
+    int             status = directory_check(command, path);
+
+    if (status != EXIT_DONE)
+        return status;
+    reading.flags |= KNACKDB_OPEN_READ_ONLY | KNACKDB_OPEN_NO_CREATE;
+    return open_store(command, path, &reading, ret_db);
+}
+
+int
+directory_open_to_write(const char *command, const char *path, knackdb **ret_db)
+{
+    knackdb_options options = knackdb_options_default();
+    int             status = directory_check(command, path);
+
+    if (status != EXIT_DONE)
+        return status;
+    options.flags = KNACKDB_OPEN_NO_CREATE;
+    return open_store(command, path, &options, ret_db);
+}
+
+int
+directory_open_or_create(const char *command, const char *path, knackdb **ret_db)
+{
+    knackdb_options options = knackdb_options_default();
+
+    return open_store(command, path, &options, ret_db);
+}
+
+int
+directory_close(const char *command, const char *path, knackdb *db, int status)
+{
+    knackdb_error  error = { 0 };
+    knackdb_status closed = knackdb_close(db, &error);
+
+    if (status == EXIT_DONE && closed != KNACKDB_OK)
+        return complain_status(command, path, closed, &error);
+    return status;
+}
+
+int
+table_find(const char *command, const char *name)
+{
+    int    table = knackdb_table_by_name(name);
+    char   names[600] = "";
+    size_t used = 0;
+
+    if (table >= 0)
+        return table;
+    for (size_t i = 0; i < knackdb_table_count() && used < sizeof names; i++)
+        used += (size_t) snprintf(names + used, sizeof names - used, "%s%s", i > 0 ? ", " : "",
+                                  knackdb_table_describe((int) i)->name);
+    (void) complain(EXIT_CALL_AT_FAULT, command, name, "no such table; there are %s", names);
+    return -1;
+}
