@@ -318,17 +318,22 @@ work_round(struct agent *agent, struct tally *tally, knackdb_error *error)
             size_t                  way;
             enum choice             choice;
             knackdb_status          status;
+            double                  start;
 
             if (!task_takes(task, file))
                 continue;
+            start = knackdb_now();
             status = choose(agent, task, &way, &choice, error);
             if (status != KNACKDB_OK)
                 return status;
+            tally->store_seconds += knackdb_now() - start;
             if (!task->ways[way].perform(task->ways[way].setting, file, &outcome))
                 return KNACKDB_NO_MEMORY;
+            start = knackdb_now();
             status = learn(agent, task, way, choice, file, &outcome, error);
             if (status != KNACKDB_OK)
                 return status;
+            tally->store_seconds += knackdb_now() - start;
 
             agent->wrong_results += !outcome.is_right;
             tally->seconds += outcome.seconds;

@@ -32,7 +32,7 @@ examine_way(const struct live_files *files, const struct task *task, const struc
 }
 
 static void
-report_task(const struct live_files *files, size_t t, const struct tally *first, const struct tally *last)
+print_task(const struct live_files *files, size_t t, const struct tally *first, const struct tally *last)
 {
     const struct task *task = &live_tasks[t];
     double             seconds[WAYS_MAX];
@@ -43,17 +43,16 @@ report_task(const struct live_files *files, size_t t, const struct tally *first,
         if (seconds[i] < seconds[best])
             best = i;
     }
-    printf("  %-17s %8.3f -> %7.3f ms; measures best: %s; picked it %" PRIu64 " of %" PRIu64 " -> %" PRIu64
-           " of %" PRIu64 "\n",
-           task->name, first->task_seconds[t] / (double) first->task_count[t] * 1e3,
+    printf("%-17s %7.3f %7.3f  %-8s %3" PRIu64 " of %-3" PRIu64 " %3" PRIu64 " of %-3" PRIu64, task->name,
+           first->task_seconds[t] / (double) first->task_count[t] * 1e3,
            last->task_seconds[t] / (double) last->task_count[t] * 1e3, task->ways[best].name, first->picks[t][best],
            first->task_count[t], last->picks[t][best], last->task_count[t]);
-    printf("  %-17s", "");
     for (size_t i = 0; i < task->way_count; i++) {
+        printf("%s %s ", i == 0 ? " " : ",", task->ways[i].name);
         if (isinf(seconds[i]))
-            printf(" %s: misses;", task->ways[i].name);
+            printf("too large");
         else
-            printf(" %s %.3f;", task->ways[i].name, seconds[i] * 1e3);
+            printf(seconds[i] < 1e-3 ? "%.3f" : "%.2f", seconds[i] * 1e3);
     }
     putchar('\n');
 }
@@ -62,6 +61,7 @@ static void
 tally_add(struct tally *sum, const struct tally *tally)
 {
     sum->seconds += tally->seconds;
+    sum->store_seconds += tally->store_seconds;
     sum->tasks += tally->tasks;
     for (size_t t = 0; t < live_task_count; t++) {
         sum->task_seconds[t] += tally->task_seconds[t];
@@ -87,13 +87,16 @@ report_card_print(const struct live_files *files, const struct tally *rounds, si
         tally_add(&last, &rounds[r]);
     first_ms = first.seconds / (double) first.tasks * 1e3;
     last_ms = last.seconds / (double) last.tasks * 1e3;
-    printf("\nfirst %zu round%s: %.3f ms a task; last %zu: %.3f ms; ", first_count, first_count == 1 ? "" : "s",
-           first_ms, last_count, last_ms);
     if (last_ms < first_ms)
-        printf("%.1f times quicker\n", first_ms / last_ms);
+        printf("\nIt got quicker: %.3f ms a task in the first %zu, %.3f ms in the last %zu: %.1f times.\n", first_ms,
+               first_count, last_ms, last_count, first_ms / last_ms);
     else
-        printf("it did not get quicker\n");
-    printf("by task, mean time in the first and in the last rounds; then every way examined on every file, ms:\n");
+        printf("\nIt did NOT get quicker: %.3f ms a task in the first %zu, %.3f ms in the last %zu.\n", first_ms,
+               first_count, last_ms, last_count);
+    printf("Asking the store and writing down what happened took %.3f ms a task.\n\n",
+           last.store_seconds / (double) last.tasks * 1e3);
+    printf("%-17s %15s  %-8s %-19s  %s\n", "", "ms a task", "measures", "picked it", "each way examined on every file");
+    printf("%-17s %7s %7s  %-8s %-9s %-9s  %s\n", "task", "first", "last", "best", "first", "last", "ms");
     for (size_t t = 0; t < live_task_count; t++)
-        report_task(files, t, &first, &last);
+        print_task(files, t, &first, &last);
 }

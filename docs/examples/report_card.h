@@ -10,7 +10,8 @@
 
 /** What was picked and done in one round. */
 struct tally {
-    double   seconds;
+    double   seconds;       /**< of doing the tasks */
+    double   store_seconds; /**< of choosing and learning: calls of the store and nothing else */
     uint64_t tasks;
     double   task_seconds[TASKS_MAX]; /**< by number in live_tasks, as the two below */
     uint64_t task_count[TASKS_MAX];
