@@ -24,6 +24,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -154,8 +155,11 @@ measure_size(const struct plan *plan, const struct workload *workload, uint64_t 
     struct station stations[STORES_MAX];
     struct effort  effort = plan->effort;
 
-    if (effort.store_ops > rows) /* or it would no longer be a store of that size */
+    /* Or it would no longer be a store of that size. */
+    if (effort.store_ops > rows)
         effort.store_ops = rows;
+    if (effort.batch_ops > rows / 100 + 1)
+        effort.batch_ops = rows / 100 + 1;
     for (unsigned round = 0; round < rounds; round++) {
         bool is_last = round + 1 == rounds;
 
@@ -180,13 +184,27 @@ measure_size(const struct plan *plan, const struct workload *workload, uint64_t 
 
 /* ---- what was asked for -------------------------------------------------------- */
 
+/* A call that makes no sense is not a benchmark that failed: exit status 2. */
+static void __attribute__((noreturn, format(printf, 1, 2)))
+refuse(const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    fputs("benchmark: ", stderr);
+    vfprintf(stderr, format, arguments);
+    fputc('\n', stderr);
+    va_end(arguments);
+    exit(2);
+}
+
 static const struct adapter *
 adapter_named(const char *name, size_t length)
 {
     for (size_t i = 0; i < KNOWN_COUNT; i++)
         if (strlen(known_adapters[i]->name) == length && strncmp(known_adapters[i]->name, name, length) == 0)
             return known_adapters[i];
-    fail("--stores: %.*s: there is no such store", (int) length, name);
+    refuse("--stores: %.*s: there is no such store", (int) length, name);
 }
 
 static uint64_t
@@ -197,7 +215,7 @@ number(const char *option, const char *text, char **end)
     errno = 0;
     value = strtoull(text, end, 10);
     if (errno != 0 || *end == text || (**end != '\0' && **end != ',') || value == 0)
-        fail("%s: %s is not a number above 0", option, text);
+        refuse("%s: %s is not a number above 0", option, text);
     return value;
 }
 
@@ -207,7 +225,7 @@ plan_set_sizes(struct plan *plan, const char *text)
     for (plan->size_count = 0; *text != '\0';) {
         char *end;
         if (plan->size_count == SIZES_MAX)
-            fail("--sizes: at most %d", SIZES_MAX);
+            refuse("--sizes: at most %d", SIZES_MAX);
         plan->sizes[plan->size_count++] = number("--sizes", text, &end);
         text = *end == ',' ? end + 1 : end;
     }
@@ -219,7 +237,7 @@ plan_set_stores(struct plan *plan, const char *text)
     for (plan->adapter_count = 0; *text != '\0';) {
         size_t length = strcspn(text, ",");
         if (plan->adapter_count == STORES_MAX)
-            fail("--stores: at most %d", STORES_MAX);
+            refuse("--stores: at most %d", STORES_MAX);
         plan->adapters[plan->adapter_count++] = adapter_named(text, length);
         text += text[length] == ',' ? length + 1 : length;
     }
@@ -294,7 +312,7 @@ plan_from_arguments(struct plan *plan, int argc, char **argv)
         case 'r':
             plan->rounds = (unsigned) number("--rounds", optarg, &end);
             if (plan->rounds > ROUNDS_MAX)
-                fail("--rounds: at most %d", ROUNDS_MAX);
+                refuse("--rounds: at most %d", ROUNDS_MAX);
             break;
         case 'o': plan->output = optarg; break;
         case 't': plan->tool = optarg; break;
