@@ -66,7 +66,7 @@ struct worker {
     uint32_t     random;
 };
 
-static const char *const task_types[TASK_TYPES] = { "sort", "hash", "pack", "search", "\xc3\xbc" "bersetzen" };
+static const char *const task_types[TASK_TYPES] = { "sort", "hash", "pack", "search", "\xc3\xbcmlaut" };
 
 static uint32_t
 random_below(uint32_t *state, uint32_t bound)
