@@ -246,8 +246,9 @@ KNACKDB_API int knackdb_column_by_name(int table, const char *name);
 
 /* Row structs are for the common case; knackdb_value arrays do for any table and
  * any column. In a row struct a text is NULL where its data is NULL; a number is
- * NULL where bit (1 << column) is set in `nulls`, whatever the field holds. Reads
- * set the bit for texts, too. `id` 0 lets the store choose. */
+ * NULL where bit (1 << column) is set in `nulls`, whatever the field holds: clear the
+ * bit of a number that you set in a row that was read. Reads set the bit for texts,
+ * too. `id` 0 lets the store choose. */
 
 #define KNACKDB_BIT(column) (UINT64_C(1) << (column))
 
@@ -293,15 +294,15 @@ typedef struct knackdb_metric {
     uint64_t     nulls;
 } knackdb_metric;
 
-/** A pattern with success_rate 1, confidence_score 0, agent_count 1, complexity
- *  "simple", usage_count 0, both times now, and every text NULL but that one. */
+/** A pattern with execution_time 0, success_rate 1, confidence_score 0, agent_count 1,
+ *  complexity "simple", usage_count 0, both times now, and every text NULL but that one. */
 KNACKDB_API knackdb_pattern knackdb_pattern_default(void);
 
 /** A preference of weight 1, used once, now. */
 KNACKDB_API knackdb_preference knackdb_preference_default(void);
 
-/** A metric measured now, sample_count 1, baseline_value, improvement_percentage
- *  and confidence_interval NULL. */
+/** A metric measured now, sample_count 1, confidence_interval 0.95, baseline_value 0, which
+ *  is none, and improvement_percentage NULL, so that the store computes it. */
 KNACKDB_API knackdb_metric knackdb_metric_default(void);
 
 /** The clock that defaults use: seconds since 1970, UTC. */
@@ -431,7 +432,7 @@ enum knackdb_store_flags {
  *
  * @param values        row after row, column_count each, in column order.
  * @param column_count  from 1 to the table's; the columns left out are NULL.
- * @param ret_ids       row_count ids, or NULL.
+ * @param ret_ids       room for row_count ids, or NULL; of no meaning after a failure.
  *
  * An id that is NULL or 0 is given by the store. An INTEGER is taken for a REAL
  * column; any other mismatch of type is INVALID. Storing:

@@ -1,0 +1,257 @@
+/* copies.c - answers that outlive every view: rows and texts in one block.
+ *
+ * The block carries what it takes to free it, so that knackdb_free() needs no store and
+ * works after the store is closed. It is not counted among the store's memory: it is the caller's. */
+#include "api/handle.h"
+#include "api/rows.h"
+
+#include "base/error.h"
+
+#include <stdlib.h>
+
+struct answer {
+    knackdb_allocator functions;
+    size_t            bytes;
+    _Alignas(16) unsigned char rows[];
+};
+
+static struct answer *
+answer_new(const struct allocator *allocator, size_t row_bytes)
+{
+    size_t         bytes = sizeof(struct answer) + row_bytes;
+    struct answer *answer = allocator->functions.allocate != NULL
+                                ? allocator->functions.allocate(allocator->functions.context, bytes)
+                                : malloc(bytes);
+
+    if (answer != NULL) {
+        answer->functions = allocator->functions;
+        answer->bytes = bytes;
+    }
+    return answer;
+}
+
+void
+knackdb_free(void *memory)
+{
+    struct answer *answer;
+
+    if (memory == NULL)
+        return;
+    answer = (struct answer *) (void *) ((unsigned char *) memory - offsetof(struct answer, rows));
+    if (answer->functions.allocate != NULL)
+        answer->functions.release(answer->functions.context, answer, answer->bytes);
+    else
+        free(answer);
+}
+
+static size_t
+text_bytes(const struct view *view, uint32_t table, row_number row, size_t column_count)
+{
+    size_t bytes = 0;
+
+    for (uint32_t c = 0; c < column_count; c++) {
+        knackdb_value value = view_cell(view, table, row, c);
+
+        if (value.type == KNACKDB_TEXT)
+            bytes += value.as.text.length;
+    }
+    return bytes;
+}
+
+/* Texts are moved behind the rows; an empty one still has an address, so that it is not NULL. */
+static char *
+copy_texts(knackdb_value *values, size_t count, char *to)
+{
+    for (size_t c = 0; c < count; c++) {
+        if (values[c].type != KNACKDB_TEXT)
+            continue;
+        if (values[c].as.text.length != 0)
+            memcpy(to, values[c].as.text.data, values[c].as.text.length);
+        values[c].as.text.data = to;
+        to += values[c].as.text.length;
+    }
+    return to;
+}
+
+static knackdb_status
+copy_rows(knackdb_read *read, int table, const knackdb_row *rows, size_t count, void **ret_rows,
+          knackdb_error *error)
+{
+    const struct row_layout *layout = row_layout_of(table);
+    size_t                   row_bytes = count * layout->struct_bytes;
+    size_t                   bytes = row_bytes + 1;
+    struct answer           *answer;
+    char                    *text;
+
+    if (count == 0) {
+        *ret_rows = NULL;
+        return KNACKDB_OK;
+    }
+    for (size_t r = 0; r < count; r++)
+        bytes += text_bytes(&read->view, (uint32_t) table, (row_number) rows[r], layout->field_count);
+    answer = answer_new(&read->db->allocator, bytes);
+    if (answer == NULL)
+        return error_no_memory(error, "an answer");
+    text = (char *) answer->rows + row_bytes;
+    for (size_t r = 0; r < count; r++) {
+        knackdb_value values[KNACKDB_COLUMNS_MAX];
+
+        view_cells(&read->view, (uint32_t) table, (row_number) rows[r], layout->field_count, values);
+        text = copy_texts(values, layout->field_count, text);
+        row_from_values(layout, table, values, answer->rows + r * layout->struct_bytes);
+    }
+    *ret_rows = answer->rows;
+    return KNACKDB_OK;
+}
+
+/* ---- one row ---- */
+
+static knackdb_status
+get_copy(knackdb *db, const int64_t *id, knackdb_text external_id, void **ret_row, knackdb_error *error)
+{
+    knackdb_read  *read;
+    knackdb_row    row;
+    knackdb_status status = knackdb_read_begin(db, &read, error);
+
+    if (status != KNACKDB_OK)
+        return status;
+    status = id != NULL ? knackdb_read_by_id(read, KNACKDB_EXECUTION_PATTERNS, *id, &row)
+                        : knackdb_read_by_external_id(read, external_id, &row);
+    if (status == KNACKDB_NOT_FOUND && id != NULL)
+        (void) error_set(error, status, "execution_patterns: no row with id %lld", (long long) *id);
+    else if (status == KNACKDB_NOT_FOUND)
+        (void) error_set(error, status, "execution_patterns: no row with external_id \"%.*s\"",
+                         external_id.length < 80 ? (int) external_id.length : 80,
+                         external_id.data != NULL ? external_id.data : "");
+    if (status == KNACKDB_OK)
+        status = copy_rows(read, KNACKDB_EXECUTION_PATTERNS, &row, 1, ret_row, error);
+    knackdb_read_end(read);
+    return status;
+}
+
+knackdb_status
+knackdb_pattern_get(knackdb *db, int64_t id, knackdb_pattern **ret_pattern, knackdb_error *error)
+{
+    void          *row;
+    knackdb_status status = get_copy(db, &id, (knackdb_text) { NULL, 0 }, &row, error);
+
+    if (status == KNACKDB_OK)
+        *ret_pattern = row;
+    return status;
+}
+
+knackdb_status
+knackdb_pattern_get_external(knackdb *db, knackdb_text external_id, knackdb_pattern **ret_pattern,
+                             knackdb_error *error)
+{
+    void          *row;
+    knackdb_status status = get_copy(db, NULL, external_id, &row, error);
+
+    if (status == KNACKDB_OK)
+        *ret_pattern = row;
+    return status;
+}
+
+/* ---- many ---- */
+
+static knackdb_status
+find_copies(knackdb *db, int table, const knackdb_query *query, void **ret_rows, size_t *ret_count,
+            knackdb_error *error)
+{
+    knackdb_read  *read;
+    knackdb_rows   found;
+    knackdb_status status;
+
+    if (query == NULL || query->table != table)
+        return error_set(error, KNACKDB_INVALID, "query: its table is not %s", knackdb_table_describe(table)->name);
+    status = knackdb_read_begin(db, &read, error);
+    if (status != KNACKDB_OK)
+        return status;
+    status = knackdb_read_find(read, query, &found, error);
+    if (status == KNACKDB_OK)
+        status = copy_rows(read, table, found.rows, found.count, ret_rows, error);
+    if (status == KNACKDB_OK)
+        *ret_count = found.count;
+    knackdb_read_end(read);
+    return status;
+}
+
+knackdb_status
+knackdb_patterns_find(knackdb *db, const knackdb_query *query, knackdb_pattern **ret_patterns, size_t *ret_count,
+                      knackdb_error *error)
+{
+    void          *rows;
+    knackdb_status status = find_copies(db, KNACKDB_EXECUTION_PATTERNS, query, &rows, ret_count, error);
+
+    if (status == KNACKDB_OK)
+        *ret_patterns = rows;
+    return status;
+}
+
+knackdb_status
+knackdb_preferences_find(knackdb *db, const knackdb_query *query, knackdb_preference **ret_preferences,
+                         size_t *ret_count, knackdb_error *error)
+{
+    void          *rows;
+    knackdb_status status = find_copies(db, KNACKDB_USER_PREFERENCES, query, &rows, ret_count, error);
+
+    if (status == KNACKDB_OK)
+        *ret_preferences = rows;
+    return status;
+}
+
+knackdb_status
+knackdb_metrics_find(knackdb *db, const knackdb_query *query, knackdb_metric **ret_metrics, size_t *ret_count,
+                     knackdb_error *error)
+{
+    void          *rows;
+    knackdb_status status = find_copies(db, KNACKDB_PERFORMANCE_METRICS, query, &rows, ret_count, error);
+
+    if (status == KNACKDB_OK)
+        *ret_metrics = rows;
+    return status;
+}
+
+knackdb_status
+knackdb_preferences_get(knackdb *db, knackdb_text type, knackdb_text value, knackdb_preference **ret_preferences,
+                        size_t *ret_count, knackdb_error *error)
+{
+    knackdb_condition conditions[2] = {
+        knackdb_where(KNACKDB_PREFERENCE_TYPE, KNACKDB_EQUAL, knackdb_value_text(type)),
+        knackdb_where(KNACKDB_PREFERENCE_VALUE, KNACKDB_EQUAL, knackdb_value_text(value)),
+    };
+    knackdb_query query = {
+        .table = KNACKDB_USER_PREFERENCES,
+        .conditions = conditions,
+        .condition_count = value.data != NULL ? 2 : 1,
+        .order = { { KNACKDB_PREFERENCE_USAGE_COUNT, true } },
+        .order_count = 1,
+    };
+
+    return knackdb_preferences_find(db, &query, ret_preferences, ret_count, error);
+}
+
+knackdb_status
+knackdb_metrics_history(knackdb *db, knackdb_text component, knackdb_text metric, double since, double until,
+                        uint64_t limit, knackdb_metric **ret_metrics, size_t *ret_count, knackdb_error *error)
+{
+    knackdb_condition conditions[4];
+    knackdb_query     query = {
+        .table = KNACKDB_PERFORMANCE_METRICS,
+        .conditions = conditions,
+        .order = { { KNACKDB_METRIC_MEASURED_AT, true } },
+        .order_count = 1,
+        .limit = limit,
+    };
+
+    conditions[query.condition_count++] =
+        knackdb_where(KNACKDB_METRIC_COMPONENT_NAME, KNACKDB_EQUAL, knackdb_value_text(component));
+    if (metric.data != NULL)
+        conditions[query.condition_count++] =
+            knackdb_where(KNACKDB_METRIC_METRIC_NAME, KNACKDB_EQUAL, knackdb_value_text(metric));
+    if (since != 0.0)
+        conditions[query.condition_count++] = knackdb_where_at_least(KNACKDB_METRIC_MEASURED_AT, since);
+    if (until != 0.0)
+        conditions[query.condition_count++] = knackdb_where_at_most(KNACKDB_METRIC_MEASURED_AT, until);
+    return knackdb_metrics_find(db, &query, ret_metrics, ret_count, error);
+}

@@ -1,0 +1,61 @@
+/* handle.h - what stands behind a `knackdb` and a `knackdb_read`; for the files of api alone. */
+#ifndef KNACKDB_API_HANDLE_H
+#define KNACKDB_API_HANDLE_H
+
+#include "api/operations.h"
+#include "base/allocator.h"
+#include "core/query.h"
+#include "core/store.h"
+#include "persist/keeper.h"
+
+struct knackdb {
+    struct allocator   allocator; /* of everything but itself, which malloc'd it may outlive no part of */
+    struct store      *store;
+    struct keeper     *keeper; /* NULL: memory only */
+    bool               is_read_only;
+    knackdb_durability durability;
+    struct operations  operations;
+    double             opened_at;
+    double             open_seconds;
+
+    /* A page that the kernel clears in a forked child, so that asking whether this is one costs a load. */
+    _Atomic uint32_t *parent_mark;
+};
+
+#define PARENT_MARK 1u
+
+/* KNACKDB_FORKED in a forked child. */
+knackdb_status handle_check(const knackdb *db, knackdb_error *error);
+/* The same, and KNACKDB_READ_ONLY. */
+knackdb_status handle_check_writable(const knackdb *db, knackdb_error *error);
+
+/* Waits until a commit is as safe as the store's durability promises. Sequence 0: nothing to wait for. */
+knackdb_status handle_wait(knackdb *db, uint64_t sequence, knackdb_error *error);
+
+#define READ_OWNED_INLINE 6
+
+/* Memory that a read view gave out and frees when it ends. */
+struct read_owned {
+    void  *memory;
+    size_t bytes;
+};
+
+struct read_owned_block {
+    struct read_owned_block *next;
+    size_t                   count;
+    struct read_owned        items[30];
+};
+
+/* Lies in its view's slot (view_owner_memory), so that beginning one allocates nothing. */
+struct knackdb_read {
+    struct view              view;
+    knackdb                 *db;
+    size_t                   owned_count;
+    struct read_owned        owned[READ_OWNED_INLINE];
+    struct read_owned_block *more_owned;
+};
+
+/* Hands memory of the store's allocator over to the view. Frees it at once, and says NO_MEMORY, where it cannot be kept. */
+knackdb_status read_own(knackdb_read *read, void *memory, size_t bytes, knackdb_error *error);
+
+#endif

@@ -1,0 +1,245 @@
+/* open.c - the life of a store: options checked, the parts joined, and taken apart again. */
+#include "api/handle.h"
+
+#include "base/error.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#define CACHE_BYTES_DEFAULT ((uint64_t) 1 << 20)
+#define KNOWN_OPEN_FLAGS \
+    (KNACKDB_OPEN_READ_ONLY | KNACKDB_OPEN_NO_CREATE | KNACKDB_OPEN_SNAPSHOT | KNACKDB_OPEN_NO_MIGRATE)
+
+/* ---- fork ---- */
+
+#define MARK_BYTES ((size_t) 4096)
+
+/* A page of its own, since the kernel clears whole pages (MADV_WIPEONFORK). */
+static _Atomic uint32_t *
+parent_mark_new(void)
+{
+    void             *page = mmap(NULL, MARK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    _Atomic uint32_t *mark = page;
+
+    if (page == MAP_FAILED)
+        return NULL;
+    if (madvise(page, MARK_BYTES, MADV_WIPEONFORK) != 0) {
+        (void) munmap(page, MARK_BYTES);
+        return NULL;
+    }
+    atomic_store(mark, PARENT_MARK);
+    return mark;
+}
+
+knackdb_status
+handle_check(const knackdb *db, knackdb_error *error)
+{
+    if (atomic_load_explicit(db->parent_mark, memory_order_relaxed) == PARENT_MARK)
+        return KNACKDB_OK;
+    return error_set(error, KNACKDB_FORKED,
+                     "this process is a fork of the one that opened the store; open it anew, read-only");
+}
+
+knackdb_status
+handle_check_writable(const knackdb *db, knackdb_error *error)
+{
+    knackdb_status status = handle_check(db, error);
+
+    if (status == KNACKDB_OK && db->is_read_only)
+        return error_set(error, KNACKDB_READ_ONLY, "the store was opened read-only");
+    return status;
+}
+
+knackdb_status
+handle_wait(knackdb *db, uint64_t sequence, knackdb_error *error)
+{
+    if (db->durability != KNACKDB_SYNC || db->keeper == NULL || sequence == 0)
+        return KNACKDB_OK;
+    return keeper_wait_durable(db->keeper, sequence, error);
+}
+
+/* ---- options ---- */
+
+static knackdb_status
+check_options(const knackdb_options *options, knackdb_error *error)
+{
+    bool is_past = options->as_of_sequence != 0 || options->as_of_time != 0.0
+                   || (options->flags & KNACKDB_OPEN_SNAPSHOT) != 0;
+
+    if (options->struct_size != sizeof *options)
+        return error_set(error, KNACKDB_INVALID, "options: struct_size is %zu, not %zu; begin with "
+                         "knackdb_options_default()", options->struct_size, sizeof *options);
+    if ((options->flags & ~(uint32_t) KNOWN_OPEN_FLAGS) != 0)
+        return error_set(error, KNACKDB_INVALID, "options: unknown flags 0x%x", options->flags);
+    if ((unsigned) options->durability > KNACKDB_MEMORY_ONLY)
+        return error_set(error, KNACKDB_INVALID, "options: unknown durability %d", (int) options->durability);
+    if ((unsigned) options->log_io > KNACKDB_LOG_WRITE)
+        return error_set(error, KNACKDB_INVALID, "options: unknown log_io %d", (int) options->log_io);
+    if ((options->file_mode & ~0777u) != 0)
+        return error_set(error, KNACKDB_INVALID, "options: file_mode 0%o", options->file_mode);
+    if (options->as_of_sequence < 0 || !isfinite(options->as_of_time) || options->as_of_time < 0.0)
+        return error_set(error, KNACKDB_INVALID, "options: as_of_sequence and as_of_time must not be negative");
+    if (is_past && (options->flags & KNACKDB_OPEN_READ_ONLY) == 0)
+        return error_set(error, KNACKDB_INVALID, "options: the past can only be opened read-only");
+    if (options->allocator != NULL && (options->allocator->allocate == NULL || options->allocator->release == NULL))
+        return error_set(error, KNACKDB_INVALID, "options: an allocator needs both of its functions");
+    return KNACKDB_OK;
+}
+
+static struct keeper_options
+keeper_options_of(const knackdb_options *options)
+{
+    return (struct keeper_options) {
+        .durability = options->durability,
+        .log_io = options->log_io,
+        .flush_interval_ms = options->flush_interval_ms,
+        .log_segment_bytes_max = options->log_segment_bytes_max,
+        .snapshot_log_bytes = options->snapshot_log_bytes,
+        .snapshot_interval_s = options->snapshot_interval_s,
+        .snapshots_kept = options->snapshots_kept,
+        .file_mode = options->file_mode,
+        .read_only = (options->flags & KNACKDB_OPEN_READ_ONLY) != 0,
+        .no_create = (options->flags & KNACKDB_OPEN_NO_CREATE) != 0,
+        .snapshot_only = (options->flags & KNACKDB_OPEN_SNAPSHOT) != 0,
+        .no_migrate = (options->flags & KNACKDB_OPEN_NO_MIGRATE) != 0,
+        .as_of_sequence = (uint64_t) options->as_of_sequence,
+        .as_of_time_us = (int64_t) llround(options->as_of_time * 1e6),
+        .log_message = options->log_message,
+        .log_context = options->log_context,
+        .history = schema_history_builtin(),
+    };
+}
+
+/* ---- open and close ---- */
+
+/* Everything but the directory; NULL parts are accepted, so that a half-made handle can go, too. */
+static void
+handle_free(knackdb *db)
+{
+    store_free(db->store);
+    operations_clear(&db->operations, &db->allocator);
+    if (db->parent_mark != NULL)
+        (void) munmap((void *) (uintptr_t) db->parent_mark, MARK_BYTES);
+    if (db->allocator.functions.allocate != NULL) {
+        knackdb_allocator functions = db->allocator.functions;
+
+        functions.release(functions.context, db, sizeof *db);
+    } else {
+        free(db);
+    }
+}
+
+static knackdb_status
+handle_new(const knackdb_options *options, knackdb **ret_db, knackdb_error *error)
+{
+    const knackdb_allocator *functions = options->allocator;
+    knackdb *db = functions != NULL ? functions->allocate(functions->context, sizeof *db) : malloc(sizeof *db);
+    knackdb_status status;
+
+    if (db == NULL)
+        return error_no_memory(error, "a store");
+    memset(db, 0, sizeof *db);
+    allocator_init(&db->allocator, functions);
+    db->durability = options->durability;
+    db->is_read_only = (options->flags & KNACKDB_OPEN_READ_ONLY) != 0;
+    status = operations_init(&db->operations, &db->allocator, options->slow_operation_us, error);
+    if (status == KNACKDB_OK) {
+        db->parent_mark = parent_mark_new();
+        if (db->parent_mark == NULL)
+            status = error_no_memory(error, "a page that fork clears");
+    }
+    if (status == KNACKDB_OK)
+        status = store_new(&db->allocator, schema_builtin(), &db->store, error);
+    if (status != KNACKDB_OK) {
+        handle_free(db);
+        return status;
+    }
+    store_set_cache_limit(db->store, options->cache_bytes_max == 0            ? CACHE_BYTES_DEFAULT
+                                     : options->cache_bytes_max == UINT64_MAX ? 0
+                                                                              : options->cache_bytes_max);
+    *ret_db = db;
+    return KNACKDB_OK;
+}
+
+knackdb_status
+knackdb_open(const char *path, const knackdb_options *options, knackdb **ret_db, knackdb_error *error)
+{
+    knackdb_options defaults = knackdb_options_default();
+    uint64_t        begun = clock_monotonic_ns();
+    bool            in_memory;
+    knackdb        *db = NULL;
+    knackdb_status  status;
+
+    if (options == NULL)
+        options = &defaults;
+    status = check_options(options, error);
+    if (status == KNACKDB_OK)
+        status = handle_new(options, &db, error);
+    if (status != KNACKDB_OK)
+        return status;
+
+    in_memory = path == NULL || strcmp(path, ":memory:") == 0 || options->durability == KNACKDB_MEMORY_ONLY;
+    if (in_memory) {
+        db->durability = KNACKDB_MEMORY_ONLY;
+    } else {
+        struct keeper_options keeper_options = keeper_options_of(options);
+
+        status = keeper_open(&db->allocator, path, &keeper_options, db->store, &db->keeper, error);
+        if (status != KNACKDB_OK) {
+            handle_free(db);
+            return status;
+        }
+    }
+    store_set_memory_limit(db->store, options->memory_bytes_max); /* what is on disk comes back whatever its size */
+    db->opened_at = knackdb_now();
+    db->open_seconds = (double) (clock_monotonic_ns() - begun) / 1e9;
+    *ret_db = db;
+    return KNACKDB_OK;
+}
+
+knackdb_status
+knackdb_close(knackdb *db, knackdb_error *error)
+{
+    knackdb_status status;
+
+    if (db == NULL)
+        return KNACKDB_OK;
+    status = handle_check(db, error);
+    if (db->keeper != NULL) {
+        if (status == KNACKDB_FORKED)
+            keeper_abandon(db->keeper);
+        else
+            status = keeper_close(db->keeper, error);
+    }
+    handle_free(db);
+    return status;
+}
+
+knackdb_status
+knackdb_sync(knackdb *db, knackdb_error *error)
+{
+    uint64_t       begun = operation_begin(&db->operations);
+    knackdb_status status = handle_check(db, error);
+
+    if (status == KNACKDB_OK && db->keeper != NULL && !db->is_read_only)
+        status = keeper_sync(db->keeper, error);
+    if (status == KNACKDB_OK)
+        operation_end(&db->operations, KNACKDB_OPERATION_SYNC, begun, -1, 0);
+    return status;
+}
+
+knackdb_status
+knackdb_snapshot(knackdb *db, knackdb_error *error)
+{
+    uint64_t       begun = operation_begin(&db->operations);
+    knackdb_status status = handle_check_writable(db, error);
+
+    if (status == KNACKDB_OK && db->keeper == NULL)
+        status = error_set(error, KNACKDB_INVALID, "snapshot: the store is in memory only");
+    if (status == KNACKDB_OK)
+        status = keeper_snapshot(db->keeper, error);
+    if (status == KNACKDB_OK)
+        operation_end(&db->operations, KNACKDB_OPERATION_SNAPSHOT, begun, -1, 0);
+    return status;
+}

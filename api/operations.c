@@ -1,0 +1,94 @@
+/* operations.c - see operations.h. */
+#include "api/operations.h"
+
+#include "base/error.h"
+#include "base/hash.h"
+
+#include <stdio.h>
+
+#define HISTOGRAM_COUNT (OPERATION_SHARDS * KNACKDB_OPERATION_COUNT)
+
+knackdb_status
+operations_init(struct operations *operations, struct allocator *allocator, uint32_t slow_us, knackdb_error *error)
+{
+    memset(operations, 0, sizeof *operations);
+    (void) pthread_mutex_init(&operations->slow_mutex, NULL);
+    ticker_init(&operations->ticker);
+    operations->slow_ticks =
+        (uint64_t) ((slow_us != 0 ? slow_us : 1000) * 1000.0 / ticker_ns_per_tick(&operations->ticker));
+    operations->histograms = allocator_get_zeroed(allocator, HISTOGRAM_COUNT * sizeof *operations->histograms);
+    operations->slow = allocator_get_zeroed(allocator, KNACKDB_SLOW_OPERATIONS_KEPT * sizeof *operations->slow);
+    if (operations->histograms == NULL || operations->slow == NULL)
+        return error_no_memory(error, "operation figures");
+    return KNACKDB_OK;
+}
+
+void
+operations_clear(struct operations *operations, struct allocator *allocator)
+{
+    allocator_put(allocator, operations->histograms, HISTOGRAM_COUNT * sizeof *operations->histograms);
+    allocator_put(allocator, operations->slow, KNACKDB_SLOW_OPERATIONS_KEPT * sizeof *operations->slow);
+    (void) pthread_mutex_destroy(&operations->slow_mutex);
+}
+
+static struct histogram *
+histogram_of(struct operations *operations, uint32_t shard, knackdb_operation kind)
+{
+    return &operations->histograms[shard * KNACKDB_OPERATION_COUNT + (uint32_t) kind];
+}
+
+static void
+keep_slow(struct operations *operations, knackdb_operation kind, uint64_t ticks, int table, uint64_t rows)
+{
+    const knackdb_table_info *info = knackdb_table_describe(table);
+    knackdb_slow_operation   *slow;
+
+    (void) pthread_mutex_lock(&operations->slow_mutex);
+    slow = &operations->slow[operations->slow_count++ % KNACKDB_SLOW_OPERATIONS_KEPT];
+    slow->operation = kind;
+    slow->at = (double) clock_wall_us() / 1e6;
+    slow->duration_ns = (uint64_t) ((double) ticks * ticker_ns_per_tick(&operations->ticker));
+    if (info != NULL)
+        (void) snprintf(slow->what, sizeof slow->what, "%s %s, %llu %s", knackdb_operation_text(kind), info->name,
+                        (unsigned long long) rows, rows == 1 ? "row" : "rows");
+    else
+        (void) snprintf(slow->what, sizeof slow->what, "%s", knackdb_operation_text(kind));
+    (void) pthread_mutex_unlock(&operations->slow_mutex);
+}
+
+void
+operation_end(struct operations *operations, knackdb_operation kind, uint64_t begun, int table, uint64_t rows)
+{
+    uint64_t ticks = ticker_now(&operations->ticker) - begun;
+    /* Threads have stacks far apart. */
+    uint64_t shard = hash_integer((uintptr_t) __builtin_frame_address(0) >> 14) % OPERATION_SHARDS;
+
+    histogram_add(histogram_of(operations, (uint32_t) shard, kind), ticks);
+    if (ticks >= operations->slow_ticks)
+        keep_slow(operations, kind, ticks, table, rows);
+}
+
+void
+operations_get(struct operations *operations, knackdb_latency latencies[KNACKDB_OPERATION_COUNT],
+               uint64_t *ret_slow_count)
+{
+    double ns_per_tick = ticker_ns_per_tick(&operations->ticker);
+
+    for (int kind = 0; kind < KNACKDB_OPERATION_COUNT; kind++) {
+        struct histogram *shards[OPERATION_SHARDS];
+        knackdb_latency  *latency = &latencies[kind];
+
+        memset(latency, 0, sizeof *latency);
+        for (uint32_t s = 0; s < OPERATION_SHARDS; s++) {
+            shards[s] = histogram_of(operations, s, (knackdb_operation) kind);
+            latency->count += atomic_load_explicit(&shards[s]->count, memory_order_relaxed);
+        }
+        latency->p50_ns = (uint64_t) ((double) histogram_percentile(shards, OPERATION_SHARDS, 0.50) * ns_per_tick);
+        latency->p99_ns = (uint64_t) ((double) histogram_percentile(shards, OPERATION_SHARDS, 0.99) * ns_per_tick);
+        latency->p999_ns = (uint64_t) ((double) histogram_percentile(shards, OPERATION_SHARDS, 0.999) * ns_per_tick);
+        latency->max_ns = (uint64_t) ((double) histogram_percentile(shards, OPERATION_SHARDS, 1.0) * ns_per_tick);
+    }
+    (void) pthread_mutex_lock(&operations->slow_mutex);
+    *ret_slow_count = operations->slow_count;
+    (void) pthread_mutex_unlock(&operations->slow_mutex);
+}

@@ -1,0 +1,41 @@
+/* operations.h - how long calls take: a histogram a kind, and the slow ones kept for inspection.
+ *
+ * Threads are spread over a few shards, so that they do not fight for one cache line. A
+ * call that fails is not counted. */
+#ifndef KNACKDB_API_OPERATIONS_H
+#define KNACKDB_API_OPERATIONS_H
+
+#include "base/allocator.h"
+#include "base/histogram.h"
+#include "base/ticker.h"
+
+#include <pthread.h>
+
+#define OPERATION_SHARDS 2
+
+struct operations {
+    struct ticker           ticker;
+    struct histogram       *histograms; /* [shard][kind], in ticks */
+    uint64_t                slow_ticks;
+    pthread_mutex_t         slow_mutex; /* of what follows */
+    knackdb_slow_operation *slow;       /* a ring of KNACKDB_SLOW_OPERATIONS_KEPT */
+    uint64_t                slow_count; /* ever */
+};
+
+knackdb_status operations_init(struct operations *operations, struct allocator *allocator, uint32_t slow_us,
+                               knackdb_error *error);
+void           operations_clear(struct operations *operations, struct allocator *allocator);
+
+static inline uint64_t
+operation_begin(const struct operations *operations)
+{
+    return ticker_now(&operations->ticker);
+}
+
+/* table -1: none; `rows` is what the message says. */
+void operation_end(struct operations *operations, knackdb_operation kind, uint64_t begun, int table, uint64_t rows);
+
+void operations_get(struct operations *operations, knackdb_latency latencies[KNACKDB_OPERATION_COUNT],
+                    uint64_t *ret_slow_count);
+
+#endif

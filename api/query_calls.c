@@ -1,0 +1,119 @@
+/* query_calls.c - queries and aggregates over a read view. */
+#include "api/handle.h"
+
+#include "base/error.h"
+
+struct knackdb_prepared {
+    struct allocator  *allocator;
+    struct query_copy *copy;
+};
+
+/* Runs a checked query; its rows become the view's. */
+static knackdb_status
+find_checked(knackdb_read *read, const knackdb_query *checked, knackdb_rows *ret_rows, knackdb_error *error)
+{
+    uint64_t        begun = operation_begin(&read->db->operations);
+    struct row_list list;
+    knackdb_status  status;
+
+    row_list_init(&list, &read->db->allocator);
+    status = view_find(&read->view, checked, &list, error);
+    if (status != KNACKDB_OK) {
+        row_list_clear(&list);
+        return status;
+    }
+    status = read_own(read, list.rows, list.capacity * sizeof *list.rows, error);
+    if (status != KNACKDB_OK)
+        return status;
+    ret_rows->rows = list.rows;
+    ret_rows->count = list.count;
+    operation_end(&read->db->operations, KNACKDB_OPERATION_FIND, begun, checked->table, list.count);
+    return KNACKDB_OK;
+}
+
+knackdb_status
+knackdb_read_find(knackdb_read *read, const knackdb_query *query, knackdb_rows *ret_rows, knackdb_error *error)
+{
+    knackdb_query  checked;
+    knackdb_status status = query_check(store_schema(read->view.store), query, &checked, error);
+
+    return status == KNACKDB_OK ? find_checked(read, &checked, ret_rows, error) : status;
+}
+
+knackdb_status
+knackdb_read_count(knackdb_read *read, const knackdb_query *query, uint64_t *ret_count, knackdb_error *error)
+{
+    uint64_t       begun = operation_begin(&read->db->operations);
+    knackdb_query  checked;
+    knackdb_status status = query_check(store_schema(read->view.store), query, &checked, error);
+
+    if (status == KNACKDB_OK)
+        status = view_count(&read->view, &checked, ret_count, error);
+    if (status == KNACKDB_OK)
+        operation_end(&read->db->operations, KNACKDB_OPERATION_FIND, begun, checked.table, *ret_count);
+    return status;
+}
+
+knackdb_status
+knackdb_prepare(knackdb *db, const knackdb_query *query, knackdb_prepared **ret_prepared, knackdb_error *error)
+{
+    knackdb_prepared *prepared;
+    knackdb_query     checked;
+    knackdb_status    status = handle_check(db, error);
+
+    if (status == KNACKDB_OK)
+        status = query_check(store_schema(db->store), query, &checked, error);
+    if (status != KNACKDB_OK)
+        return status;
+    prepared = allocator_get(&db->allocator, sizeof *prepared);
+    if (prepared == NULL)
+        return error_no_memory(error, "a prepared query");
+    prepared->allocator = &db->allocator;
+    status = query_copy_new(&db->allocator, &checked, &prepared->copy, error);
+    if (status != KNACKDB_OK) {
+        allocator_put(&db->allocator, prepared, sizeof *prepared);
+        return status;
+    }
+    *ret_prepared = prepared;
+    return KNACKDB_OK;
+}
+
+void
+knackdb_prepared_free(knackdb_prepared *prepared)
+{
+    if (prepared == NULL)
+        return;
+    query_copy_free(prepared->allocator, prepared->copy);
+    allocator_put(prepared->allocator, prepared, sizeof *prepared);
+}
+
+knackdb_status
+knackdb_read_find_prepared(knackdb_read *read, const knackdb_prepared *prepared, knackdb_rows *ret_rows,
+                           knackdb_error *error)
+{
+    return find_checked(read, &prepared->copy->query, ret_rows, error);
+}
+
+knackdb_status
+knackdb_read_aggregate(knackdb_read *read, const knackdb_query *query, uint32_t value_column, int32_t group_column,
+                       const double *percentiles, size_t percentile_count, const knackdb_group **ret_groups,
+                       size_t *ret_group_count, knackdb_error *error)
+{
+    uint64_t                 begun = operation_begin(&read->db->operations);
+    struct aggregate_request request = { value_column, group_column, percentiles, percentile_count };
+    knackdb_query            checked;
+    knackdb_group           *groups;
+    size_t                   count;
+    knackdb_status           status = query_check(store_schema(read->view.store), query, &checked, error);
+
+    if (status == KNACKDB_OK)
+        status = view_aggregate(&read->view, &checked, &request, &groups, &count, error);
+    if (status == KNACKDB_OK)
+        status = read_own(read, groups, count * sizeof *groups, error);
+    if (status != KNACKDB_OK)
+        return status;
+    *ret_groups = groups;
+    *ret_group_count = count;
+    operation_end(&read->db->operations, KNACKDB_OPERATION_AGGREGATE, begun, checked.table, count);
+    return KNACKDB_OK;
+}

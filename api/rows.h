@@ -1,0 +1,21 @@
+/* rows.h - row structs and value arrays, one into the other, by a table of fields. */
+#ifndef KNACKDB_API_ROWS_H
+#define KNACKDB_API_ROWS_H
+
+#include "core/store.h"
+
+/* How the struct of a table is laid out; field c is column c. */
+struct row_layout {
+    size_t        struct_bytes;
+    size_t        nulls_offset;
+    size_t        field_count;
+    const size_t *offsets;
+};
+
+const struct row_layout *row_layout_of(int table);
+
+/* One value a field, texts borrowed. */
+void row_to_values(const struct row_layout *layout, int table, const void *row, knackdb_value *ret_values);
+void row_from_values(const struct row_layout *layout, int table, const knackdb_value *values, void *ret_row);
+
+#endif

@@ -1,0 +1,192 @@
+/* view_calls.c - read views: beginning and ending them, rows by key, cells.
+ *
+ * A knackdb_read lies in the slot its view claimed, so beginning one costs an atomic
+ * operation and no allocation. What a query hands out is kept on a list and freed with it. */
+#include "api/handle.h"
+#include "api/rows.h"
+
+#include "base/error.h"
+#include "core/score.h"
+
+_Static_assert(sizeof(struct knackdb_read) <= VIEW_OWNER_BYTES, "a read view fits its slot");
+
+knackdb_status
+knackdb_read_begin(knackdb *db, knackdb_read **ret_read, knackdb_error *error)
+{
+    struct view    view;
+    knackdb_read  *read;
+    knackdb_status status = handle_check(db, error);
+
+    if (status == KNACKDB_OK)
+        status = view_begin(db->store, &view, error);
+    if (status != KNACKDB_OK)
+        return status;
+    read = view_owner_memory(&view);
+    read->view = view;
+    read->db = db;
+    read->owned_count = 0;
+    read->more_owned = NULL;
+    *ret_read = read;
+    return KNACKDB_OK;
+}
+
+static void
+free_owned(struct allocator *allocator, const struct read_owned *items, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        allocator_put(allocator, items[i].memory, items[i].bytes);
+}
+
+void
+knackdb_read_end(knackdb_read *read)
+{
+    struct allocator *allocator;
+
+    if (read == NULL)
+        return;
+    allocator = &read->db->allocator;
+    free_owned(allocator, read->owned, read->owned_count);
+    while (read->more_owned != NULL) {
+        struct read_owned_block *block = read->more_owned;
+
+        free_owned(allocator, block->items, block->count);
+        read->more_owned = block->next;
+        allocator_put(allocator, block, sizeof *block);
+    }
+    view_end(&read->view); /* the last touch: the slot, and this read in it, is another's from here on */
+}
+
+knackdb_status
+read_own(knackdb_read *read, void *memory, size_t bytes, knackdb_error *error)
+{
+    struct allocator        *allocator = &read->db->allocator;
+    struct read_owned        item = { memory, bytes };
+    struct read_owned_block *block = read->more_owned;
+
+    if (memory == NULL)
+        return KNACKDB_OK;
+    if (read->owned_count < READ_OWNED_INLINE) {
+        read->owned[read->owned_count++] = item;
+        return KNACKDB_OK;
+    }
+    if (block == NULL || block->count == sizeof block->items / sizeof block->items[0]) {
+        block = allocator_get(allocator, sizeof *block);
+        if (block == NULL) {
+            allocator_put(allocator, memory, bytes);
+            return error_no_memory(error, "a result");
+        }
+        block->next = read->more_owned;
+        block->count = 0;
+        read->more_owned = block;
+    }
+    block->items[block->count++] = item;
+    return KNACKDB_OK;
+}
+
+uint64_t
+knackdb_read_sequence(const knackdb_read *read)
+{
+    return read->view.sequence;
+}
+
+/* ---- rows by key ---- */
+
+static knackdb_status
+find_by_key(knackdb_read *read, int table, uint32_t key_index, const knackdb_value *key, knackdb_row *ret_row)
+{
+    uint64_t       begun = operation_begin(&read->db->operations);
+    row_number     row;
+    knackdb_status status = view_find_by_key(&read->view, (uint32_t) table, key_index, key, &row);
+
+    if (status == KNACKDB_OK)
+        *ret_row = row;
+    operation_end(&read->db->operations, KNACKDB_OPERATION_GET, begun, table, status == KNACKDB_OK);
+    return status;
+}
+
+knackdb_status
+knackdb_read_by_id(knackdb_read *read, int table, int64_t id, knackdb_row *ret_row)
+{
+    knackdb_value key = knackdb_value_integer(id);
+
+    if (table < 0 || (size_t) table >= knackdb_table_count())
+        return KNACKDB_NOT_FOUND;
+    return find_by_key(read, table, 0, &key, ret_row);
+}
+
+/* Keys other than the id: the second of their tables in this schema. */
+knackdb_status
+knackdb_read_by_external_id(knackdb_read *read, knackdb_text external_id, knackdb_row *ret_row)
+{
+    knackdb_value key = knackdb_value_text(external_id);
+
+    return find_by_key(read, KNACKDB_EXECUTION_PATTERNS, 1, &key, ret_row);
+}
+
+knackdb_status
+knackdb_read_by_preference(knackdb_read *read, knackdb_text type, knackdb_text value, knackdb_row *ret_row)
+{
+    knackdb_value key[] = { knackdb_value_text(type), knackdb_value_text(value) };
+
+    return find_by_key(read, KNACKDB_USER_PREFERENCES, 1, key, ret_row);
+}
+
+/* ---- cells ---- */
+
+static void
+view_struct(knackdb_read *read, int table, knackdb_row row, void *ret_row)
+{
+    const struct row_layout *layout = row_layout_of(table);
+    knackdb_value            values[KNACKDB_COLUMNS_MAX];
+
+    view_cells(&read->view, (uint32_t) table, (row_number) row, layout->field_count, values);
+    row_from_values(layout, table, values, ret_row);
+}
+
+void
+knackdb_read_pattern(knackdb_read *read, knackdb_row row, knackdb_pattern *ret_pattern)
+{
+    view_struct(read, KNACKDB_EXECUTION_PATTERNS, row, ret_pattern);
+}
+
+void
+knackdb_read_preference(knackdb_read *read, knackdb_row row, knackdb_preference *ret_preference)
+{
+    view_struct(read, KNACKDB_USER_PREFERENCES, row, ret_preference);
+}
+
+void
+knackdb_read_metric(knackdb_read *read, knackdb_row row, knackdb_metric *ret_metric)
+{
+    view_struct(read, KNACKDB_PERFORMANCE_METRICS, row, ret_metric);
+}
+
+knackdb_value
+knackdb_read_value(knackdb_read *read, int table, knackdb_row row, uint32_t column)
+{
+    if (table < 0 || (size_t) table >= knackdb_table_count()
+        || column >= schema_builtin()->tables[table].column_count)
+        return knackdb_value_null();
+    return view_cell(&read->view, (uint32_t) table, (row_number) row, column);
+}
+
+void
+knackdb_read_values(knackdb_read *read, int table, knackdb_row row, size_t column_count, knackdb_value *ret_values)
+{
+    size_t known = 0;
+
+    if (table >= 0 && (size_t) table < knackdb_table_count()) {
+        known = schema_builtin()->tables[table].column_count;
+        view_cells(&read->view, (uint32_t) table, (row_number) row, column_count < known ? column_count : known,
+                   ret_values);
+    }
+    for (size_t c = known; c < column_count; c++)
+        ret_values[c] = knackdb_value_null();
+}
+
+double
+knackdb_score(double success_rate, int64_t usage_count, double confidence_score, double updated_at, uint64_t nulls,
+              double now, double half_life_seconds)
+{
+    return score_value(success_rate, usage_count, confidence_score, updated_at, nulls, now, half_life_seconds);
+}
