@@ -61,46 +61,53 @@ grow(struct allocator *allocator, void **array, size_t *capacity, size_t count, 
 static knackdb_status
 code_of_row(struct aggregation *aggregation, row_number row, uint32_t *ret_code, knackdb_error *error)
 {
-    int32_t column = aggregation->request->group_column;
+    uint32_t column = (uint32_t) aggregation->request->group_column;
 
-    if (column < 0) {
-        *ret_code = DICTIONARY_CODE_NULL;
-        return KNACKDB_OK;
-    }
     if (!aggregation->has_own_codes) {
-        *ret_code = table_code(aggregation->table, row, (uint32_t) column);
+        *ret_code = table_code(aggregation->table, row, column);
         return KNACKDB_OK;
     }
     return dictionary_intern(&aggregation->own_codes, &aggregation->own_epochs,
-                             table_text(aggregation->table, row, (uint32_t) column), ret_code, error);
+                             table_text(aggregation->table, row, column), ret_code, error);
+}
+
+static knackdb_status
+add_group(struct aggregation *aggregation, knackdb_text key, knackdb_error *error)
+{
+    knackdb_status status = grow(aggregation->allocator, (void **) &aggregation->groups, &aggregation->group_capacity,
+                                 aggregation->group_count, aggregation->group_count + 1, sizeof *aggregation->groups,
+                                 error);
+
+    if (status != KNACKDB_OK)
+        return status;
+    memset(&aggregation->groups[aggregation->group_count], 0, sizeof *aggregation->groups);
+    aggregation->groups[aggregation->group_count++].key = key;
+    return KNACKDB_OK;
 }
 
 static knackdb_status
 group_of_row(struct aggregation *aggregation, row_number row, uint32_t *ret_group, knackdb_error *error)
 {
-    knackdb_group *group;
     uint32_t       code;
-    knackdb_status status = code_of_row(aggregation, row, &code, error);
+    knackdb_status status;
 
+    if (aggregation->request->group_column < 0) {
+        *ret_group = 0; /* made before the first row */
+        return KNACKDB_OK;
+    }
+    status = code_of_row(aggregation, row, &code, error);
     if (status == KNACKDB_OK)
         status = grow(aggregation->allocator, (void **) &aggregation->group_by_code, &aggregation->code_capacity,
                       aggregation->code_capacity, (size_t) code + 1, sizeof *aggregation->group_by_code, error);
-    if (status != KNACKDB_OK)
-        return status;
-    if (aggregation->group_by_code[code] == 0) {
-        status = grow(aggregation->allocator, (void **) &aggregation->groups, &aggregation->group_capacity,
-                      aggregation->group_count, aggregation->group_count + 1, sizeof *aggregation->groups, error);
-        if (status != KNACKDB_OK)
-            return status;
-        group = &aggregation->groups[aggregation->group_count++];
-        memset(group, 0, sizeof *group);
+    if (status == KNACKDB_OK && aggregation->group_by_code[code] == 0) {
         /* The view keeps the row's own text alive; the codes made for this call go with it. */
-        if (aggregation->request->group_column >= 0)
-            group->key = table_text(aggregation->table, row, (uint32_t) aggregation->request->group_column);
+        status = add_group(aggregation,
+                           table_text(aggregation->table, row, (uint32_t) aggregation->request->group_column), error);
         aggregation->group_by_code[code] = (uint32_t) aggregation->group_count;
     }
-    *ret_group = aggregation->group_by_code[code] - 1;
-    return KNACKDB_OK;
+    if (status == KNACKDB_OK)
+        *ret_group = aggregation->group_by_code[code] - 1;
+    return status;
 }
 
 static bool
@@ -239,15 +246,19 @@ finish_groups(struct aggregation *aggregation)
 static knackdb_status
 check_request(const struct table *definition, const struct aggregate_request *request, knackdb_error *error)
 {
-    if (request->value_column >= definition->column_count
-        || definition->columns[request->value_column].type == KNACKDB_TEXT)
-        return error_set(error, KNACKDB_INVALID, "%s: column %u is no number to aggregate", definition->name,
+    if (request->value_column >= definition->column_count)
+        return error_set(error, KNACKDB_INVALID, "%s: no column %u to aggregate", definition->name,
                          request->value_column);
-    if (request->group_column >= 0
-        && ((uint32_t) request->group_column >= definition->column_count
-            || definition->columns[request->group_column].type != KNACKDB_TEXT))
-        return error_set(error, KNACKDB_INVALID, "%s: column %d is no text to group by", definition->name,
+    if (definition->columns[request->value_column].type == KNACKDB_TEXT)
+        return error_set_column(error, KNACKDB_INVALID, (int) request->value_column,
+                                "%s.%s: no number to aggregate", definition->name,
+                                definition->columns[request->value_column].name);
+    if (request->group_column < -1 || request->group_column >= (int64_t) definition->column_count)
+        return error_set(error, KNACKDB_INVALID, "%s: no column %d to group by", definition->name,
                          request->group_column);
+    if (request->group_column >= 0 && definition->columns[request->group_column].type != KNACKDB_TEXT)
+        return error_set_column(error, KNACKDB_INVALID, request->group_column, "%s.%s: no text to group by",
+                                definition->name, definition->columns[request->group_column].name);
     if (request->percentile_count > KNACKDB_PERCENTILES_MAX)
         return error_set(error, KNACKDB_INVALID, "%zu percentiles; at most %d", request->percentile_count,
                          KNACKDB_PERCENTILES_MAX);
@@ -281,6 +292,8 @@ view_aggregate(const struct view *view, const knackdb_query *checked, const stru
         aggregation.has_own_codes = true;
     }
 
+    if (request->group_column < 0) /* one group of all, even of no rows */
+        status = add_group(&aggregation, (knackdb_text) { NULL, 0 }, error);
     candidates_init(&candidates, view, checked);
     while (status == KNACKDB_OK && (row = candidates_next(&candidates)) != ROW_NONE)
         status = add_row(&aggregation, row, error);

@@ -13,6 +13,8 @@ check_order(const struct table *definition, int table, const knackdb_order *orde
         return KNACKDB_OK;
     if (order->column >= 0 && (uint32_t) order->column < definition->column_count)
         return KNACKDB_OK;
+    if (order->column == KNACKDB_ORDER_BY_SCORE)
+        return error_set(error, KNACKDB_INVALID, "%s: only patterns can be ordered by score", definition->name);
     return error_set(error, KNACKDB_INVALID, "%s: cannot be ordered by column %d", definition->name, order->column);
 }
 

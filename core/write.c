@@ -6,8 +6,10 @@
 #include "core/store_data.h"
 
 #include "base/error.h"
+#include "base/utf8.h"
 
 #include <math.h>
+#include <stdio.h>
 
 /* Bytes that rows will take, near enough for a limit. */
 static uint64_t
@@ -290,6 +292,34 @@ check_assignments(const struct table *definition, const struct assignment *assig
     return KNACKDB_OK;
 }
 
+/* Says which row is not there, by the key it was asked for. */
+static knackdb_status
+no_such_row(const struct table *definition, uint32_t key_index, const knackdb_value *key_values, knackdb_error *error)
+{
+    const struct key *key = &definition->keys[key_index];
+    char              named[300] = "";
+    size_t            at = 0;
+
+    for (uint32_t i = 0; i < key->column_count && at < sizeof named - 1; i++) {
+        const char          *name = definition->columns[key->columns[i]].name;
+        const char          *joint = i > 0 ? ", " : "";
+        const knackdb_value *value = &key_values[i];
+        int                  length;
+
+        if (value->type == KNACKDB_INTEGER)
+            length = snprintf(named + at, sizeof named - at, "%s%s %lld", joint, name, (long long) value->as.integer);
+        else if (value->type == KNACKDB_TEXT)
+            length = snprintf(named + at, sizeof named - at, "%s%s \"%.*s\"", joint, name,
+                              (int) utf8_valid_prefix(value->as.text.data,
+                                                      value->as.text.length < 80 ? value->as.text.length : 80),
+                              value->as.text.data);
+        else
+            length = snprintf(named + at, sizeof named - at, "%s%s NULL", joint, name);
+        at += length > 0 ? (size_t) length : 0;
+    }
+    return error_set(error, KNACKDB_NOT_FOUND, "%s: no row with %s", definition->name, named);
+}
+
 knackdb_status
 store_update(struct store *store, uint32_t table, uint32_t key_index, const knackdb_value *key_values,
              const struct assignment *assignments, size_t count, uint64_t *ret_sequence, knackdb_error *error)
@@ -311,7 +341,7 @@ store_update(struct store *store, uint32_t table, uint32_t key_index, const knac
     if (key_search_init(&search, data, key_index, key_values))
         row = transaction_find(&transaction, table, key_index, &search);
     if (row == ROW_NONE)
-        status = error_set(error, KNACKDB_NOT_FOUND, "%s: no such row", data->definition->name);
+        status = no_such_row(data->definition, key_index, key_values, error);
     if (status == KNACKDB_OK)
         status = resolve_assignments(data, row, assignments, count, columns, values, error);
     if (status == KNACKDB_OK)
