@@ -4,9 +4,9 @@
 
 #include <knackdb.h>
 
-/* True where `list` is a JSON list (RFC 8259) with `wanted` among its strings. Escapes are
- * understood; nested lists and objects are passed over. Text that is no JSON list
- * holds nothing; where it breaks off midway, what stood before counts. */
+/* True where the whole of `list` is a JSON list (RFC 8259, at most 64 levels deep) with
+ * `wanted` among its strings, escapes undone. Strings of lists and objects inside it are
+ * not its own. Text that is no JSON list holds nothing. */
 bool list_contains(knackdb_text list, knackdb_text wanted);
 
 #endif
