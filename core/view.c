@@ -25,8 +25,11 @@ view_begin(struct store *store, struct view *ret_view, knackdb_error *error)
 void
 view_end(struct view *view)
 {
-    epoch_release(view->slot);
+    struct epoch_slot *slot = view->slot;
+
+    /* Before the release: the view may lie in the slot's spare memory, which is another reader's from then on. */
     view->slot = NULL;
+    epoch_release(slot);
 }
 
 void *
