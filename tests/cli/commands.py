@@ -1,0 +1,502 @@
+#!/usr/bin/env python3
+"""commands.py - what each command answers when all is well, and what the log says of it."""
+
+import fcntl
+import json
+import os
+import pathlib
+import pty
+import re
+import shutil
+import signal
+import struct
+import subprocess
+import termios
+import time
+import unittest
+
+import tool
+from tool import SOURCE_ROOT, ToolCase, csv_rows, parse_csv, run
+
+ROWS = [
+    {"id": 1, "task_type": "sort", "pattern_used": "radix", "execution_time": 0.5, "success_rate": 0.9,
+     "confidence_score": 0.8, "usage_count": 10, "tools_used": '["a","b"]', "external_id": "p1"},
+    {"id": 2, "task_type": "sort", "pattern_used": "quick", "execution_time": 1.0, "success_rate": 0.5,
+     "usage_count": 100, "tools_used": '["b"]'},
+    {"id": 3, "task_type": "search", "pattern_used": "", "success_rate": 0.0, "tools_used": "[]"},
+    {"id": 4, "task_type": None, "pattern_used": "it's", "usage_count": 9007199254740993},
+    {"id": 10, "task_type": "less often", "execution_time": -2.0, "usage_count": -5},
+]
+ALL_COMMANDS = ["import", "dump", "replay", "query", "stats", "verify", "snapshot", "migrate", "bench"]
+
+
+class Help(ToolCase):
+    def test_the_overview_names_every_command_and_each_has_its_own(self):
+        overview = self.works("--help")
+        self.assertEqual(self.works("help"), overview)
+        self.assertEqual(self.works("-h"), overview)
+        self.assertEqual(re.findall(r"^  ([a-z]+) ", overview, re.M), ALL_COMMANDS)
+        for command in ALL_COMMANDS:
+            text = self.works(command, "--help")
+            self.assertTrue(text.startswith(f"Usage: knackdb {command}"), text)
+            self.assertEqual(self.works("help", command), text)
+            self.assertEqual(self.works(command, "x", "-h"), text)
+            self.assertLessEqual(max(map(len, text.splitlines())), 120)
+
+    def test_the_version_is_the_projects(self):
+        version = re.search(r"^  version: '([^']+)'", (SOURCE_ROOT / "meson.build").read_text(), re.M).group(1)
+        self.assertEqual(self.works("--version"), f"knackdb {version}\n")
+
+    @unittest.skipUnless(shutil.which("mandoc") or shutil.which("groff"), "neither mandoc nor groff")
+    def test_the_manual_knows_every_command_and_option(self):
+        page = SOURCE_ROOT / "cli" / "knackdb.1"
+        if shutil.which("mandoc"):
+            found = subprocess.run(["mandoc", "-Tlint", "-Wwarning", page], capture_output=True, text=True)
+            self.assertEqual(found.stdout, "")
+        source = page.read_text()
+        for command in ALL_COMMANDS:
+            self.assertIn(f".Cm {command}\n", source)
+            for option in re.findall(r"--([a-z-]+)", self.works(command, "--help")):
+                self.assertIn(f"Fl -{option}", source, f"{command} --{option}")
+
+
+class Import(ToolCase):
+    def imported(self, name, content, table="execution_patterns", *options):
+        self.works("import", self.directory, table, self.write(name, content), *options)
+        return self.dump(table)
+
+    def test_columns_come_in_any_order_and_number(self):
+        rows = self.imported("rows.csv", "usage_count,task_type\n3,a\n,b\n")
+        self.assertEqual([(row["id"], row["task_type"], row["usage_count"]) for row in rows], [(1, "a", 3), (2, "b", None)])
+
+    def test_line_ends_a_byte_order_mark_and_blank_lines_are_taken_as_they_come(self):
+        rows = self.imported("rows.csv", b"\xef\xbb\xbfid,task_type\n\n1,a\r\n\r\n2,b\n3,\"c\nd\"\r\n\n4,e")
+        self.assertEqual([row["task_type"] for row in rows], ["a", "b", "c\nd", "e"])
+        self.directory = self.folder / "other"
+        rows = self.imported("rows.jsonl", b'\xef\xbb\xbf{"id":1}\r\n\n  \n {"id":2} \n{"id":3}')
+        self.assertEqual([row["id"] for row in rows], [1, 2, 3])
+
+    def test_a_file_of_one_column_holds_null_where_its_line_is_blank(self):
+        rows = self.imported("rows.csv", "task_type\na\n\n\"\"\n")
+        self.assertEqual([row["task_type"] for row in rows], ["a", None, ""])
+
+    def test_numbers_are_read_as_sqlite_would_and_exactly(self):
+        rows = self.imported("rows.csv", "usage_count,created_at\n1.0,1\n1e3,.5\n-0,-0\n 7 ,1e21\n9223372036854775807,\"5\"\n")
+        self.assertEqual([row["usage_count"] for row in rows], [1, 1000, 0, 7, 2 ** 63 - 1])
+        self.assertEqual([row["created_at"].hex() for row in rows], [x.hex() for x in (1.0, 0.5, -0.0, 1e21, 5.0)])
+
+    def test_an_empty_file_of_rows_makes_an_empty_store(self):
+        self.assertEqual(self.imported("rows.csv", "id,task_type\r\n"), [])
+        self.assertEqual(self.imported("rows.jsonl", ""), [])
+        self.works("verify", self.directory)
+
+    def test_nested_json_is_kept_as_its_text(self):
+        rows = self.imported("rows.jsonl", '{"tools_used": [ "a", "b c" ], "context_factors": {"k": [1.50, null, "\\u00e9"]}}')
+        self.assertEqual(rows[0]["tools_used"], '["a","b c"]')
+        self.assertEqual(rows[0]["context_factors"], '{"k":[1.50,null,"\\u00e9"]}')
+
+    def test_an_id_that_is_there_is_replaced_and_the_last_of_a_file_stays(self):
+        self.load("execution_patterns", ROWS)
+        rows = self.imported("rows.csv", "id,task_type\n1,first\n2,second\n1,third\n,new\n0,newer\n")
+        self.assertEqual([(row["id"], row["task_type"]) for row in rows],
+                         [(1, "third"), (2, "second"), (3, "search"), (4, None), (10, "less often"), (11, "new"),
+                          (12, "newer")])
+        self.assertIsNone(rows[0]["external_id"])
+
+    def test_an_external_id_that_is_there_is_replaced(self):
+        self.load("execution_patterns", ROWS)
+        rows = self.imported("rows.csv", "external_id,task_type\np1,again\np2,new\n")
+        self.assertEqual([(row["id"], row["external_id"], row["task_type"]) for row in rows if row["external_id"]],
+                         [(1, "p1", "again"), (11, "p2", "new")])
+
+    def test_a_preference_that_is_there_adds_up(self):
+        content = "preference_type,preference_value,weight,usage_count,last_used\nt,v,0.5,3,10\nt,v,0.7,4,20\nt,w,1,,5\n"
+        rows = self.imported("rows.csv", content, "user_preferences")
+        self.assertEqual([(row["preference_value"], row["weight"], row["usage_count"], row["last_used"]) for row in rows],
+                         [("v", 0.7, 7, 20.0), ("w", 1.0, None, 5.0)])
+
+    def test_an_improvement_that_is_null_is_computed(self):
+        rows = self.imported("rows.csv", "metric_value,baseline_value,improvement_percentage\n12,-10,\n1,0,\n1,2,7\n",
+                             "performance_metrics")
+        self.assertEqual([row["improvement_percentage"] for row in rows], [220.0, None, 7.0])
+
+    def test_the_format_option_outweighs_the_name(self):
+        rows = self.imported("rows.csv", '{"id":5}', "execution_patterns", "--format=jsonl")
+        self.assertEqual([row["id"] for row in rows], [5])
+        self.works("import", self.directory, "execution_patterns", "-", "--format", "csv", given="id\n6\n")
+        self.assertEqual([row["id"] for row in self.dump("execution_patterns")], [5, 6])
+
+    def test_standard_input_may_be_packed(self):
+        packed = subprocess.run(["gzip", "-c"], input=b"id\n6\n", capture_output=True, check=True).stdout
+        self.works("import", self.directory, "execution_patterns", "-", "--format", "csv", given=packed)
+        self.assertEqual([row["id"] for row in self.dump("execution_patterns")], [6])
+
+    def test_directory_and_files_are_their_owners_alone(self):
+        self.load("execution_patterns", ROWS)
+        self.assertEqual(self.directory.stat().st_mode & 0o777, 0o700)
+        for path in self.directory.rglob("*"):
+            self.assertEqual(path.stat().st_mode & 0o077, 0, path)
+
+    def test_rows_longer_than_the_window_and_many_batches(self):
+        rows = [{"id": i, "task_type": f"t{i}", "context_factors": "x" * (3_000_000 if i % 700 == 0 else i % 50)}
+                for i in range(1, 3001)]
+        self.load("execution_patterns", rows)
+        self.same(self.dump("execution_patterns"), [{**dict.fromkeys(tool.PATTERN_COLUMNS), **row} for row in rows])
+        text = self.works("dump", self.directory, "execution_patterns")
+        self.directory = self.folder / "other"
+        self.works("import", self.directory, "execution_patterns", self.write("rows.csv", text))
+        self.assertEqual(self.works("dump", self.directory, "execution_patterns"), text)
+
+
+class Query(ToolCase):
+    def setUp(self):
+        super().setUp()
+        self.load("execution_patterns", ROWS)
+
+    def ids(self, *options, table="execution_patterns"):
+        text = self.works("query", self.directory, table, "--columns", "id", *options)
+        return [int(values[0]) for values in parse_csv(text)[1:]]
+
+    def where(self, *conditions):
+        return self.ids(*[part for condition in conditions for part in ("--where", condition)])
+
+    def test_conditions_select(self):
+        self.assertEqual(self.where(), [1, 2, 3, 4, 10])
+        self.assertEqual(self.where("task_type = sort"), [1, 2])
+        self.assertEqual(self.where("task_type = 'sort'", "success_rate >= 0.9"), [1])
+        self.assertEqual(self.where("task_type != sort"), [3, 10])
+        self.assertEqual(self.where("task_type = less often"), [10])
+        self.assertEqual(self.where("task_type in (sort, 'less often')"), [1, 2, 10])
+        self.assertEqual(self.where("task_type is null"), [4])
+        self.assertEqual(self.where("task_type is not null"), [1, 2, 3, 10])
+        self.assertEqual(self.where("pattern_used = ''"), [3])
+        self.assertEqual(self.where("pattern_used = 'it''s'"), [4])
+        self.assertEqual(self.where("tools_used contains b"), [1, 2])
+        self.assertEqual(self.where("tools_used contains a"), [1])
+        self.assertEqual(self.where("execution_time < 0.75"), [1, 10])
+        self.assertEqual(self.where("execution_time <= -2"), [10])
+        self.assertEqual(self.where("usage_count > 9007199254740992"), [4])
+        self.assertEqual(self.where("usage_count = 9007199254740992"), [])
+        self.assertEqual(self.where("id in (1, 10, 77)"), [1, 10])
+        self.assertEqual(self.where("id = 2"), [2])
+        self.assertEqual(self.where("success_rate = 0"), [3])
+        self.assertEqual(self.where("external_id = p1"), [1])
+
+    def test_order_limit_and_offset(self):
+        self.assertEqual(self.ids("--order-by", "execution_time"), [3, 4, 10, 1, 2])
+        self.assertEqual(self.ids("--order-by", "execution_time:desc"), [2, 1, 10, 3, 4])
+        self.assertEqual(self.ids("--order-by", "task_type:desc,id:desc"), [2, 1, 3, 10, 4])
+        self.assertEqual(self.ids("--order-by=task_type:desc", "--order-by=id:desc", "--limit=2"), [2, 1])
+        self.assertEqual(self.ids("--limit", "2", "--offset", "1"), [2, 3])
+        self.assertEqual(self.ids("--limit", "0"), [])
+        self.assertEqual(self.ids("--offset", "99"), [])
+        # 1: Wilson(0.9, 10) * 0.8 = 0.477; 2: Wilson(0.5, 100) = 0.404; the others 0
+        self.assertEqual(self.ids("--order-by", "score", "--limit", 2), [1, 2])
+        self.assertEqual(self.ids("--order-by", "score:asc", "--limit", 1, "--where", "success_rate > 0"), [2])
+
+    def test_forms(self):
+        text = self.works("query", self.directory, "execution_patterns", "--columns", "pattern_used,id", "--limit", 3)
+        self.assertEqual(text, 'pattern_used,id\r\nradix,1\r\nquick,2\r\n"",3\r\n')
+        text = self.works("query", self.directory, "execution_patterns", "--columns", "task_type,execution_time",
+                          "--format", "jsonl", "--where", "id > 3")
+        self.assertEqual(text, '{"task_type":null,"execution_time":null}\n{"task_type":"less often","execution_time":-2.0}\n')
+        text = self.works("query", self.directory, "execution_patterns", "--format", "table", "--columns",
+                          "id,task_type,execution_time,pattern_used")
+        self.assertEqual(text, "id  task_type   execution_time  pattern_used\n"
+                               "--  ----------  --------------  ------------\n"
+                               " 1  sort                   0.5  radix\n"
+                               " 2  sort                     1  quick\n"
+                               " 3  search                NULL  \n"
+                               " 4  NULL                  NULL  it's\n"
+                               "10  less often              -2  NULL\n"
+                               "(5 rows)\n")
+
+    def on_terminal(self, columns, *arguments):
+        """Runs the tool with a terminal of so many columns for standard output."""
+        master, slave = pty.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+        process = subprocess.Popen([tool.TOOL, *map(str, arguments)], stdout=slave, stderr=slave)
+        os.close(slave)
+        text = b""
+        while True:
+            try:
+                part = os.read(master, 65536)
+            except OSError:
+                break
+            if not part:
+                break
+            text += part
+        os.close(master)
+        self.assertEqual(process.wait(), 0)
+        return text.decode().replace("\r\n", "\n")
+
+    def test_a_terminal_gets_a_table_as_wide_as_it_is(self):
+        self.load("execution_patterns", [
+            {"id": 20, "task_type": "日本語テスト", "context_factors": "x" * 500},
+            {"id": 21, "task_type": "\x1b[2Jgone\n", "context_factors": "é" * 5},
+        ])
+        for columns in (40, 60, 100):
+            text = self.on_terminal(columns, "query", self.directory, "execution_patterns", "--where", "id >= 20",
+                                    "--columns", "id,task_type,context_factors")
+            lines = text.splitlines()
+            self.assertEqual(len(lines), 5)
+            self.assertEqual(lines[-1], "(2 rows)")
+            self.assertEqual(len(lines[1]), columns, "the rule is as wide as the terminal")
+            self.assertIn("日本語", lines[2])
+            self.assertTrue(lines[2].endswith("…"))
+            self.assertNotIn("\x1b", text)
+            self.assertIn("\\u001b[2Jgone\\n"[:len("\\u001b[")], lines[3])
+        wide = self.on_terminal(60, "query", self.directory, "execution_patterns")
+        self.assertIn("9007199254740993", wide, "numbers are never cut")
+
+    def test_a_pipe_gets_the_bytes_and_no_progress(self):
+        self.load("execution_patterns", [{"id": 21, "task_type": "\x1b[2Jgone\n"}])
+        text = self.works("query", self.directory, "execution_patterns", "--where", "id = 21", "--columns", "task_type")
+        self.assertEqual(text, 'task_type\r\n"\x1b[2Jgone\n"\r\n')
+
+
+class Replay(ToolCase):
+    LINE = re.compile(r"^(\d+) (\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z) ([a-z_]+) (put|update|delete|clean_up) (.*)$")
+
+    def setUp(self):
+        super().setUp()
+        self.begun = time.time()
+        self.load("execution_patterns", ROWS)
+        self.load("user_preferences", [{"preference_type": "t\n", "preference_value": "\x1b[1m"}])
+        self.load("performance_metrics", [{"component_name": "c", "metric_value": 3.0}])
+
+    def entries(self, *options):
+        return [json.loads(line) for line in self.works("replay", self.directory, "--format", "jsonl", *options).splitlines()]
+
+    def test_text_is_a_line_an_operation(self):
+        lines = self.works("replay", self.directory).split("\n")
+        self.assertEqual(lines.pop(), "")
+        self.assertEqual(len(lines), 7)
+        found = [self.LINE.match(line).groups() for line in lines]
+        self.assertEqual([entry[2] for entry in found], ["execution_patterns"] * 5 + ["user_preferences", "performance_metrics"])
+        self.assertEqual(found[0][4], 'id=1 task_type="sort" pattern_used="radix" execution_time=0.5 success_rate=0.9 '
+                                      'confidence_score=0.8 tools_used="[\\"a\\",\\"b\\"]" usage_count=10 external_id="p1"')
+        self.assertIn('preference_type="t\\n" preference_value="\\u001b[1m"', found[5][4])
+
+    def test_json_has_every_column_and_where_it_stands(self):
+        entries = self.entries()
+        self.assertEqual(len(entries), 7)
+        first = entries[0]
+        self.assertEqual((first["batch_index"], first["batch_count"], first["table"], first["operation"], first["id"]),
+                         (0, 5, "execution_patterns", "put", 1))
+        self.assertEqual({**dict.fromkeys(tool.PATTERN_COLUMNS), **ROWS[0]}, {**dict.fromkeys(tool.PATTERN_COLUMNS), **first["values"]})
+        self.assertTrue(self.begun - 1 <= first["time"] <= time.time() + 1)
+        self.assertTrue((self.directory / first["file"]).is_file())
+        self.assertLess(first["offset"], (self.directory / first["file"]).stat().st_size)
+        sequences = [entry["sequence"] for entry in entries]
+        self.assertEqual(sequences, sorted(sequences))
+        self.assertEqual(len(set(sequences)), 3)
+
+    def test_bounds_are_included(self):
+        one, two, three = sorted({entry["sequence"] for entry in self.entries()})
+        times = {entry["sequence"]: entry["time"] for entry in self.entries()}
+
+        def sequences(*options):
+            return sorted({entry["sequence"] for entry in self.entries(*options)})
+
+        self.assertEqual(sequences("--since", two), [two, three])
+        self.assertEqual(sequences("--until", two), [one, two])
+        self.assertEqual(sequences("--since", two, "--until", two), [two])
+        self.assertEqual(sequences("--since", repr(times[two])), [two, three])
+        self.assertEqual(sequences("--until", "@" + repr(times[two])), [one, two])
+        self.assertEqual(sequences("--since", three + 1), [])
+        self.assertEqual(sequences("--since", "2001-01-01"), [one, two, three])
+        self.assertEqual(sequences("--until", "2001-01-01T12:00:00+02:00"), [])
+        self.assertEqual(sequences("--table", "user_preferences"), [two])
+
+    def test_following_prints_what_comes_and_ends_where_told(self):
+        follower = subprocess.Popen([tool.TOOL, "replay", self.directory, "--follow", "--format", "jsonl", "--since", "4",
+                                     "--until", "5"], stdout=subprocess.PIPE, text=True)
+        time.sleep(0.3)
+        self.load("execution_patterns", [{"id": 100}])
+        self.assertEqual(json.loads(follower.stdout.readline())["id"], 100)
+        self.load("execution_patterns", [{"id": 101}])
+        self.assertEqual(json.loads(follower.stdout.readline())["id"], 101)
+        self.load("execution_patterns", [{"id": 102}])
+        self.assertEqual(follower.communicate(timeout=20)[0], "")
+        self.assertEqual(follower.returncode, 0)
+
+    def test_a_follower_ends_when_nobody_listens(self):
+        follower = subprocess.Popen([tool.TOOL, "replay", self.directory, "--follow"], stdout=subprocess.PIPE,
+                                    stderr=subprocess.PIPE)
+        time.sleep(0.3)
+        follower.stdout.close()
+        follower.wait(timeout=20)
+        follower.stderr.close()
+
+    def segment(self):
+        return self.directory / self.entries()[-1]["file"]
+
+    def test_a_torn_tail_is_marked_and_a_damaged_record_is_a_fault(self):
+        whole = self.entries()
+        last = whole[-1]
+        path = self.segment()
+        bytes_ = bytearray(path.read_bytes())
+        # tear the last record: what a power cut leaves of a write that had not returned
+        torn = self.folder / "torn"
+        shutil.copytree(self.directory, torn)
+        with open(torn / last["file"], "r+b") as file:
+            file.seek(last["offset"] + 24)
+            file.write(b"\xff" * 8)
+        done = run("replay", torn, "--format", "jsonl")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual([json.loads(line) for line in done.stdout.splitlines()], whole[:-1])
+        self.assertRegex(done.stderr, rf"\Aknackdb: replay: {torn}/{last['file']}:{last['offset']}: torn tail of \d+ bytes; "
+                         r"the log ends here\n\Z")
+        self.assertIsNotNone(bytes_)
+
+    def test_applied_to_an_empty_store_it_gives_the_same_dump(self):
+        apply = pathlib.Path(os.environ.get("KNACKDB_BUILD_ROOT", "")) / "tests" / "replay_apply"
+        if not apply.is_file():
+            self.skipTest(f"replay_apply has not been built at {apply}")
+        self.load("execution_patterns", [{"id": 2, "external_id": "p1", "task_type": "takes both rows' place"}, {"task_type": "n"}])
+        self.load("user_preferences", [{"preference_type": "t\n", "preference_value": "\x1b[1m", "weight": 0.5}] * 3)
+        self.load("performance_metrics", [{"metric_value": 3.0, "baseline_value": 2.0}])
+        for table in tool.COLUMNS:
+            sample = tool.CONVERTED / "sample" / f"{table}.csv"
+            if sample.is_file():
+                self.works("import", self.directory, table, sample)
+        other = self.folder / "other"
+        done = subprocess.run([apply, self.directory, other], capture_output=True, text=True)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        for table in tool.COLUMNS:
+            self.assertEqual(self.works("dump", other, table), self.works("dump", self.directory, table), table)
+
+
+class Others(ToolCase):
+    def setUp(self):
+        super().setUp()
+        self.load("execution_patterns", ROWS)
+
+    def test_stats_for_people_and_programs(self):
+        text = self.works("stats", self.directory)
+        self.assertTrue(text.startswith(f"{self.directory}: ok; schema version 2\n"), text)
+        self.assertRegex(text, r"\n  execution_patterns +5 +5 +\S+ \S+\n")
+        stats = json.loads(self.works("stats", self.directory, "--json"))
+        header = (SOURCE_ROOT / "include" / "knackdb.h").read_text()
+        body = re.search(r"typedef struct knackdb_stats \{(.*?)\} knackdb_stats;", header, re.S).group(1)
+        fields = re.findall(r"(\w+)(?:\[\w+\])?;", re.sub(r"/\*.*?\*/", "", body))
+        self.assertEqual(list(stats), [field for field in fields if field != "struct_size"])
+        self.assertEqual(stats["tables"]["execution_patterns"]["row_count"], 5)
+        self.assertEqual(stats["state"], "ok")
+        self.assertEqual(stats["snapshot_sequence"], 0)
+        self.works("snapshot", self.directory)
+        stats = json.loads(self.works("stats", self.directory, "--json"))
+        self.assertGreater(stats["snapshot_sequence"], 0)
+        self.assertGreater(stats["snapshot_bytes"], 0)
+        self.assertIn("up to commit", self.works("stats", self.directory))
+
+    def test_a_snapshot_says_how_far_it_reaches(self):
+        self.assertRegex(self.works("snapshot", self.directory), r"\Aup to commit [1-9]\d*: [1-9]\d* bytes in [0-9.]+ s\n\Z")
+
+    def test_verify_reads_all_and_names_each_fault(self):
+        self.works("snapshot", self.directory)
+        self.load("execution_patterns", [{"id": 50}])
+        self.assertRegex(self.works("verify", self.directory),
+                         r"\A[1-9]\d* files, [1-9]\d* bytes, \d+ log records, [1-9]\d* snapshot blocks: no fault\n\Z")
+        before = tool.digest(self.directory)
+        largest = None
+        for path in sorted(path for path in self.directory.rglob("*") if path.is_file() and path.stat().st_size > 0):
+            damaged = self.folder / "damaged"
+            shutil.copytree(self.directory, damaged)
+            victim = damaged / path.relative_to(self.directory)
+            content = bytearray(victim.read_bytes())
+            used = len(bytes(content).rstrip(b"\0")) or 1
+            content[used // 2] ^= 0x10
+            victim.write_bytes(content)
+            done = run("verify", damaged)
+            if done.returncode != 0:
+                largest = victim
+                self.assertEqual(done.returncode, 1)
+                self.assertRegex(done.stderr.splitlines()[0], rf"\Aknackdb: verify: {damaged}/\S+?(:\d+)?: .+\Z")
+            shutil.rmtree(damaged)
+        self.assertIsNotNone(largest, "no fault was found in any file")
+        self.assertEqual(tool.digest(self.directory), before)
+
+    def test_migrate_has_nothing_to_do_with_a_current_directory(self):
+        before = tool.digest(self.directory)
+        self.assertEqual(self.works("migrate", self.directory, "--dry-run"), "schema version 2 already; nothing to do\n")
+        self.assertEqual(tool.digest(self.directory), before)
+        self.works("migrate", self.directory)
+        self.assertEqual([row["id"] for row in self.dump("execution_patterns")], [1, 2, 3, 4, 10])
+
+    def test_reading_changes_nothing(self):
+        before = tool.digest(self.directory)
+        for command in (["dump", self.directory, "execution_patterns"], ["query", self.directory, "execution_patterns"],
+                        ["replay", self.directory], ["stats", self.directory], ["verify", self.directory],
+                        ["migrate", self.directory, "--dry-run"]):
+            self.works(*command)
+            self.assertEqual(tool.digest(self.directory), before, command)
+
+    def test_bench_measures_and_leaves_nothing(self):
+        place = self.folder / "here"
+        place.mkdir()
+        text = self.works("bench", "--rows", 2000, "--in", place)
+        self.assertTrue(text.startswith("2000 execution patterns, one thread, log on, durability async"))
+        figures = re.findall(r"^(\S.*?) {2,}(\d+) +([\d.]+) +([\d.]+) +([\d.]+) +([\d.]+)$", text, re.M)
+        self.assertEqual([(name, int(count)) for name, count, *_ in figures],
+                         [("store one", 1000), ("store a batch of 100, all or nothing", 10),
+                          ("read a whole row by random id", 2000), ("find 10 of a task, 2 bounds, by confidence", 2000),
+                          ("close, then open again", 1)])
+        for _, _, mean, p50, p99, most in figures:
+            self.assertLessEqual(float(p50), float(p99))
+            self.assertLessEqual(float(p99), float(most))
+            self.assertGreater(float(mean), 0)
+        self.assertEqual(list(place.iterdir()), [])
+
+
+class Moments(ToolCase):
+    """The store as it was, where the library can tell."""
+
+    def test_dump_as_of_a_commit_and_a_time(self):
+        self.load("execution_patterns", [{"id": 1, "task_type": "old"}])
+        time.sleep(0.05)
+        between = time.time()
+        time.sleep(0.05)
+        self.load("execution_patterns", [{"id": 1, "task_type": "new"}, {"id": 2}])
+        first = json.loads(self.works("replay", self.directory, "--format", "jsonl").splitlines()[0])["sequence"]
+        for moment in (str(first), f"seq:{first}", repr(between), f"@{between!r}"):
+            done = run("dump", self.directory, "execution_patterns", "--as-of", moment)
+            if done.returncode != 0:
+                self.assertRegex(done.stderr, tool.COMPLAINT)
+                self.skipTest(f"the library does not tell the past yet: {done.stderr.strip()}")
+            self.assertEqual([(row["id"], row["task_type"]) for row in csv_rows("execution_patterns", done.stdout)],
+                             [(1, "old")])
+
+
+class Progress(ToolCase):
+    def test_long_work_shows_progress_on_a_terminal_only(self):
+        writer = None
+        master, slave = pty.openpty()
+        writer = subprocess.Popen([tool.TOOL, "import", self.directory, "execution_patterns", "-", "--format", "jsonl",
+                                   "--skip-bad"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=slave)
+        os.close(slave)
+        rows = b"".join(b'{"task_type":"%d"}\n' % i for i in range(120000))
+        for _ in range(6):
+            writer.stdin.write(rows)
+            writer.stdin.flush()
+            time.sleep(0.2)
+        writer.stdin.close()
+        out = writer.stdout.read()
+        self.assertEqual(writer.wait(), 0)
+        writer.stdout.close()
+        shown = b""
+        try:
+            while part := os.read(master, 65536):
+                shown += part
+        except OSError:
+            pass
+        os.close(master)
+        self.assertIn(b"execution_patterns: 720000 rows in ", out)
+        self.assertRegex(shown, rb"\rstored \d+ rows")
+        self.assertTrue(shown.endswith(b"\r\x1b[K"), shown[-40:])
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    tool.main()
