@@ -1,0 +1,308 @@
+/* disk_posix.c - the operating system as a disk.
+ *
+ * One system call a function, nothing more; disk.h says what each is for. Files are
+ * opened O_CLOEXEC, so that a program the host starts does not inherit them, and
+ * O_NOFOLLOW below the directory, so that nobody who may write there can point one
+ * of our names elsewhere.
+ *
+ * Sharing a mapping: a page of an ext4, XFS or tmpfs file that has been allocated
+ * can be written through a mapping without a new decision of the file system, so a
+ * full disk cannot strike in the middle of a memcpy. Overlayfs hands the mapping of
+ * a file to the system below, which nearly always is one of those. Where blocks are
+ * copied on write (btrfs, ZFS), where the file lives on another machine (NFS, CIFS,
+ * 9P, virtiofs) or behind a process (FUSE), and wherever we do not know, the log is written
+ * with write(2). */
+#define _GNU_SOURCE /* fallocate */
+#include "persist/disk.h"
+
+#include "persist/dir_lock.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+/* From linux/magic.h, which names only some of them. */
+#define EXT_MAGIC     0xef53u
+#define XFS_MAGIC     0x58465342u
+#define TMPFS_MAGIC   0x01021994u
+#define OVERLAY_MAGIC 0x794c7630u
+
+static int
+at_fd(int dir)
+{
+    return dir == DISK_NO_DIR ? AT_FDCWD : dir;
+}
+
+static int
+outcome(int result)
+{
+    return result < 0 ? -errno : result;
+}
+
+static int
+posix_make_dir(const struct disk *disk, const char *path, uint32_t mode)
+{
+    (void) disk;
+    if (mkdir(path, (mode_t) mode) != 0)
+        return -errno;
+    /* Whoever asks for more than the owner's rights means it: the umask has no say then. */
+    return (mode & 077) != 0 ? outcome(chmod(path, (mode_t) mode)) : 0;
+}
+
+static int
+posix_open_dir(const struct disk *disk, const char *path)
+{
+    (void) disk;
+    return outcome(open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+}
+
+static int
+posix_sync_dir(const struct disk *disk, int dir)
+{
+    (void) disk;
+    return outcome(fsync(dir));
+}
+
+static int
+posix_list(const struct disk *disk, int dir, void (*hear)(void *context, const char *name), void *context)
+{
+    int            fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC); /* a place of its own in the listing */
+    DIR           *listing;
+    struct dirent *entry;
+    int            result;
+
+    (void) disk;
+    if (fd < 0)
+        return -errno;
+    listing = fdopendir(fd);
+    if (listing == NULL) {
+        result = -errno;
+        (void) close(fd);
+        return result;
+    }
+    for (;;) {
+        errno = 0;
+        entry = readdir(listing);
+        if (entry == NULL)
+            break;
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+            hear(context, entry->d_name);
+    }
+    result = -errno;
+    (void) closedir(listing);
+    return result;
+}
+
+static int
+posix_rename(const struct disk *disk, int dir, const char *from, const char *to)
+{
+    (void) disk;
+    return outcome(renameat(at_fd(dir), from, at_fd(dir), to));
+}
+
+static int
+posix_remove(const struct disk *disk, int dir, const char *name)
+{
+    (void) disk;
+    return outcome(unlinkat(at_fd(dir), name, 0));
+}
+
+static int
+posix_lock(const struct disk *disk, int dir, const char *name, uint32_t mode, int64_t *ret_holder)
+{
+    (void) disk;
+    return dir_lock_take(dir, name, mode, ret_holder);
+}
+
+static void
+posix_unlock(const struct disk *disk, int dir, int lock)
+{
+    (void) disk;
+    dir_lock_release(dir, lock);
+}
+
+static int
+posix_open(const struct disk *disk, int dir, const char *name, enum disk_access access, uint32_t mode)
+{
+    int flags = O_CLOEXEC;
+    int fd;
+
+    (void) disk;
+    if (access == DISK_READ)
+        flags |= O_RDONLY;
+    else
+        flags |= O_RDWR;
+    if (access == DISK_CREATE)
+        flags |= O_CREAT | O_EXCL;
+    if (dir != DISK_NO_DIR)
+        flags |= O_NOFOLLOW;
+    else
+        flags |= O_NONBLOCK; /* a user's path may be a pipe: never wait for its other end */
+    fd = openat(at_fd(dir), name, flags, (mode_t) mode);
+    if (fd < 0)
+        return -errno;
+    if (access == DISK_CREATE && (mode & 077) != 0 && fchmod(fd, (mode_t) mode) != 0) {
+        int result = -errno;
+
+        (void) close(fd);
+        return result;
+    }
+    return fd;
+}
+
+static void
+posix_close(const struct disk *disk, int handle)
+{
+    (void) disk;
+    if (handle != DISK_NONE)
+        (void) close(handle);
+}
+
+/* -1 as a size would be an errno; only regular files have one here. */
+static int64_t
+posix_size(const struct disk *disk, int file)
+{
+    struct stat about;
+
+    (void) disk;
+    if (fstat(file, &about) != 0)
+        return -errno;
+    return S_ISREG(about.st_mode) ? (int64_t) about.st_size : -EINVAL;
+}
+
+static ssize_t
+posix_read_at(const struct disk *disk, int file, void *to, size_t bytes, uint64_t offset)
+{
+    ssize_t result = pread(file, to, bytes, (off_t) offset);
+
+    (void) disk;
+    return result < 0 ? -errno : result;
+}
+
+static ssize_t
+posix_write_at(const struct disk *disk, int file, const void *from, size_t bytes, uint64_t offset)
+{
+    ssize_t result = pwrite(file, from, bytes, (off_t) offset);
+
+    (void) disk;
+    return result < 0 ? -errno : result;
+}
+
+static int
+posix_truncate(const struct disk *disk, int file, uint64_t bytes)
+{
+    (void) disk;
+    return outcome(ftruncate(file, (off_t) bytes));
+}
+
+static int
+posix_sync(const struct disk *disk, int file)
+{
+    (void) disk;
+    return outcome(fdatasync(file));
+}
+
+/* fallocate rather than posix_fallocate: where the file system cannot, glibc would write
+ * a byte to every block, and where blocks are copied on write that sets nothing aside. */
+static int
+posix_allocate(const struct disk *disk, int file, uint64_t bytes)
+{
+    (void) disk;
+    if (fallocate(file, 0, 0, (off_t) bytes) == 0)
+        return 0;
+    return errno == ENOSYS ? -EOPNOTSUPP : -errno;
+}
+
+static int
+posix_maps_well(const struct disk *disk, int dir)
+{
+    struct statfs about;
+
+    (void) disk;
+    if (fstatfs(dir, &about) != 0)
+        return -errno;
+    switch ((uint32_t) about.f_type) {
+    case EXT_MAGIC:
+    case XFS_MAGIC:
+    case TMPFS_MAGIC:
+    case OVERLAY_MAGIC:
+        return 1;
+    default:
+        return 0;
+    }
+}
+
+static int
+posix_map(const struct disk *disk, int file, size_t bytes, void **ret_memory)
+{
+    void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+
+    (void) disk;
+    if (memory == MAP_FAILED)
+        return -errno;
+    *ret_memory = memory;
+    return 0;
+}
+
+static void
+posix_unmap(const struct disk *disk, void *memory, size_t bytes)
+{
+    (void) disk;
+    (void) munmap(memory, bytes);
+}
+
+/* A kernel before 5.14 does not know the call; the pages are then made as they are written. */
+static void
+posix_populate(const struct disk *disk, void *memory, size_t bytes)
+{
+    (void) disk;
+#ifdef MADV_POPULATE_WRITE
+    (void) madvise(memory, bytes, MADV_POPULATE_WRITE);
+#else
+    (void) memory;
+    (void) bytes;
+#endif
+}
+
+static void
+posix_drop(const struct disk *disk, void *memory, size_t bytes)
+{
+    (void) disk;
+    (void) madvise(memory, bytes, MADV_DONTNEED);
+}
+
+const struct disk *
+disk_posix(void)
+{
+    static const struct disk disk = {
+        .make_dir = posix_make_dir,
+        .open_dir = posix_open_dir,
+        .sync_dir = posix_sync_dir,
+        .list = posix_list,
+        .rename = posix_rename,
+        .remove = posix_remove,
+        .lock = posix_lock,
+        .unlock = posix_unlock,
+        .open = posix_open,
+        .close = posix_close,
+        .size = posix_size,
+        .read_at = posix_read_at,
+        .write_at = posix_write_at,
+        .truncate = posix_truncate,
+        .sync = posix_sync,
+        .allocate = posix_allocate,
+        .maps_well = posix_maps_well,
+        .map = posix_map,
+        .unmap = posix_unmap,
+        .populate = posix_populate,
+        .drop = posix_drop,
+    };
+
+    return &disk;
+}

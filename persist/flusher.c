@@ -1,0 +1,155 @@
+/* flusher.c - the one background thread of a store.
+ *
+ * While commits come it syncs them every flush interval and keeps the log a little
+ * ahead of its writer. When none have come for an interval it sleeps until the next one
+ * wakes it: a store that is not written to costs nothing.
+ *
+ *     asleep ---woken by an append---> awake, deadline = now + interval
+ *       ^                                 |   woken early: log space to prepare
+ *       |                                 v
+ *       +------ nothing to sync ------ deadline: sync what is there
+ *
+ * It never takes a snapshot itself: a sync must not wait for one. A trigger starts a
+ * thread of its own, which ends with the snapshot. */
+#include "persist/keeper_state.h"
+
+#include "base/clock.h"
+#include "base/error.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <time.h>
+
+#define NEVER UINT64_MAX
+
+void
+flusher_wake(void *context)
+{
+    struct keeper *keeper = context;
+
+    (void) pthread_mutex_lock(&keeper->wake_mutex);
+    keeper->is_woken = true;
+    (void) pthread_cond_signal(&keeper->wake);
+    (void) pthread_mutex_unlock(&keeper->wake_mutex);
+}
+
+/* Waits until woken or until the clock says `until_ns`. False when the flusher is to stop. */
+static bool
+wait_until(struct keeper *keeper, uint64_t until_ns, bool *ret_woken)
+{
+    struct timespec until = { .tv_sec = (time_t) (until_ns / 1000000000u), .tv_nsec = (long) (until_ns % 1000000000u) };
+    bool            goes_on;
+    int             result = 0;
+
+    (void) pthread_mutex_lock(&keeper->wake_mutex);
+    while (!keeper->is_woken && !keeper->is_stopping && result != ETIMEDOUT) {
+        if (until_ns == NEVER)
+            result = pthread_cond_wait(&keeper->wake, &keeper->wake_mutex);
+        else
+            result = pthread_cond_timedwait(&keeper->wake, &keeper->wake_mutex, &until);
+    }
+    *ret_woken = keeper->is_woken;
+    keeper->is_woken = false;
+    goes_on = !keeper->is_stopping;
+    (void) pthread_mutex_unlock(&keeper->wake_mutex);
+    return goes_on;
+}
+
+/* The wall clock decides when a snapshot is due; how long that is from now, the steady one. */
+static uint64_t
+snapshot_deadline_ns(const struct keeper *keeper)
+{
+    int64_t due_us = snapshot_due_us(keeper);
+    int64_t now_us = clock_wall_us();
+
+    if (due_us == INT64_MAX)
+        return NEVER;
+    return clock_monotonic_ns() + (due_us > now_us ? (uint64_t) (due_us - now_us) * 1000 : 0);
+}
+
+/* Commits are waiting for the disk. Returns false where there were none. */
+static bool
+flush(struct keeper *keeper)
+{
+    struct log_figures figures;
+
+    log_writer_get_figures(keeper->log, &figures);
+    if (figures.has_failed || figures.durable >= figures.sequence)
+        return false;
+    (void) log_writer_sync(keeper->log, figures.sequence, NULL); /* a failure is remembered there */
+    return true;
+}
+
+static void *
+flusher_run(void *context)
+{
+    struct keeper *keeper = context;
+    uint64_t       interval_ns = (uint64_t) keeper->options.flush_interval_ms * 1000000;
+    uint64_t       deadline = clock_monotonic_ns() + interval_ns;
+    bool           sleeps = false;
+    bool           woken;
+    bool           reported = false;
+
+    log_writer_tend(keeper->log);
+    while (wait_until(keeper, sleeps ? snapshot_deadline_ns(keeper) : deadline, &woken)) {
+        struct log_figures figures;
+
+        if (sleeps && woken) {
+            log_writer_wake_up(keeper->log);
+            sleeps = false;
+            deadline = clock_monotonic_ns() + interval_ns;
+        }
+        if (!sleeps && clock_monotonic_ns() >= deadline) {
+            if (!flush(keeper)) {
+                sleeps = !log_writer_fall_asleep(keeper->log);
+                if (!sleeps)
+                    log_writer_wake_up(keeper->log);
+            }
+            deadline = clock_monotonic_ns() + interval_ns;
+        }
+        log_writer_tend(keeper->log);
+        snapshot_take_if_due(keeper);
+
+        log_writer_get_figures(keeper->log, &figures);
+        if (figures.has_failed && !reported) {
+            /* From here on the store lives in memory. To be whole again it needs a full snapshot and a
+             * new log, both in fresh files: this thread is who will make them, once the disk is back. */
+            keeper_say(keeper, KNACKDB_LOG_ERROR, "the log has failed, commits are kept in memory alone: %s",
+                       figures.failure.message);
+            reported = true;
+        }
+    }
+    return NULL;
+}
+
+knackdb_status
+flusher_start(struct keeper *keeper, knackdb_error *error)
+{
+    sigset_t all;
+    sigset_t before;
+    int      result;
+
+    /* The host's signals are for the host's threads. */
+    (void) sigfillset(&all);
+    (void) pthread_sigmask(SIG_BLOCK, &all, &before);
+    result = pthread_create(&keeper->flusher, NULL, flusher_run, keeper);
+    (void) pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (result != 0)
+        return error_set_errno(error, result, "%s: cannot start the background thread", keeper->dir.path);
+    keeper->has_flusher = true;
+    return KNACKDB_OK;
+}
+
+void
+flusher_stop(struct keeper *keeper)
+{
+    if (!keeper->has_flusher)
+        return;
+    (void) pthread_mutex_lock(&keeper->wake_mutex);
+    keeper->is_stopping = true;
+    (void) pthread_cond_signal(&keeper->wake);
+    (void) pthread_mutex_unlock(&keeper->wake_mutex);
+    (void) pthread_join(keeper->flusher, NULL);
+    keeper->has_flusher = false;
+}

@@ -1,0 +1,450 @@
+/* keeper.c - opens a directory for a store, and ends what it opened.
+ *
+ * Opening, as the writer:
+ *
+ *     directory, lock          nothing has been read or changed before the lock is ours
+ *     recovery                 manifest, parts, log: into the store
+ *     settle                   the log's end on the disk is what recovery took it for
+ *     manifest                 a first one for a new directory; one that notes the
+ *                              migration for an older one
+ *     sweep, log, thread       from here on commits are kept
+ *
+ * Nothing is written into a directory that cannot be read whole: of a newer version,
+ * damaged, or somebody else's, it stays as it is. Read-only is recovery alone. */
+#define _GNU_SOURCE /* getrandom */
+#include "persist/keeper_state.h"
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/hash.h"
+#include "persist/directory.h"
+#include "persist/file_name.h"
+#include "persist/manifest_files.h"
+#include "persist/recovery.h"
+#include "persist/sweep.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+
+#define FLUSH_INTERVAL_MS_DEFAULT 10
+#define SEGMENT_BYTES_MAX_DEFAULT ((uint64_t) 64 * 1024 * 1024)
+#define SEGMENT_BYTES_MAX_LIMIT   ((uint64_t) 1024 * 1024 * 1024)
+#define SEGMENT_BYTES_MAX_LEAST   ((uint64_t) 4096)
+#define SNAPSHOT_LOG_BYTES_DEFAULT ((uint64_t) 64 * 1024 * 1024)
+#define FILE_MODE_DEFAULT         0600u
+
+void
+keeper_say(const struct keeper *keeper, knackdb_severity severity, const char *format, ...)
+{
+    char    message[DISK_PATH_BYTES_MAX + 600];
+    va_list arguments;
+
+    if (keeper->options.log_message == NULL)
+        return;
+    va_start(arguments, format);
+    (void) vsnprintf(message, sizeof message, format, arguments);
+    va_end(arguments);
+    keeper->options.log_message(keeper->options.log_context, severity, message);
+}
+
+static struct keeper_options
+with_defaults(const struct keeper_options *given)
+{
+    struct keeper_options options = *given;
+
+    if (options.flush_interval_ms == 0)
+        options.flush_interval_ms = FLUSH_INTERVAL_MS_DEFAULT;
+    if (options.log_segment_bytes_max == 0)
+        options.log_segment_bytes_max = SEGMENT_BYTES_MAX_DEFAULT;
+    if (options.log_segment_bytes_max > SEGMENT_BYTES_MAX_LIMIT)
+        options.log_segment_bytes_max = SEGMENT_BYTES_MAX_LIMIT;
+    if (options.log_segment_bytes_max < SEGMENT_BYTES_MAX_LEAST)
+        options.log_segment_bytes_max = SEGMENT_BYTES_MAX_LEAST;
+    if (options.snapshot_log_bytes == 0)
+        options.snapshot_log_bytes = SNAPSHOT_LOG_BYTES_DEFAULT;
+    if (options.snapshots_kept == 0)
+        options.snapshots_kept = 1;
+    if (options.file_mode == 0)
+        options.file_mode = FILE_MODE_DEFAULT;
+    if (options.disk == NULL)
+        options.disk = disk_posix();
+    return options;
+}
+
+static struct keeper *
+keeper_new(struct allocator *allocator, const struct keeper_options *options, struct store *store)
+{
+    struct keeper     *keeper = allocator_get_zeroed(allocator, sizeof *keeper);
+    pthread_condattr_t steady;
+
+    if (keeper == NULL)
+        return NULL;
+    keeper->allocator = allocator;
+    keeper->options = with_defaults(options);
+    keeper->store = store;
+    keeper->lock = DISK_NONE;
+    keeper->dir.handle = DISK_NONE;
+    manifest_init(&keeper->manifest, allocator);
+    keeper->trigger_us = clock_wall_us() + (int64_t) keeper->options.snapshot_interval_s * 1000000;
+    (void) pthread_mutex_init(&keeper->wake_mutex, NULL);
+    (void) pthread_mutex_init(&keeper->snapshot_mutex, NULL);
+    (void) pthread_mutex_init(&keeper->figures_mutex, NULL);
+    (void) pthread_condattr_init(&steady);
+    (void) pthread_condattr_setclock(&steady, CLOCK_MONOTONIC);
+    (void) pthread_cond_init(&keeper->wake, &steady);
+    (void) pthread_condattr_destroy(&steady);
+    return keeper;
+}
+
+static void
+keeper_free(struct keeper *keeper)
+{
+    manifest_clear(&keeper->manifest);
+    directory_unlock(&keeper->dir, keeper->lock);
+    dir_close(&keeper->dir);
+    (void) pthread_mutex_destroy(&keeper->wake_mutex);
+    (void) pthread_mutex_destroy(&keeper->snapshot_mutex);
+    (void) pthread_mutex_destroy(&keeper->figures_mutex);
+    (void) pthread_cond_destroy(&keeper->wake);
+    allocator_put(keeper->allocator, keeper, sizeof *keeper);
+}
+
+/* ---- opening ---- */
+
+static uint64_t
+new_store_id(void)
+{
+    uint64_t id;
+
+    if (getrandom(&id, sizeof id, GRND_NONBLOCK) != (ssize_t) sizeof id) {
+        /* Right after boot. Two stores must not share an id; that is all that is asked of it. */
+        id = hash_integer(clock_monotonic_ns()) ^ hash_integer((uint64_t) clock_wall_us());
+    }
+    return id;
+}
+
+static knackdb_status
+recover(struct keeper *keeper, struct recovery *recovery, knackdb_error *error)
+{
+    const struct keeper_options *options = &keeper->options;
+    struct recovery_options      recovery_options = {
+             .dir = &keeper->dir,
+             .history = options->history,
+             .is_locked = !options->read_only,
+             .snapshot_only = options->snapshot_only,
+             .as_of_sequence = options->as_of_sequence,
+             .as_of_time_us = options->as_of_time_us,
+    };
+    knackdb_status status = recovery_run(keeper->allocator, &recovery_options, keeper->store, recovery, error);
+
+    if (status != KNACKDB_OK)
+        return status;
+    if (recovery->is_new && (options->read_only || options->no_create))
+        return error_set(error, KNACKDB_NOT_FOUND, "%s: there is no store in this directory", keeper->dir.path);
+    if (!recovery->is_new && !options->read_only && options->no_migrate &&
+        recovery->manifest.schema_version != store_schema(keeper->store)->version)
+        return error_set(error, KNACKDB_UNSUPPORTED, "%s: schema version %u, and migrating it to %u was not wanted",
+                         keeper->dir.path, (unsigned) recovery->manifest.schema_version,
+                         (unsigned) store_schema(keeper->store)->version);
+
+    keeper->figures.recovered_commits = recovery->commits;
+    keeper->figures.torn_bytes = recovery->end.torn_bytes;
+    keeper->figures.found_schema_version = recovery->is_new ? store_schema(keeper->store)->version
+                                                            : recovery->manifest.schema_version;
+    keeper->figures.durable_sequence = recovery->end.durable;
+    if (!recovery->is_new && recovery->manifest.made_at_us != 0) {
+        keeper->figures.snapshot_sequence = recovery->manifest.sequence;
+        keeper->figures.snapshot_at = (double) recovery->manifest.made_at_us / 1e6;
+        keeper->figures.snapshot_bytes = manifest_part_bytes(&recovery->manifest);
+    }
+    return KNACKDB_OK;
+}
+
+/* The manifest of a new directory: no rows, no commits. made_at_us 0 says that no snapshot was taken. */
+static knackdb_status
+write_first_manifest(struct keeper *keeper, knackdb_error *error)
+{
+    manifest_set_tables(&keeper->manifest, store_schema(keeper->store));
+    keeper->manifest.store_id = new_store_id();
+    keeper->manifest.generation = 1;
+    keeper->manifest.log_serial = 1;
+    keeper->manifest.next_part = 1;
+    return manifest_file_publish(&keeper->manifest, &keeper->dir, keeper->options.file_mode, error);
+}
+
+/* The same parts, named under the new version, and the history one entry longer. Rows come in by name,
+ * now and whenever the parts are read again. */
+static knackdb_status
+write_migrated_manifest(struct keeper *keeper, const struct manifest *found, knackdb_error *error)
+{
+    const struct schema      *schema = store_schema(keeper->store);
+    struct manifest          *next = &keeper->manifest;
+    struct manifest_migration migration = {
+        .from_version = found->schema_version,
+        .to_version = schema->version,
+        .time_us = clock_wall_us(),
+    };
+    int32_t        tables[KNACKDB_TABLES_MAX];
+    knackdb_status status = KNACKDB_OK;
+
+    manifest_set_tables(next, schema);
+    next->store_id = found->store_id;
+    next->generation = found->generation + 1;
+    next->sequence = found->sequence;
+    next->time_us = found->time_us;
+    next->made_at_us = found->made_at_us;
+    next->duration_us = found->duration_us;
+    next->log_serial = found->log_serial;
+    next->next_part = found->next_part;
+    for (uint32_t i = 0; i < found->table_count; i++) {
+        uint32_t table;
+
+        tables[i] = -1;
+        if (!schema_resolve_table(keeper->options.history, schema, found->schema_version, found->tables[i].name,
+                                  strlen(found->tables[i].name), &table))
+            continue;
+        tables[i] = (int32_t) table;
+        next->tables[table].next_id = found->tables[i].next_id;
+        next->tables[table].row_count = found->tables[i].row_count;
+    }
+    for (size_t i = 0; i < found->part_count && status == KNACKDB_OK; i++) {
+        struct manifest_part part = found->parts[i];
+
+        if (tables[part.table] < 0)
+            continue;
+        part.table = (uint8_t) tables[part.table];
+        status = manifest_add_part(next, &part, error);
+    }
+    for (size_t i = 0; i < found->migration_count && status == KNACKDB_OK; i++)
+        status = manifest_add_migration(next, &found->migrations[i], error);
+    if (status == KNACKDB_OK)
+        status = manifest_add_migration(next, &migration, error);
+    if (status == KNACKDB_OK)
+        status = manifest_file_publish(next, &keeper->dir, keeper->options.file_mode, error);
+    if (status == KNACKDB_OK)
+        keeper_say(keeper, KNACKDB_LOG_INFO, "%s: migrated from schema version %u to %u", keeper->dir.path,
+                   (unsigned) migration.from_version, (unsigned) migration.to_version);
+    return status;
+}
+
+/* Makes the directory one that can be written on: settled, with a manifest of our version. */
+static knackdb_status
+take_over(struct keeper *keeper, struct recovery *recovery, knackdb_error *error)
+{
+    char           torn_name[DISK_NAME_BYTES_MAX];
+    uint64_t       torn_bytes = 0;
+    knackdb_status status;
+
+    if (recovery->is_new)
+        return write_first_manifest(keeper, error);
+    status = log_settle(keeper->allocator, &keeper->dir, recovery, keeper->options.file_mode, torn_name, &torn_bytes,
+                        error);
+    if (status != KNACKDB_OK)
+        return status;
+    if (torn_bytes > 0)
+        keeper_say(keeper, KNACKDB_LOG_WARNING,
+                   "%s: the log was torn behind commit %" PRIu64 "; %" PRIu64 " bytes were cut and kept in %s",
+                   keeper->dir.path, recovery->end.sequence, torn_bytes, torn_name);
+    if (recovery->manifest.schema_version != store_schema(keeper->store)->version)
+        return write_migrated_manifest(keeper, &recovery->manifest, error);
+    keeper->manifest = recovery->manifest;
+    manifest_init(&recovery->manifest, keeper->allocator);
+    return KNACKDB_OK;
+}
+
+/* Highest serial of any segment there is or was, torn ones included. */
+static void
+hear_serial(void *context, const char *name)
+{
+    uint64_t      *highest = context;
+    uint64_t       serial;
+    enum file_kind kind = file_name_read(name, &serial);
+
+    if ((kind == FILE_LOG || kind == FILE_TORN) && serial > *highest)
+        *highest = serial;
+}
+
+struct adoption {
+    struct keeper *keeper;
+    knackdb_status status;
+    knackdb_error *error;
+};
+
+static void
+adopt_segment(void *context, const struct log_segment_facts *facts)
+{
+    struct adoption *adoption = context;
+
+    if (adoption->status == KNACKDB_OK && facts->last_sequence != 0)
+        adoption->status = log_writer_adopt(adoption->keeper->log, facts->serial, facts->last_sequence, adoption->error);
+}
+
+static knackdb_status
+begin_log(struct keeper *keeper, const struct recovery *recovery, knackdb_error *error)
+{
+    struct log_writer_options options = {
+        .dir = &keeper->dir,
+        .schema = store_schema(keeper->store),
+        .store_id = keeper->manifest.store_id,
+        .sequence = store_sequence(keeper->store),
+        .time_us = recovery->time_us,
+        .segment_bytes_max = keeper->options.log_segment_bytes_max,
+        .log_bytes = recovery->log_bytes,
+        .file_mode = keeper->options.file_mode,
+        .io = keeper->options.log_io,
+        .wake = flusher_wake,
+        .wake_context = keeper,
+    };
+    struct adoption adoption = { .keeper = keeper, .status = KNACKDB_OK, .error = error };
+    uint64_t        highest = keeper->manifest.log_serial - 1;
+    knackdb_status  status;
+
+    status = dir_list(&keeper->dir, hear_serial, &highest, error);
+    if (status != KNACKDB_OK)
+        return status;
+    options.next_serial = highest + 1;
+    status = log_writer_new(keeper->allocator, &options, &keeper->log, error);
+    if (status != KNACKDB_OK)
+        return status;
+    if (recovery->log != NULL)
+        log_reader_tell_segments(recovery->log, adopt_segment, &adoption);
+    return adoption.status;
+}
+
+static knackdb_status
+become_writer(struct keeper *keeper, struct recovery *recovery, knackdb_error *error)
+{
+    knackdb_error  why = { 0 };
+    knackdb_status status;
+
+    status = take_over(keeper, recovery, error);
+    if (status == KNACKDB_OK)
+        status = begin_log(keeper, recovery, error);
+    if (status != KNACKDB_OK)
+        return status;
+    if (!recovery->is_new && sweep(keeper->allocator, &keeper->dir, &keeper->manifest, keeper->options.snapshots_kept,
+                                   &keeper->covered, &why) != KNACKDB_OK)
+        keeper_say(keeper, KNACKDB_LOG_WARNING, "files that are not needed any more could not be removed: %s", why.message);
+    status = flusher_start(keeper, error);
+    if (status == KNACKDB_OK)
+        store_set_log(keeper->store, log_writer_face(keeper->log));
+    return status;
+}
+
+knackdb_status
+keeper_open(struct allocator *allocator, const char *path, const struct keeper_options *options, struct store *store,
+            struct keeper **ret_keeper, knackdb_error *error)
+{
+    struct keeper  *keeper = keeper_new(allocator, options, store);
+    struct recovery recovery = { 0 };
+    bool            creates = !options->read_only && !options->no_create;
+    bool            made;
+    knackdb_status  status;
+
+    if (keeper == NULL)
+        return error_no_memory(error, "the keeper of a directory");
+    status = directory_open(keeper->options.disk, path, creates, keeper->options.file_mode, &keeper->dir, &made, error);
+    if (status == KNACKDB_OK && !options->read_only)
+        status = directory_lock(&keeper->dir, keeper->options.file_mode, &keeper->lock, error);
+    if (status == KNACKDB_OK)
+        status = recover(keeper, &recovery, error);
+    if (status == KNACKDB_OK && !options->read_only)
+        status = become_writer(keeper, &recovery, error);
+    recovery_clear(&recovery);
+    if (status != KNACKDB_OK) {
+        flusher_stop(keeper);
+        (void) log_writer_close(keeper->log, 0, NULL);
+        keeper_free(keeper);
+        return status;
+    }
+    *ret_keeper = keeper;
+    return KNACKDB_OK;
+}
+
+/* ---- closing ---- */
+
+knackdb_status
+keeper_close(struct keeper *keeper, knackdb_error *error)
+{
+    knackdb_status status = KNACKDB_OK;
+
+    if (keeper == NULL)
+        return KNACKDB_OK;
+    if (keeper->log != NULL) {
+        atomic_store_explicit(&keeper->cancelled, true, memory_order_relaxed);
+        flusher_stop(keeper);
+        snapshot_end_taker(keeper);
+        store_set_log(keeper->store, NULL);
+        status = log_writer_close(keeper->log, keeper->covered, error);
+    }
+    keeper_free(keeper);
+    return status;
+}
+
+/* The child has one thread, which is in none of our locks, while the parent's threads may have been in any: so none
+ * is taken and none is ended. Memory is freed, descriptors are closed, which touches no file, and no lock of the
+ * parent's either: POSIX locks are the process's. What the parent's threads held at that moment is lost to the child. */
+void
+keeper_abandon(struct keeper *keeper)
+{
+    if (keeper == NULL)
+        return;
+    log_writer_abandon(keeper->log);
+    if (keeper->lock != DISK_NONE)
+        keeper->dir.disk->close(keeper->dir.disk, keeper->lock);
+    dir_close(&keeper->dir);
+    allocator_put(keeper->allocator, keeper, sizeof *keeper);
+}
+
+/* ---- while it is open ---- */
+
+knackdb_status
+keeper_sync(struct keeper *keeper, knackdb_error *error)
+{
+    return keeper_wait_durable(keeper, store_sequence(keeper->store), error);
+}
+
+knackdb_status
+keeper_wait_durable(struct keeper *keeper, uint64_t sequence, knackdb_error *error)
+{
+    return keeper->log != NULL ? log_writer_sync(keeper->log, sequence, error) : KNACKDB_OK;
+}
+
+knackdb_status
+keeper_snapshot(struct keeper *keeper, knackdb_error *error)
+{
+    if (keeper->log == NULL)
+        return error_set(error, KNACKDB_READ_ONLY, "the store was opened read-only");
+    return snapshot_take(keeper, error);
+}
+
+void
+keeper_get_figures(struct keeper *keeper, struct keeper_figures *ret_figures)
+{
+    struct log_figures log;
+
+    (void) pthread_mutex_lock(&keeper->figures_mutex);
+    *ret_figures = keeper->figures;
+    ret_figures->state = KNACKDB_STATE_OK;
+    if (keeper->snapshot_failed) {
+        ret_figures->state = KNACKDB_STATE_DEGRADED;
+        (void) snprintf(ret_figures->reason, sizeof ret_figures->reason, "%s", keeper->snapshot_reason);
+    }
+    (void) pthread_mutex_unlock(&keeper->figures_mutex);
+    if (keeper->log == NULL)
+        return;
+    log_writer_get_figures(keeper->log, &log);
+    ret_figures->durable_sequence = log.durable;
+    ret_figures->log_bytes = log.log_bytes;
+    ret_figures->log_unsynced_bytes = log.unsynced_bytes;
+    ret_figures->log_segments_made_late = log.segments_made_late;
+    if (log.has_failed) {
+        ret_figures->state = KNACKDB_STATE_DEGRADED;
+        (void) snprintf(ret_figures->reason, sizeof ret_figures->reason, "the log has failed: %.170s",
+                        log.failure.message);
+    }
+}

@@ -1,0 +1,61 @@
+/* keeper_state.h - what a keeper consists of; for keeper.c, flusher.c and snapshot_taker.c alone. */
+#ifndef KNACKDB_PERSIST_KEEPER_STATE_H
+#define KNACKDB_PERSIST_KEEPER_STATE_H
+
+#include "persist/keeper.h"
+#include "persist/log_writer.h"
+#include "persist/manifest.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+struct keeper {
+    struct allocator     *allocator;
+    struct keeper_options options; /* with the defaults filled in */
+    struct store         *store;
+    struct dir            dir;
+    int                   lock;    /* DISK_NONE: read-only */
+    struct log_writer    *log;     /* NULL: read-only */
+
+    /* The flusher (flusher.c). */
+    pthread_t             flusher;
+    bool                  has_flusher;
+    pthread_mutex_t       wake_mutex; /* a leaf: nothing is locked, and no disk waited for, under it */
+    pthread_cond_t        wake;
+    bool                  is_woken;   /* under wake_mutex */
+    bool                  is_stopping; /* under wake_mutex */
+
+    /* Snapshots (snapshot_taker.c). One at a time: under snapshot_mutex, which is held for as long as one takes. */
+    pthread_mutex_t       snapshot_mutex;
+    struct manifest       manifest;  /* the newest */
+    uint64_t              covered;   /* the log up to this commit is not needed any more */
+    pthread_t             taker;     /* the flusher's: a thread that takes a snapshot by trigger */
+    bool                  has_taker; /* likewise; to be joined */
+    _Atomic bool          taker_done;
+    _Atomic bool          cancelled; /* no more snapshots: the store is being closed */
+    uint64_t              trigger_position; /* the flusher's: after a failed one, no other before this much log */
+    int64_t               trigger_us;       /* likewise: not before this time */
+
+    /* Figures, under figures_mutex, a leaf. */
+    pthread_mutex_t       figures_mutex;
+    struct keeper_figures figures;
+    bool                  snapshot_failed;
+    char                  snapshot_reason[200];
+};
+
+/* Tells the host. A format that needs more than a message's room is cut. */
+void keeper_say(const struct keeper *keeper, knackdb_severity severity, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* flusher.c */
+knackdb_status flusher_start(struct keeper *keeper, knackdb_error *error);
+void           flusher_stop(struct keeper *keeper); /* also one that never started */
+void           flusher_wake(void *keeper);
+
+/* snapshot_taker.c */
+knackdb_status snapshot_take(struct keeper *keeper, knackdb_error *error);
+void           snapshot_take_if_due(struct keeper *keeper); /* the flusher's */
+int64_t        snapshot_due_us(const struct keeper *keeper); /* when time alone makes one due; INT64_MAX: never */
+void           snapshot_end_taker(struct keeper *keeper);   /* waits for it; the flusher must have ended */
+
+#endif

@@ -1,0 +1,70 @@
+/* log_segment.h - one log segment being written: a file with its space set aside, mapped where that is safe. */
+#ifndef KNACKDB_PERSIST_LOG_SEGMENT_H
+#define KNACKDB_PERSIST_LOG_SEGMENT_H
+
+#include "persist/disk.h"
+#include "persist/log_format.h"
+
+#include <stdatomic.h>
+
+struct log_segment {
+    struct allocator   *allocator;
+    struct log_segment *next;     /* in whatever list it is */
+    struct file         file;
+    uint64_t            serial;
+    uint64_t            seed;
+    uint64_t            head_bytes;
+    uint64_t            capacity; /* of the file */
+    unsigned char      *map;      /* NULL: written with write(2) */
+    /* Where the next record goes. Written by the appender alone, with release, after the record's bytes; who
+     * reads it with acquire (the flusher, a sync) sees those. */
+    _Atomic uint64_t    used;
+    uint64_t            populated; /* up to here pages are ready; the flusher's own */
+    uint64_t            dropped;   /* up to here they are out of our memory; the flusher's own */
+};
+
+struct log_segment_options {
+    const struct dir    *dir;
+    const struct schema *schema;
+    uint64_t             store_id;
+    uint64_t             serial;
+    uint64_t             durable;
+    uint64_t             bytes;      /* wanted; rounded up to a page, and to what the head needs beside `room` */
+    size_t               room;       /* of the first record, 0 where unknown */
+    uint32_t             file_mode;
+    bool                 maps;
+};
+
+/* Makes a new segment. Nothing is synced: the first sync of the segment covers its
+ * head, and its name must be made durable with dir_sync(). On failure no file is left. */
+knackdb_status log_segment_new(struct allocator *allocator, const struct log_segment_options *options,
+                               struct log_segment **ret_segment, knackdb_error *error);
+
+/* Unmaps, closes and frees; the file stays. NULL is accepted. */
+void log_segment_free(struct log_segment *segment);
+
+/* Writes a record behind the last one; log_segment_has_room() must hold. In a mapping this cannot fail. After a
+ * failure the segment must not be written to again. */
+knackdb_status log_segment_append(struct log_segment *segment, const struct log_record *record,
+                                  struct byte_buffer *staging, knackdb_error *error);
+
+static inline bool
+log_segment_has_room(const struct log_segment *segment, size_t record_bytes)
+{
+    return atomic_load_explicit(&segment->used, memory_order_relaxed) + record_bytes <= segment->capacity;
+}
+
+/* Makes the next `ahead` bytes cheap to write and lets go of what has been written. The flusher's. */
+void log_segment_populate(struct log_segment *segment, uint64_t ahead);
+
+/* After a sync: its pages are write-protected and want to be made ready again. The flusher's. */
+static inline void
+log_segment_forget_populated(struct log_segment *segment)
+{
+    segment->populated = 0;
+}
+
+/* Gives back the space behind the last record. Nothing may be appended afterwards. */
+knackdb_status log_segment_cut(struct log_segment *segment, knackdb_error *error);
+
+#endif

@@ -1,0 +1,88 @@
+/* log_writer.h - the log as the store writes it: appends, rotation, syncs, and what may be removed. */
+#ifndef KNACKDB_PERSIST_LOG_WRITER_H
+#define KNACKDB_PERSIST_LOG_WRITER_H
+
+#include "core/commit_log.h"
+#include "persist/log_segment.h"
+
+struct log_writer;
+
+struct log_writer_options {
+    const struct dir    *dir;
+    const struct schema *schema;
+    uint64_t             store_id;
+    uint64_t             next_serial;
+    uint64_t             sequence;          /* newest commit; it and all before it are on stable storage */
+    int64_t              time_us;           /* of that commit */
+    uint64_t             segment_bytes_max;
+    uint64_t             log_bytes;         /* already there since the snapshot */
+    uint32_t             file_mode;
+    knackdb_log_io       io;
+    /* Asks the flusher for a round of log_writer_tend(). From the appender, so rarely, and it must not wait. */
+    void (*wake)(void *context);
+    void *wake_context;
+};
+
+knackdb_status log_writer_new(struct allocator *allocator, const struct log_writer_options *options,
+                              struct log_writer **ret_writer, knackdb_error *error);
+
+/* Ends the log in order: syncs it, seals the last segment and cuts it to what it holds, removes
+ * what `covered` makes superfluous; frees the writer in every case. No append may be under way. NULL is accepted. */
+knackdb_status log_writer_close(struct log_writer *writer, uint64_t covered, knackdb_error *error);
+
+/* After a fork, in the child: frees and touches no file. */
+void log_writer_abandon(struct log_writer *writer);
+
+/* What the store appends to. */
+struct commit_log *log_writer_face(struct log_writer *writer);
+
+/* A segment that a life before this one wrote: it is remembered, to be removed when it is covered. */
+knackdb_status log_writer_adopt(struct log_writer *writer, uint64_t serial, uint64_t last_sequence,
+                                knackdb_error *error);
+
+/* Returns once every commit up to `sequence` is on stable storage; one of those that wait syncs for all.
+ * KNACKDB_IO when the log has failed. Any thread. */
+knackdb_status log_writer_sync(struct log_writer *writer, uint64_t sequence, knackdb_error *error);
+
+/* ---- the flusher's ---- */
+
+/* Prepares the next segment where one will be wanted, makes pages ready, lets others go. */
+void log_writer_tend(struct log_writer *writer);
+
+/* The flusher says that it sleeps until woken: the next append then wakes it. Returns true where
+ * there are commits not yet on stable storage, after which it must not sleep. */
+bool log_writer_fall_asleep(struct log_writer *writer);
+void log_writer_wake_up(struct log_writer *writer);
+
+/* ---- the snapshot's ---- */
+
+/* The next append begins a new segment, so that what came before can be removed whole. */
+void log_writer_rotate(struct log_writer *writer);
+
+/* A snapshot of `sequence` is on stable storage, so all commits up to it are; the log since then counts from
+ * `log_bytes` (log_writer_position() when it was begun). */
+void log_writer_covered(struct log_writer *writer, uint64_t sequence, uint64_t log_bytes);
+
+/* Removes every finished segment whose commits are all at or before `sequence`. */
+knackdb_status log_writer_remove_up_to(struct log_writer *writer, uint64_t sequence, knackdb_error *error);
+
+/* Serial from which a replay after `sequence` has to start. */
+uint64_t log_writer_serial_for(struct log_writer *writer, uint64_t sequence);
+
+/* ---- figures; any thread ---- */
+
+struct log_figures {
+    uint64_t sequence;        /* newest commit appended */
+    uint64_t durable;         /* newest commit on stable storage */
+    int64_t  time_us;         /* of the newest commit */
+    uint64_t position;        /* bytes of records appended since open */
+    uint64_t log_bytes;       /* since the snapshot */
+    uint64_t unsynced_bytes;
+    uint64_t segments_made_late; /* by the appender, as none was ready */
+    bool     has_failed;
+    knackdb_error failure;
+};
+void log_writer_get_figures(struct log_writer *writer, struct log_figures *ret_figures);
+uint64_t log_writer_position(struct log_writer *writer);
+
+#endif

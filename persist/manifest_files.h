@@ -1,0 +1,30 @@
+/* manifest_files.h - the manifests of a directory: found, read, published. */
+#ifndef KNACKDB_PERSIST_MANIFEST_FILES_H
+#define KNACKDB_PERSIST_MANIFEST_FILES_H
+
+#include "persist/disk.h"
+#include "persist/manifest.h"
+
+/* Generations of the manifests that are there, newest first. */
+struct manifest_list {
+    struct allocator *allocator;
+    uint64_t         *generations;
+    size_t            count;
+    size_t            capacity;
+    bool              no_memory;
+};
+
+knackdb_status manifest_list_read(struct manifest_list *list, struct allocator *allocator, const struct dir *dir,
+                                  knackdb_error *error);
+void           manifest_list_clear(struct manifest_list *list);
+
+/* Fills a manifest that was init'ed. NOT_FOUND where the file is gone; errors name it. */
+knackdb_status manifest_file_read(struct manifest *manifest, const struct dir *dir, uint64_t generation,
+                                  knackdb_error *error);
+
+/* Makes a manifest the newest of its directory: once this returns KNACKDB_OK it will be found after any crash, and
+ * before that either it or the one before. What it names must be on stable storage already. */
+knackdb_status manifest_file_publish(const struct manifest *manifest, const struct dir *dir, uint32_t file_mode,
+                                     knackdb_error *error);
+
+#endif

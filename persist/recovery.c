@@ -1,0 +1,312 @@
+/* recovery.c - newest manifest, its parts, the log behind it.
+ *
+ * A writer holds the lock and reads in peace. Others read beside a writer that may
+ * finish a snapshot at any moment, and then removes what the one before it needed. So
+ * everything is opened before anything is loaded, and then the newest manifest
+ * is looked up once more: if it is still the same, all that was opened
+ * belongs together, and stays readable even when its names are gone. If not, we begin
+ * again.
+ *
+ * As of an earlier moment: the newest snapshot that is not after it, and the log up to it. */
+#include "persist/recovery.h"
+
+#include "base/error.h"
+#include "persist/file_name.h"
+#include "persist/manifest_files.h"
+#include "persist/part_load.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+/* A writer would have to finish a snapshot in each of these short moments. */
+#define TRIES_MAX 100
+
+/* Parts held open at once, as file descriptors are few. */
+#define PARTS_HELD_MAX 512
+
+/* All that one recovery reads. */
+struct sources {
+    struct allocator  *allocator;
+    struct manifest    manifest;
+    struct file       *parts; /* in the order of the manifest's; as many as may be held open */
+    size_t             part_count;
+    struct log_reader *log;
+};
+
+static void
+sources_clear(struct sources *sources)
+{
+    for (size_t i = 0; i < sources->part_count; i++)
+        file_close(&sources->parts[i]);
+    if (sources->parts != NULL)
+        allocator_put(sources->allocator, sources->parts, sources->part_count * sizeof *sources->parts);
+    sources->parts = NULL;
+    sources->part_count = 0;
+    log_reader_free(sources->log);
+    sources->log = NULL;
+    manifest_clear(&sources->manifest);
+}
+
+static bool
+is_early_enough(const struct manifest *manifest, const struct recovery_options *options)
+{
+    if (options->as_of_sequence != 0 && manifest->sequence > options->as_of_sequence)
+        return false;
+    return options->as_of_time_us == 0 || manifest->time_us <= options->as_of_time_us;
+}
+
+/* The newest manifest, or the newest that is not after the moment asked for. */
+static knackdb_status
+choose_manifest(struct manifest *manifest, const struct manifest_list *list, const struct recovery_options *options,
+                knackdb_error *error)
+{
+    uint64_t oldest = 0;
+    int64_t  oldest_us = 0;
+
+    for (size_t i = 0; i < list->count; i++) {
+        knackdb_status status;
+
+        manifest_clear(manifest);
+        status = manifest_file_read(manifest, options->dir, list->generations[i], error);
+        if (status != KNACKDB_OK || is_early_enough(manifest, options))
+            return status;
+        oldest = manifest->sequence;
+        oldest_us = manifest->time_us;
+    }
+    manifest_clear(manifest);
+    return error_set(error, KNACKDB_INVALID, "%s: the oldest moment kept is commit %" PRIu64 ", at %" PRId64 ".%06" PRId64,
+                     options->dir->path, oldest, oldest_us / 1000000, oldest_us % 1000000);
+}
+
+static knackdb_status
+open_part(const struct dir *dir, const struct manifest_part *part, struct file *file, knackdb_error *error)
+{
+    char name[DISK_NAME_BYTES_MAX];
+
+    file_name_write(name, FILE_PART, part->number);
+    return file_open(dir, name, DISK_READ, 0, file, error);
+}
+
+static knackdb_status
+open_sources(struct sources *sources, const struct recovery_options *options, const struct store *store,
+             knackdb_error *error)
+{
+    struct manifest *manifest = &sources->manifest;
+    knackdb_status   status = KNACKDB_OK;
+    size_t           held = manifest->part_count < PARTS_HELD_MAX ? manifest->part_count : PARTS_HELD_MAX;
+
+    if (held > 0) {
+        sources->parts = allocator_get_zeroed(sources->allocator, held * sizeof *sources->parts);
+        if (sources->parts == NULL)
+            return error_no_memory(error, "the parts of a snapshot");
+        sources->part_count = held;
+    }
+    for (size_t i = 0; i < held && status == KNACKDB_OK; i++)
+        status = open_part(options->dir, &manifest->parts[i], &sources->parts[i], error);
+    if (status == KNACKDB_OK && !options->snapshot_only) {
+        struct log_reader_options log_options = {
+            .dir = options->dir,
+            .history = options->history,
+            .schema = store_schema(store),
+            .store_id = manifest->store_id,
+            .first_serial = manifest->log_serial,
+            .after_sequence = manifest->sequence,
+        };
+
+        status = log_reader_new(sources->allocator, &log_options, &sources->log, error);
+    }
+    return status;
+}
+
+/* Is this directory of a version that we can read? Says so before anything is touched. */
+static knackdb_status
+check_version(const struct manifest *manifest, const struct recovery_options *options, const struct store *store,
+              knackdb_error *error)
+{
+    if (manifest->schema_version > store_schema(store)->version)
+        return error_set(error, KNACKDB_UNSUPPORTED, "%s: schema version %u; this library knows up to %u",
+                         options->dir->path, (unsigned) manifest->schema_version,
+                         (unsigned) store_schema(store)->version);
+    return KNACKDB_OK;
+}
+
+struct leftovers {
+    bool found;
+};
+
+static void
+hear_leftover(void *context, const char *name)
+{
+    struct leftovers *leftovers = context;
+    uint64_t          number;
+    enum file_kind    kind = file_name_read(name, &number);
+
+    leftovers->found |= kind == FILE_LOG || kind == FILE_PART;
+}
+
+/* One attempt. *ret_again: something vanished or a newer manifest appeared meanwhile. */
+static knackdb_status
+try_sources(struct sources *sources, const struct recovery_options *options, const struct store *store, bool *ret_new,
+            bool *ret_again, knackdb_error *error)
+{
+    struct manifest_list list;
+    struct leftovers     leftovers = { false };
+    uint64_t             newest;
+    knackdb_status       status;
+
+    *ret_again = false;
+    status = manifest_list_read(&list, sources->allocator, options->dir, error);
+    if (status != KNACKDB_OK)
+        return status;
+    *ret_new = list.count == 0;
+    if (*ret_new) {
+        status = dir_list(options->dir, hear_leftover, &leftovers, error);
+        if (status == KNACKDB_OK && leftovers.found)
+            status = error_set(error, KNACKDB_CORRUPT, "%s: there are rows here, but no manifest", options->dir->path);
+        return status;
+    }
+    newest = list.generations[0];
+    status = choose_manifest(&sources->manifest, &list, options, error);
+    manifest_list_clear(&list);
+    if (status == KNACKDB_OK)
+        status = check_version(&sources->manifest, options, store, error);
+    if (status == KNACKDB_OK)
+        status = open_sources(sources, options, store, error);
+    if (status == KNACKDB_OK || status == KNACKDB_NOT_FOUND) {
+        knackdb_status listed = manifest_list_read(&list, sources->allocator, options->dir, error);
+
+        if (listed != KNACKDB_OK)
+            return listed;
+        *ret_again = list.count == 0 || list.generations[0] != newest;
+        manifest_list_clear(&list);
+    }
+    /* Nobody took it away from under us: it is missing. */
+    if (status == KNACKDB_NOT_FOUND && !*ret_again)
+        status = KNACKDB_CORRUPT;
+    return status;
+}
+
+static knackdb_status
+find_sources(struct sources *sources, const struct recovery_options *options, const struct store *store, bool *ret_new,
+             knackdb_error *error)
+{
+    bool again = true;
+
+    for (int tries = 0; again && tries < TRIES_MAX; tries++) {
+        knackdb_status status;
+
+        sources_clear(sources);
+        status = try_sources(sources, options, store, ret_new, &again, error);
+        if (status != KNACKDB_OK && !again)
+            return status;
+    }
+    if (again)
+        return error_set(error, KNACKDB_BUSY, "%s: snapshots follow each other too fast to read one", options->dir->path);
+    return KNACKDB_OK;
+}
+
+/* ---- loading ---- */
+
+static knackdb_status
+load_parts(struct sources *sources, const struct recovery_options *options, struct store *store, knackdb_error *error)
+{
+    const struct manifest *manifest = &sources->manifest;
+    knackdb_status         status = KNACKDB_OK;
+    uint32_t               table;
+
+    for (size_t i = 0; i < manifest->part_count && status == KNACKDB_OK; i++) {
+        struct file  later = { 0 };
+        struct file *file = i < sources->part_count ? &sources->parts[i] : &later;
+
+        if (file == &later)
+            status = open_part(options->dir, &manifest->parts[i], file, error);
+        if (status == KNACKDB_NOT_FOUND)
+            status = KNACKDB_CORRUPT;
+        if (status == KNACKDB_OK)
+            status = part_load(sources->allocator, file, &manifest->parts[i], manifest->store_id, options->history,
+                               store, error);
+        file_close(file);
+    }
+    if (status != KNACKDB_OK)
+        return status;
+    for (uint32_t i = 0; i < manifest->table_count; i++) {
+        if (schema_resolve_table(options->history, store_schema(store), manifest->schema_version,
+                                 manifest->tables[i].name, strlen(manifest->tables[i].name), &table))
+            store_load_next_id(store, table, manifest->tables[i].next_id);
+    }
+    store_load_sequence(store, manifest->sequence);
+    return KNACKDB_OK;
+}
+
+static bool
+is_too_late(const struct log_record *record, const struct recovery_options *options)
+{
+    return (options->as_of_sequence != 0 && record->sequence > options->as_of_sequence) ||
+           (options->as_of_time_us != 0 && record->time_us > options->as_of_time_us);
+}
+
+static knackdb_status
+replay(struct recovery *recovery, const struct recovery_options *options, struct store *store, knackdb_error *error)
+{
+    struct log_commit commit;
+    knackdb_error     why = { 0 };
+    knackdb_status    status;
+
+    for (;;) {
+        status = log_reader_next(recovery->log, &commit, error);
+        if (status == KNACKDB_NOT_FOUND)
+            break;
+        if (status != KNACKDB_OK)
+            return status;
+        if (is_too_late(&commit.record, options))
+            return KNACKDB_OK;
+        status = store_apply(store, commit.map, commit.record.sequence, commit.record.time_us, commit.record.payload,
+                             commit.record.payload_bytes, &why);
+        if (status != KNACKDB_OK)
+            return error_set(error, status, "%s/%s: offset %" PRIu64 ": commit %" PRIu64 ": %s", options->dir->path,
+                             commit.file, commit.offset, commit.record.sequence, why.message);
+        recovery->commits++;
+        recovery->log_bytes += log_record_bytes(commit.record.payload_bytes);
+        recovery->time_us = commit.record.time_us;
+    }
+    status = log_reader_judge(recovery->log, &recovery->end, error);
+    if (status == KNACKDB_OK && options->as_of_sequence > store_sequence(store))
+        status = error_set(error, KNACKDB_INVALID, "%s: commit %" PRIu64 " has not happened; the newest is %" PRIu64,
+                           options->dir->path, options->as_of_sequence, store_sequence(store));
+    return status;
+}
+
+knackdb_status
+recovery_run(struct allocator *allocator, const struct recovery_options *options, struct store *store,
+             struct recovery *ret_recovery, knackdb_error *error)
+{
+    struct sources sources = { .allocator = allocator };
+    knackdb_status status;
+
+    memset(ret_recovery, 0, sizeof *ret_recovery);
+    manifest_init(&sources.manifest, allocator);
+    status = find_sources(&sources, options, store, &ret_recovery->is_new, error);
+    if (status == KNACKDB_OK && !ret_recovery->is_new) {
+        status = load_parts(&sources, options, store, error);
+        ret_recovery->manifest = sources.manifest;
+        ret_recovery->log = sources.log;
+        ret_recovery->time_us = sources.manifest.time_us;
+        ret_recovery->end.sequence = ret_recovery->end.durable = sources.manifest.sequence;
+        manifest_init(&sources.manifest, allocator);
+        sources.log = NULL;
+        if (status == KNACKDB_OK && ret_recovery->log != NULL)
+            status = replay(ret_recovery, options, store, error);
+    }
+    sources_clear(&sources);
+    if (status != KNACKDB_OK)
+        recovery_clear(ret_recovery);
+    return status;
+}
+
+void
+recovery_clear(struct recovery *recovery)
+{
+    log_reader_free(recovery->log);
+    recovery->log = NULL;
+    manifest_clear(&recovery->manifest);
+}

@@ -1,0 +1,80 @@
+/* segment_list.c - see segment_list.h. */
+#include "persist/segment_list.h"
+
+struct listed_segment *
+segment_list_entry(struct allocator *allocator, uint64_t serial, uint64_t last_sequence)
+{
+    struct listed_segment *entry = allocator_get_zeroed(allocator, sizeof *entry);
+
+    if (entry != NULL) {
+        entry->serial = serial;
+        entry->last_sequence = last_sequence;
+    }
+    return entry;
+}
+
+void
+segment_list_add(struct segment_list *list, struct listed_segment *entry)
+{
+    struct listed_segment **link = &list->first;
+
+    while (*link != NULL)
+        link = &(*link)->next;
+    entry->next = NULL;
+    *link = entry;
+}
+
+void
+segment_list_finish(struct segment_list *list, uint64_t last_sequence)
+{
+    for (struct listed_segment *entry = list->first; entry != NULL; entry = entry->next) {
+        if (entry->last_sequence == 0)
+            entry->last_sequence = last_sequence;
+    }
+}
+
+static bool
+holds_more(const struct listed_segment *entry, uint64_t sequence)
+{
+    return entry->last_sequence == 0 || entry->last_sequence > sequence;
+}
+
+uint64_t
+segment_list_find(const struct segment_list *list, uint64_t sequence, uint64_t otherwise)
+{
+    for (const struct listed_segment *entry = list->first; entry != NULL; entry = entry->next) {
+        if (holds_more(entry, sequence))
+            return entry->serial;
+    }
+    return otherwise;
+}
+
+struct listed_segment *
+segment_list_take(struct segment_list *list, uint64_t sequence)
+{
+    struct listed_segment  *taken = NULL;
+    struct listed_segment **link = &list->first;
+    struct listed_segment  *entry;
+
+    while ((entry = *link) != NULL) {
+        if (holds_more(entry, sequence)) {
+            link = &entry->next;
+            continue;
+        }
+        *link = entry->next;
+        entry->next = taken;
+        taken = entry;
+    }
+    return taken;
+}
+
+void
+segment_list_free(struct allocator *allocator, struct listed_segment *entries)
+{
+    while (entries != NULL) {
+        struct listed_segment *entry = entries;
+
+        entries = entry->next;
+        allocator_put(allocator, entry, sizeof *entry);
+    }
+}

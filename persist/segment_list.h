@@ -1,0 +1,36 @@
+/* segment_list.h - which log segments are on the disk, and which commits each holds.
+ *
+ * Plain memory; whoever shares a list guards it. */
+#ifndef KNACKDB_PERSIST_SEGMENT_LIST_H
+#define KNACKDB_PERSIST_SEGMENT_LIST_H
+
+#include "base/allocator.h"
+
+struct listed_segment {
+    struct listed_segment *next;
+    uint64_t               serial;
+    uint64_t               last_sequence; /* 0: still growing; only the last one is */
+};
+
+struct segment_list {
+    struct listed_segment *first; /* by rising serial */
+};
+
+/* An entry, ready for segment_list_add(); NULL where there is no memory. */
+struct listed_segment *segment_list_entry(struct allocator *allocator, uint64_t serial, uint64_t last_sequence);
+
+/* Adds the newest segment. */
+void segment_list_add(struct segment_list *list, struct listed_segment *entry);
+
+/* Says where the one that is still growing has ended. */
+void segment_list_finish(struct segment_list *list, uint64_t last_sequence);
+
+/* Serial of the first segment that holds, or will hold, a commit after `sequence`; `otherwise` where none does. */
+uint64_t segment_list_find(const struct segment_list *list, uint64_t sequence, uint64_t otherwise);
+
+/* Takes out what holds nothing after `sequence`: a chain of entries, the caller's to free. */
+struct listed_segment *segment_list_take(struct segment_list *list, uint64_t sequence);
+
+void segment_list_free(struct allocator *allocator, struct listed_segment *entries);
+
+#endif

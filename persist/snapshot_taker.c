@@ -1,0 +1,227 @@
+/* snapshot_taker.c - when a snapshot is taken, and what happens around it.
+ *
+ *     1  sync the log                     so that the log before the snapshot has no hole, should
+ *                                         somebody want a moment before it
+ *     2  ask for a new log segment        so that what the snapshot covers can go as whole files
+ *     3  begin a view: commit S           from here on the store may go where it likes
+ *     4  write and sync the parts
+ *     5  publish the manifest             the snapshot exists
+ *     6  remove what is not needed now    older manifests, their parts, segments up to S
+ *
+ * A crash before 5 leaves the snapshot before it and parts that nobody names, which the
+ * next open sweeps away; after 5, files that the next sweep finds. */
+#include "persist/keeper_state.h"
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "persist/manifest_files.h"
+#include "persist/snapshot.h"
+#include "persist/sweep.h"
+
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+/* The next manifest, still without rows. */
+static knackdb_status
+begin_manifest(const struct keeper *keeper, struct manifest *next, knackdb_error *error)
+{
+    knackdb_status status = KNACKDB_OK;
+
+    manifest_init(next, keeper->allocator);
+    manifest_set_tables(next, store_schema(keeper->store));
+    next->store_id = keeper->manifest.store_id;
+    next->generation = keeper->manifest.generation + 1;
+    next->next_part = keeper->manifest.next_part;
+    for (size_t i = 0; i < keeper->manifest.migration_count && status == KNACKDB_OK; i++)
+        status = manifest_add_migration(next, &keeper->manifest.migrations[i], error);
+    return status;
+}
+
+/* Steps 3 and 4. */
+static knackdb_status
+write_view(struct keeper *keeper, struct manifest *next, knackdb_error *error)
+{
+    struct snapshot_options options = {
+        .dir = &keeper->dir,
+        .file_mode = keeper->options.file_mode,
+        .cancelled = &keeper->cancelled,
+    };
+    struct log_figures figures;
+    struct view        view;
+    knackdb_status     status;
+
+    status = view_begin(keeper->store, &view, error);
+    if (status != KNACKDB_OK)
+        return status;
+    /* Read after the view has begun, so neither is too small for what it sees. */
+    log_writer_get_figures(keeper->log, &figures);
+    next->sequence = view.sequence;
+    next->time_us = figures.time_us;
+    for (uint32_t table = 0; table < next->table_count; table++)
+        next->tables[table].next_id = store_next_id(keeper->store, table);
+    status = snapshot_write(keeper->allocator, &options, &view, next, error);
+    view_end(&view);
+    return status;
+}
+
+/* Step 6. What cannot be removed now will be some other time. */
+static void
+clear_behind(struct keeper *keeper)
+{
+    knackdb_error  why = { 0 };
+    uint64_t       needed = 0;
+    knackdb_status status;
+
+    status = sweep(keeper->allocator, &keeper->dir, &keeper->manifest, keeper->options.snapshots_kept, &needed, &why);
+    if (status == KNACKDB_OK) {
+        keeper->covered = needed;
+        status = log_writer_remove_up_to(keeper->log, needed, &why);
+    }
+    if (status != KNACKDB_OK)
+        keeper_say(keeper, KNACKDB_LOG_WARNING, "files that are not needed any more could not be removed: %s", why.message);
+}
+
+static knackdb_status
+take(struct keeper *keeper, knackdb_error *error)
+{
+    struct manifest    next;
+    struct log_figures figures;
+    int64_t            begun_us = clock_wall_us();
+    uint64_t           begun_ns = clock_monotonic_ns();
+    uint64_t           position;
+    knackdb_status     status;
+
+    status = begin_manifest(keeper, &next, error);
+    if (status != KNACKDB_OK)
+        goto out;
+    log_writer_get_figures(keeper->log, &figures);
+    (void) log_writer_sync(keeper->log, figures.sequence, NULL); /* a failed log is one more reason for a snapshot */
+    position = figures.position;
+    log_writer_rotate(keeper->log);
+    status = write_view(keeper, &next, error);
+    if (status != KNACKDB_OK)
+        goto out;
+    next.made_at_us = begun_us;
+    next.duration_us = (clock_monotonic_ns() - begun_ns) / 1000;
+    next.log_serial = log_writer_serial_for(keeper->log, next.sequence);
+    status = manifest_file_publish(&next, &keeper->dir, keeper->options.file_mode, error);
+    if (status != KNACKDB_OK)
+        goto out;
+    log_writer_covered(keeper->log, next.sequence, position);
+    manifest_clear(&keeper->manifest);
+    keeper->manifest = next;
+    manifest_init(&next, keeper->allocator);
+    clear_behind(keeper);
+
+out:
+    manifest_clear(&next);
+    return status;
+}
+
+static void
+note(struct keeper *keeper, knackdb_status status, const knackdb_error *why, double seconds)
+{
+    (void) pthread_mutex_lock(&keeper->figures_mutex);
+    keeper->figures.snapshot_status = status;
+    keeper->snapshot_failed = status != KNACKDB_OK && status != KNACKDB_BUSY;
+    if (status == KNACKDB_OK) {
+        keeper->figures.snapshot_count++;
+        keeper->figures.snapshot_sequence = keeper->manifest.sequence;
+        keeper->figures.snapshot_at = (double) clock_wall_us() / 1e6;
+        keeper->figures.snapshot_seconds = seconds;
+        keeper->figures.snapshot_bytes = manifest_part_bytes(&keeper->manifest);
+    } else {
+        (void) snprintf(keeper->snapshot_reason, sizeof keeper->snapshot_reason, "the last snapshot failed: %.170s",
+                        why->message);
+    }
+    (void) pthread_mutex_unlock(&keeper->figures_mutex);
+}
+
+knackdb_status
+snapshot_take(struct keeper *keeper, knackdb_error *error)
+{
+    knackdb_error  why = { 0 };
+    uint64_t       begun = clock_monotonic_ns();
+    knackdb_status status;
+
+    (void) pthread_mutex_lock(&keeper->snapshot_mutex);
+    status = take(keeper, &why);
+    note(keeper, status, &why, (double) (clock_monotonic_ns() - begun) / 1e9);
+    (void) pthread_mutex_unlock(&keeper->snapshot_mutex);
+    if (status != KNACKDB_OK && error != NULL)
+        *error = why;
+    return status;
+}
+
+/* ---- triggers ---- */
+
+int64_t
+snapshot_due_us(const struct keeper *keeper)
+{
+    return keeper->options.snapshot_interval_s != 0 ? keeper->trigger_us : INT64_MAX;
+}
+
+static void *
+taker_run(void *context)
+{
+    struct keeper *keeper = context;
+    knackdb_error  why = { 0 };
+    knackdb_status status = snapshot_take(keeper, &why);
+
+    if (status != KNACKDB_OK && status != KNACKDB_BUSY)
+        keeper_say(keeper, KNACKDB_LOG_ERROR, "the snapshot failed: %s", why.message);
+    atomic_store_explicit(&keeper->taker_done, true, memory_order_release);
+    flusher_wake(keeper);
+    return NULL;
+}
+
+static void
+start_taker(struct keeper *keeper)
+{
+    sigset_t all;
+    sigset_t before;
+
+    atomic_store_explicit(&keeper->taker_done, false, memory_order_relaxed);
+    (void) sigfillset(&all);
+    (void) pthread_sigmask(SIG_BLOCK, &all, &before);
+    keeper->has_taker = pthread_create(&keeper->taker, NULL, taker_run, keeper) == 0;
+    (void) pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
+void
+snapshot_end_taker(struct keeper *keeper)
+{
+    if (keeper->has_taker)
+        (void) pthread_join(keeper->taker, NULL);
+    keeper->has_taker = false;
+}
+
+void
+snapshot_take_if_due(struct keeper *keeper)
+{
+    int64_t            interval_us = (int64_t) keeper->options.snapshot_interval_s * 1000000;
+    int64_t            now_us;
+    struct log_figures figures;
+    bool               by_log;
+    bool               by_time;
+
+    if (keeper->has_taker && !atomic_load_explicit(&keeper->taker_done, memory_order_acquire))
+        return;
+    snapshot_end_taker(keeper);
+    log_writer_get_figures(keeper->log, &figures);
+    by_log = figures.log_bytes >= keeper->options.snapshot_log_bytes && figures.position >= keeper->trigger_position;
+    by_time = false;
+    if (interval_us != 0) {
+        now_us = clock_wall_us();
+        by_time = now_us >= keeper->trigger_us && figures.log_bytes > 0;
+        if (now_us >= keeper->trigger_us)
+            keeper->trigger_us = now_us + interval_us;
+    }
+    if (!by_log && !by_time)
+        return;
+    /* Should it fail, the log has to grow by as much again before the next attempt. */
+    keeper->trigger_position = figures.position + keeper->options.snapshot_log_bytes;
+    start_taker(keeper);
+}
