@@ -81,7 +81,7 @@ operations_get(struct operations *operations, knackdb_latency latencies[KNACKDB_
         memset(latency, 0, sizeof *latency);
         for (uint32_t s = 0; s < OPERATION_SHARDS; s++) {
             shards[s] = histogram_of(operations, s, (knackdb_operation) kind);
-            latency->count += atomic_load_explicit(&shards[s]->count, memory_order_relaxed);
+            latency->count += histogram_count(shards[s]);
         }
         latency->p50_ns = (uint64_t) ((double) histogram_percentile(shards, OPERATION_SHARDS, 0.50) * ns_per_tick);
         latency->p99_ns = (uint64_t) ((double) histogram_percentile(shards, OPERATION_SHARDS, 0.99) * ns_per_tick);

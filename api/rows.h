@@ -4,14 +4,7 @@
 
 #include "core/store.h"
 
-/* How the struct of a table is laid out; field c is column c. */
-struct row_layout {
-    size_t        struct_bytes;
-    size_t        nulls_offset;
-    size_t        field_count;
-    const size_t *offsets;
-};
-
+/* How the struct of a table is laid out. */
 const struct row_layout *row_layout_of(int table);
 
 /* One value a field, texts borrowed. */

@@ -133,32 +133,22 @@ knackdb_read_by_preference(knackdb_read *read, knackdb_text type, knackdb_text v
 
 /* ---- cells ---- */
 
-static void
-view_struct(knackdb_read *read, int table, knackdb_row row, void *ret_row)
-{
-    const struct row_layout *layout = row_layout_of(table);
-    knackdb_value            values[KNACKDB_COLUMNS_MAX];
-
-    view_cells(&read->view, (uint32_t) table, (row_number) row, layout->field_count, values);
-    row_from_values(layout, table, values, ret_row);
-}
-
 void
 knackdb_read_pattern(knackdb_read *read, knackdb_row row, knackdb_pattern *ret_pattern)
 {
-    view_struct(read, KNACKDB_EXECUTION_PATTERNS, row, ret_pattern);
+    view_struct(&read->view, KNACKDB_EXECUTION_PATTERNS, (row_number) row, row_layout_of(KNACKDB_EXECUTION_PATTERNS), ret_pattern);
 }
 
 void
 knackdb_read_preference(knackdb_read *read, knackdb_row row, knackdb_preference *ret_preference)
 {
-    view_struct(read, KNACKDB_USER_PREFERENCES, row, ret_preference);
+    view_struct(&read->view, KNACKDB_USER_PREFERENCES, (row_number) row, row_layout_of(KNACKDB_USER_PREFERENCES), ret_preference);
 }
 
 void
 knackdb_read_metric(knackdb_read *read, knackdb_row row, knackdb_metric *ret_metric)
 {
-    view_struct(read, KNACKDB_PERFORMANCE_METRICS, row, ret_metric);
+    view_struct(&read->view, KNACKDB_PERFORMANCE_METRICS, (row_number) row, row_layout_of(KNACKDB_PERFORMANCE_METRICS), ret_metric);
 }
 
 knackdb_value

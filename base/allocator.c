@@ -73,6 +73,18 @@ allocator_get_pages(struct allocator *allocator, size_t bytes)
     return memory == MAP_FAILED ? NULL : memory;
 }
 
+#define HUGE_BYTES ((uintptr_t) 2 << 20)
+
+void
+allocator_advise_huge(struct allocator *allocator, void *memory, size_t bytes)
+{
+    uintptr_t first = ((uintptr_t) memory + HUGE_BYTES - 1) & ~(HUGE_BYTES - 1);
+    uintptr_t end = ((uintptr_t) memory + bytes) & ~(HUGE_BYTES - 1);
+
+    if (allocator->functions.allocate == NULL && end > first)
+        (void) madvise((void *) first, end - first, MADV_HUGEPAGE); /* advice: a kernel without them goes on as it was */
+}
+
 bool
 allocator_pages_are_zero(const struct allocator *allocator)
 {

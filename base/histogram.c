@@ -15,14 +15,25 @@ bucket_top(uint32_t bucket)
 }
 
 uint64_t
-histogram_percentile(struct histogram *const *histograms, uint32_t histogram_count, double part)
+histogram_count(const struct histogram *histogram)
+{
+    uint64_t count = 0;
+
+    for (uint32_t bucket = 0; bucket < HISTOGRAM_BUCKETS; bucket++)
+        count += atomic_load_explicit(&((struct histogram *) (uintptr_t) histogram)->buckets[bucket],
+                                      memory_order_relaxed);
+    return count;
+}
+
+uint64_t
+histogram_percentile(struct histogram *const *histograms, uint32_t shards, double part)
 {
     uint64_t total = 0, maximum = 0, wanted, below = 0;
 
-    for (uint32_t h = 0; h < histogram_count; h++) {
+    for (uint32_t h = 0; h < shards; h++) {
         uint64_t largest = atomic_load_explicit(&histograms[h]->maximum, memory_order_relaxed);
 
-        total += atomic_load_explicit(&histograms[h]->count, memory_order_relaxed);
+        total += histogram_count(histograms[h]);
         if (largest > maximum)
             maximum = largest;
     }
@@ -32,7 +43,7 @@ histogram_percentile(struct histogram *const *histograms, uint32_t histogram_cou
     if ((double) wanted < part * (double) total || wanted == 0)
         wanted++; /* rounded up: the percentile covers at least that part */
     for (uint32_t bucket = 0; bucket < HISTOGRAM_BUCKETS; bucket++) {
-        for (uint32_t h = 0; h < histogram_count; h++)
+        for (uint32_t h = 0; h < shards; h++)
             below += atomic_load_explicit(&histograms[h]->buckets[bucket], memory_order_relaxed);
         if (below >= wanted)
             return bucket_top(bucket) < maximum ? bucket_top(bucket) : maximum;

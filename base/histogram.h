@@ -14,7 +14,6 @@
 
 struct histogram {
     _Atomic uint32_t buckets[HISTOGRAM_BUCKETS];
-    _Atomic uint64_t count;
     _Atomic uint64_t maximum;
 };
 
@@ -35,7 +34,6 @@ static inline void
 histogram_add(struct histogram *histogram, uint64_t value)
 {
     atomic_fetch_add_explicit(&histogram->buckets[histogram_bucket(value)], 1, memory_order_relaxed);
-    atomic_fetch_add_explicit(&histogram->count, 1, memory_order_relaxed);
     if (value > atomic_load_explicit(&histogram->maximum, memory_order_relaxed)) {
         uint64_t seen = atomic_load_explicit(&histogram->maximum, memory_order_relaxed);
 
@@ -46,7 +44,9 @@ histogram_add(struct histogram *histogram, uint64_t value)
     }
 }
 
+uint64_t histogram_count(const struct histogram *histogram);
+
 /* The smallest value that no bucket's count lets be below: `part` of 1, over several histograms together. */
-uint64_t histogram_percentile(struct histogram *const *histograms, uint32_t histogram_count, double part);
+uint64_t histogram_percentile(struct histogram *const *histograms, uint32_t shards, double part);
 
 #endif

@@ -14,6 +14,7 @@ table_new(struct epochs *epochs, uint64_t slots)
     struct index_table *table = epoch_get(epochs, bytes);
 
     if (table != NULL) {
+        allocator_advise_huge(epochs->allocator, table, bytes);
         memset(table, 0, bytes);
         table->mask = slots - 1;
     }

@@ -101,6 +101,16 @@ knackdb_value view_cell(const struct view *view, uint32_t table, row_number row,
 void          view_cells(const struct view *view, uint32_t table, row_number row, size_t column_count,
                          knackdb_value *ret_values);
 
+/* Where the cells of a row go in a caller's struct: cell c at offsets[c], as int64_t, double or knackdb_text. */
+struct row_layout {
+    size_t        struct_bytes;
+    size_t        nulls_offset; /* of a uint64_t: bit c where cell c is NULL; its field is then 0 */
+    size_t        field_count;
+    const size_t *offsets;
+};
+void view_struct(const struct view *view, uint32_t table, row_number row, const struct row_layout *layout,
+                 void *ret_struct);
+
 /* The first row from `from` on that the view sees, in the order stored; ROW_NONE at the end. Start with 0, go on
  * with the row after the one given. */
 row_number view_next_row(const struct view *view, uint32_t table, row_number from);

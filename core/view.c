@@ -6,6 +6,8 @@
 
 #include "base/error.h"
 
+#include <math.h>
+
 _Static_assert(VIEW_OWNER_BYTES == EPOCH_OWNER_BYTES, "a view lends out its slot's spare memory");
 
 knackdb_status
@@ -68,6 +70,44 @@ view_cells(const struct view *view, uint32_t table, row_number row, size_t colum
 
     for (uint32_t c = 0; c < column_count; c++)
         ret_values[c] = table_cell(data, row, c);
+}
+
+/* Written out, and not over view_cells(): a knackdb_value stored in halves and loaded whole
+ * costs the processor more than the cell itself, fourteen times a row. */
+void
+view_struct(const struct view *view, uint32_t table, row_number row, const struct row_layout *layout,
+            void *ret_struct)
+{
+    const struct table_data *data = &view->store->tables[table];
+    const struct column     *columns = data->definition->columns;
+    char                    *base = ret_struct;
+    uint64_t                 nulls = 0;
+
+    for (uint32_t c = 0; c < layout->field_count; c++) {
+        void         *field = base + layout->offsets[c];
+        knackdb_text *text = field;
+        int64_t       integer;
+        double        real;
+        bool          is_null;
+
+        switch (columns[c].type) {
+        case KNACKDB_INTEGER:
+            is_null = !table_integer_given(data, row, c, &integer);
+            *(int64_t *) field = is_null ? 0 : integer;
+            break;
+        case KNACKDB_REAL:
+            real = table_real(data, row, c);
+            is_null = isnan(real);
+            *(double *) field = is_null ? 0.0 : real;
+            break;
+        default:
+            *text = table_text(data, row, c);
+            is_null = text->data == NULL;
+            break;
+        }
+        nulls |= (uint64_t) is_null << c;
+    }
+    memcpy(base + layout->nulls_offset, &nulls, sizeof nulls);
 }
 
 row_number
