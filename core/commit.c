@@ -62,7 +62,7 @@ reserve(struct commit_writer *writer, size_t more, knackdb_error *error)
         capacity *= 2;
     if (capacity == writer->capacity)
         return KNACKDB_OK;
-    data = allocator_resize(writer->allocator, writer->data, writer->bytes, capacity);
+    data = allocator_resize(writer->allocator, writer->data, writer->capacity, capacity);
     if (data == NULL) {
         /* The caller drops the commit; allocator_resize() left the old buffer as it was. */
         return error_no_memory(error, "a commit");
