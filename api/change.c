@@ -17,6 +17,18 @@ check_table(int table, knackdb_error *error)
     return error_set(error, KNACKDB_INVALID, "no table %d", table);
 }
 
+/* What comes after core has taken the rows: the disk, and the count. */
+static knackdb_status
+finish_store(knackdb *db, int table, size_t row_count, uint64_t begun, uint64_t sequence, knackdb_error *error)
+{
+    knackdb_status status = handle_wait(db, sequence, error);
+
+    if (status == KNACKDB_OK)
+        operation_end(&db->operations, row_count == 1 ? KNACKDB_OPERATION_STORE : KNACKDB_OPERATION_STORE_MANY, begun,
+                      table, row_count);
+    return status;
+}
+
 knackdb_status
 knackdb_store_rows(knackdb *db, int table, const knackdb_value *values, size_t column_count, size_t row_count,
                    uint32_t flags, int64_t *ret_ids, knackdb_error *error)
@@ -32,12 +44,7 @@ knackdb_store_rows(knackdb *db, int table, const knackdb_value *values, size_t c
     if (status == KNACKDB_OK)
         status = store_put_rows(db->store, (uint32_t) table, values, column_count, row_count, flags, ret_ids,
                                 &sequence, error);
-    if (status == KNACKDB_OK)
-        status = handle_wait(db, sequence, error);
-    if (status == KNACKDB_OK)
-        operation_end(&db->operations, row_count == 1 ? KNACKDB_OPERATION_STORE : KNACKDB_OPERATION_STORE_MANY, begun,
-                      table, row_count);
-    return status;
+    return status == KNACKDB_OK ? finish_store(db, table, row_count, begun, sequence, error) : status;
 }
 
 knackdb_status
@@ -58,10 +65,12 @@ store_structs(knackdb *db, int table, const void *rows, size_t count, uint32_t f
               knackdb_error *error)
 {
     const struct row_layout *layout = row_layout_of(table);
+    uint64_t                 begun = operation_begin(&db->operations);
+    uint64_t                 sequence = 0;
     knackdb_value            one[KNACKDB_COLUMNS_MAX];
     knackdb_value           *values = one;
     size_t                   bytes = 0;
-    knackdb_status           status = handle_check(db, error);
+    knackdb_status           status = handle_check_writable(db, error);
 
     if (status != KNACKDB_OK)
         return status;
@@ -78,10 +87,10 @@ store_structs(knackdb *db, int table, const void *rows, size_t count, uint32_t f
     for (size_t r = 0; r < count; r++)
         row_to_values(layout, table, (const char *) rows + r * layout->struct_bytes,
                       values + r * layout->field_count);
-    status = knackdb_store_rows(db, table, values, layout->field_count, count, flags, ret_ids, error);
+    status = store_put_own_rows(db->store, (uint32_t) table, values, count, flags, ret_ids, &sequence, error);
     if (count > 1)
         allocator_put(&db->allocator, values, bytes);
-    return status;
+    return status == KNACKDB_OK ? finish_store(db, table, count, begun, sequence, error) : status;
 }
 
 knackdb_status

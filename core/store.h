@@ -43,6 +43,11 @@ knackdb_status store_put_rows(struct store *store, uint32_t table, const knackdb
                               size_t row_count, uint32_t flags, int64_t *ret_ids, uint64_t *ret_sequence,
                               knackdb_error *error);
 
+/* The same for rows of every column that the caller needs no more: what is computed is written
+ * over them, which saves a copy. */
+knackdb_status store_put_own_rows(struct store *store, uint32_t table, knackdb_value *values, size_t row_count,
+                                  uint32_t flags, int64_t *ret_ids, uint64_t *ret_sequence, knackdb_error *error);
+
 /* The row that key `key_index` names (key_values: one for each of its columns). NOT_FOUND where there is none. */
 knackdb_status store_update(struct store *store, uint32_t table, uint32_t key_index, const knackdb_value *key_values,
                             const struct assignment *assignments, size_t count, uint64_t *ret_sequence,

@@ -67,6 +67,7 @@ table_data_clear(struct table_data *table)
             dictionary_clear(&table->dictionaries[c], table->epochs);
         allocator_put(allocator, table->dictionaries, table->definition->column_count * sizeof *table->dictionaries);
     }
+    id_map_clear(&table->ids, allocator);
     for (uint32_t k = 0; k < SCHEMA_KEYS_MAX; k++)
         index_clear(&table->keys[k], table->epochs);
 }
@@ -323,6 +324,13 @@ table_key_head(const struct table_data *table, uint32_t key_index, const struct 
     struct index_probe probe;
     uint32_t           row;
 
+    if (key_index == 0) {
+        row = id_map_get(&table->ids, search->integers[0]);
+        if (row != ID_MAP_NONE) {
+            table_prefetch_row(table, row);
+            return row;
+        }
+    }
     index_probe_init(&probe, &table->keys[key_index], search->hash);
     while (index_probe_next(&probe, &row)) {
         table_prefetch_row(table, row);
@@ -347,9 +355,25 @@ table_key_find(const struct table_data *table, uint32_t key_index, const struct 
 /* Where a new row goes in the index of one key. */
 struct key_place {
     bool       present; /* no part of the key is NULL */
+    bool       mapped;  /* in table_data.ids, not in the index */
     uint64_t   hash;
     row_number head;
 };
+
+/* An id that is in neither place yet goes where it belongs now. */
+static knackdb_status
+reserve_id(struct table_data *table, int64_t id, struct key_place *place, knackdb_error *error)
+{
+    if (place->head != ROW_NONE) {
+        place->mapped = id_map_get(&table->ids, id) != ID_MAP_NONE;
+        return KNACKDB_OK;
+    }
+    place->mapped = id_map_takes(id, atomic_load_explicit(&table->row_end, memory_order_relaxed));
+    if (!place->mapped)
+        return index_reserve(&table->keys[0], table->epochs, 1, error);
+    return id_map_reserve(&table->ids, table->epochs->allocator, id) ? KNACKDB_OK
+                                                                      : error_no_memory(error, "an index of ids");
+}
 
 static knackdb_status
 reserve_indexes(struct table_data *table, const struct row_cells *cells, struct key_place *places,
@@ -362,16 +386,18 @@ reserve_indexes(struct table_data *table, const struct row_cells *cells, struct 
         struct key_search search;
 
         places[k].present = key_search_init_cells(&search, table, k, cells);
+        places[k].mapped = false;
         places[k].head = ROW_NONE;
         if (!places[k].present)
             continue;
         places[k].hash = search.hash;
         places[k].head = table_key_head(table, k, &search);
-        if (places[k].head == ROW_NONE) {
-            status = index_reserve(&table->keys[k], table->epochs, 1, error);
-            if (status != KNACKDB_OK)
-                return status;
-        }
+        if (k == 0)
+            status = reserve_id(table, search.integers[0], &places[k], error);
+        else
+            status = places[k].head == ROW_NONE ? index_reserve(&table->keys[k], table->epochs, 1, error) : KNACKDB_OK;
+        if (status != KNACKDB_OK)
+            return status;
     }
     for (uint32_t c = 0; c < definition->column_count; c++) {
         struct dictionary *dictionary = &table->dictionaries[c];
@@ -413,7 +439,9 @@ write_row(struct table_data *table, row_number row, const struct row_cells *cell
     for (uint32_t k = 0; k < definition->key_count; k++) {
         if (!places[k].present)
             continue;
-        if (places[k].head == ROW_NONE)
+        if (places[k].mapped)
+            id_map_set(&table->ids, (int64_t) cells->bits[0], row);
+        else if (places[k].head == ROW_NONE)
             index_insert(&table->keys[k], places[k].hash, row);
         else
             index_replace(&table->keys[k], places[k].hash, places[k].head, row);
@@ -508,7 +536,7 @@ table_text_bytes(const struct table_data *table)
 uint64_t
 table_index_bytes(const struct table_data *table)
 {
-    uint64_t bytes = 0;
+    uint64_t bytes = id_map_bytes(&table->ids, table->next_id);
 
     for (uint32_t k = 0; k < table->definition->key_count; k++)
         bytes += index_bytes(&table->keys[k]);

@@ -19,7 +19,7 @@
  * commit of its birth and of its end, and a view of commit C sees it if birth <= C < end.
  * So batches are atomic, a view never changes, and a snapshot is a view like any other.
  *
- * For each key of the table (id first) an index leads to the newest row that ever
+ * For each key of the table (id first, through id_map.h where it can) an index leads to the newest row that ever
  * held a key value, and the row's link for that key leads to the one that held it before: a view
  * of an earlier moment follows the links to the version it sees.
  *
@@ -41,6 +41,7 @@
 #define KNACKDB_CORE_TABLE_H
 
 #include "core/dictionary.h"
+#include "core/id_map.h"
 #include "core/store.h"
 
 #define GROUP_ROW_BITS  7
@@ -88,7 +89,8 @@ struct table_data {
     _Atomic uint32_t        row_end;              /* rows added; the next row number */
 
     struct dictionary *dictionaries; /* one a column; used where storage says so */
-    struct index       keys[SCHEMA_KEYS_MAX];
+    struct id_map      ids;                   /* of key 0 */
+    struct index       keys[SCHEMA_KEYS_MAX]; /* key 0: only ids that the map does not take */
 
     int64_t          next_id;       /* the writer's; past the largest ever used */
     _Atomic uint64_t living;        /* rows alive at the newest commit */

@@ -24,13 +24,15 @@ bytes_of_rows(const struct table_data *table, const knackdb_value *values, size_
 }
 
 static knackdb_status
-check_memory(struct store *store, uint64_t more, knackdb_error *error)
+check_memory(struct store *store, const struct table_data *table, const knackdb_value *values, size_t value_count,
+             size_t row_count, knackdb_error *error)
 {
     uint64_t limit = atomic_load_explicit(&store->memory_limit, memory_order_relaxed);
-    uint64_t used;
+    uint64_t used, more;
 
     if (limit == 0)
         return KNACKDB_OK;
+    more = bytes_of_rows(table, values, value_count, row_count);
     used = atomic_load_explicit(&store->allocator->bytes, memory_order_relaxed);
     for (uint32_t t = 0; t < store->schema->table_count; t++)
         used += table_column_bytes(&store->tables[t]);
@@ -174,34 +176,73 @@ put_row(struct transaction *transaction, uint32_t table, knackdb_value *row, uin
     return transaction_put(transaction, table, row, error);
 }
 
-knackdb_status
-store_put_rows(struct store *store, uint32_t table, const knackdb_value *values, size_t column_count,
-               size_t row_count, uint32_t flags, int64_t *ret_ids, uint64_t *ret_sequence, knackdb_error *error)
+static knackdb_status
+check_rows(struct store *store, uint32_t table, const knackdb_value *values, size_t column_count, size_t row_count,
+           uint32_t flags, knackdb_error *error)
 {
-    struct table_data  *data = &store->tables[table];
-    const struct table *definition = data->definition;
-    struct transaction  transaction;
-    knackdb_status      status = KNACKDB_OK;
+    struct table_data *data = &store->tables[table];
+    knackdb_status     status = KNACKDB_OK;
 
     if ((flags & ~(uint32_t) KNACKDB_STORE_NEW) != 0)
         return error_set(error, KNACKDB_INVALID, "unknown store flags 0x%x", flags);
     for (size_t r = 0; r < row_count && status == KNACKDB_OK; r++)
-        status = table_check_values(definition, values + r * column_count, column_count, error);
+        status = table_check_values(data->definition, values + r * column_count, column_count, error);
     if (status == KNACKDB_OK)
-        status = check_memory(store, bytes_of_rows(data, values, column_count * row_count, row_count), error);
+        status = check_memory(store, data, values, column_count * row_count, row_count, error);
+    return status;
+}
+
+/* REAL columns take an INTEGER, and keep it as what they are. */
+static void
+turn_integers(const struct table *definition, knackdb_value *row)
+{
+    for (uint32_t c = 0; c < definition->column_count; c++)
+        if (row[c].type == KNACKDB_INTEGER && definition->columns[c].type == KNACKDB_REAL)
+            row[c] = knackdb_value_real((double) row[c].as.integer);
+}
+
+knackdb_status
+store_put_own_rows(struct store *store, uint32_t table, knackdb_value *values, size_t row_count, uint32_t flags,
+                   int64_t *ret_ids, uint64_t *ret_sequence, knackdb_error *error)
+{
+    const struct table *definition = store->tables[table].definition;
+    struct transaction  transaction;
+    knackdb_status status = check_rows(store, table, values, definition->column_count, row_count, flags, error);
+
     if (status != KNACKDB_OK)
         return status;
+    transaction_begin(&transaction, store, true);
+    for (size_t r = 0; r < row_count && status == KNACKDB_OK; r++) {
+        knackdb_value *row = values + r * definition->column_count;
+        int64_t        id = 0;
 
+        turn_integers(definition, row);
+        status = put_row(&transaction, table, row, flags, &id, error);
+        if (status == KNACKDB_OK && ret_ids != NULL)
+            ret_ids[r] = id;
+    }
+    return transaction_end(&transaction, status, ret_sequence, error);
+}
+
+knackdb_status
+store_put_rows(struct store *store, uint32_t table, const knackdb_value *values, size_t column_count,
+               size_t row_count, uint32_t flags, int64_t *ret_ids, uint64_t *ret_sequence, knackdb_error *error)
+{
+    const struct table *definition = store->tables[table].definition;
+    struct transaction  transaction;
+    knackdb_status      status = check_rows(store, table, values, column_count, row_count, flags, error);
+
+    if (status != KNACKDB_OK)
+        return status;
     transaction_begin(&transaction, store, true);
     for (size_t r = 0; r < row_count && status == KNACKDB_OK; r++) {
         knackdb_value row[KNACKDB_COLUMNS_MAX];
         int64_t       id = 0;
 
-        for (uint32_t c = 0; c < definition->column_count; c++) {
-            row[c] = c < column_count ? values[r * column_count + c] : knackdb_value_null();
-            if (definition->columns[c].type == KNACKDB_REAL && row[c].type == KNACKDB_INTEGER)
-                row[c] = knackdb_value_real((double) row[c].as.integer);
-        }
+        memcpy(row, values + r * column_count, column_count * sizeof *row);
+        for (size_t c = column_count; c < definition->column_count; c++)
+            row[c] = knackdb_value_null();
+        turn_integers(definition, row);
         status = put_row(&transaction, table, row, flags, &id, error);
         if (status == KNACKDB_OK && ret_ids != NULL)
             ret_ids[r] = id;
@@ -333,7 +374,7 @@ store_update(struct store *store, uint32_t table, uint32_t key_index, const knac
     knackdb_status     status = check_assignments(data->definition, assignments, count, error);
 
     if (status == KNACKDB_OK)
-        status = check_memory(store, data->row_bytes, error);
+        status = check_memory(store, data, NULL, 0, 1, error);
     if (status != KNACKDB_OK)
         return status;
 
