@@ -327,8 +327,10 @@ work_round(struct agent *agent, struct tally *tally, knackdb_error *error)
             if (status != KNACKDB_OK)
                 return status;
             tally->store_seconds += knackdb_now() - start;
-            if (!task->ways[way].perform(task->ways[way].setting, file, &outcome))
+            if (!task->ways[way].perform(task->ways[way].setting, file, &outcome)) {
+                snprintf(error->message, sizeof error->message, "no memory for %s", task->name);
                 return KNACKDB_NO_MEMORY;
+            }
             start = knackdb_now();
             status = learn(agent, task, way, choice, file, &outcome, error);
             if (status != KNACKDB_OK)
@@ -397,7 +399,7 @@ main(int argc, char **argv)
     struct tally  *rounds = NULL;
     size_t         round_count = argc > 2 ? (size_t) atoi(argv[2]) : ROUNDS_DEFAULT;
     knackdb_error  error = { 0, -1, "" };
-    knackdb_status status;
+    knackdb_status status = KNACKDB_OK;
     uint64_t       rows_before = 0, rows_after = 0;
     bool           went_well = false;
 
@@ -415,7 +417,7 @@ main(int argc, char **argv)
         status = count_rows(&agent, &rows_before, &error);
     if (status != KNACKDB_OK)
         goto out;
-    printf("%zu files; %s %" PRIu64 " rows from before\n", agent.files.count, argv[1], rows_before);
+    printf("%zu files to work on; %s holds %" PRIu64 " rows from before\n", agent.files.count, argv[1], rows_before);
 
     status = work(&agent, rounds, round_count, &error);
     if (status == KNACKDB_OK)
@@ -430,8 +432,8 @@ main(int argc, char **argv)
     agent.db = NULL;
     went_well = went_well && status == KNACKDB_OK;
 out:
-    if (error.message[0] != '\0')
-        fprintf(stderr, "learning_agent: %s\n", error.message);
+    if (status != KNACKDB_OK)
+        fprintf(stderr, "learning_agent: %s: %s\n", knackdb_status_text(status), error.message);
     knackdb_close(agent.db, NULL);
     live_files_free(&agent.files);
     free(rounds);

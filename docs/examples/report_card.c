@@ -71,7 +71,8 @@ tally_add(struct tally *sum, const struct tally *tally)
     }
 }
 
-/* The first two rounds, in which nearly everything is tried, against the last five. */
+/* The first two rounds, in which nearly everything is tried, against the last five; of few
+ * rounds the first against the last. */
 void
 report_card_print(const struct live_files *files, const struct tally *rounds, size_t round_count)
 {
@@ -87,11 +88,13 @@ report_card_print(const struct live_files *files, const struct tally *rounds, si
         tally_add(&last, &rounds[r]);
     first_ms = first.seconds / (double) first.tasks * 1e3;
     last_ms = last.seconds / (double) last.tasks * 1e3;
-    if (last_ms < first_ms)
-        printf("\nIt got quicker: %.3f ms a task in the first %zu, %.3f ms in the last %zu: %.1f times.\n", first_ms,
-               first_count, last_ms, last_count, first_ms / last_ms);
+    if (round_count == 1)
+        printf("\n%.3f ms a task.\n", last_ms);
+    else if (last_ms < first_ms)
+        printf("\nIt got quicker: %.3f ms a task in the first %zu rounds, %.3f ms in the last %zu: %.1f times.\n",
+               first_ms, first_count, last_ms, last_count, first_ms / last_ms);
     else
-        printf("\nIt did NOT get quicker: %.3f ms a task in the first %zu, %.3f ms in the last %zu.\n", first_ms,
+        printf("\nIt did NOT get quicker: %.3f ms a task in the first %zu rounds, %.3f ms in the last %zu.\n", first_ms,
                first_count, last_ms, last_count);
     printf("Asking the store and writing down what happened took %.3f ms a task.\n\n",
            last.store_seconds / (double) last.tasks * 1e3);
