@@ -85,6 +85,20 @@ allocator_advise_huge(struct allocator *allocator, void *memory, size_t bytes)
         (void) madvise((void *) first, end - first, MADV_HUGEPAGE); /* advice: a kernel without them goes on as it was */
 }
 
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23 /* Linux 5.14 */
+#endif
+
+void
+allocator_populate(struct allocator *allocator, void *memory, size_t bytes)
+{
+    uintptr_t first = ((uintptr_t) memory + 4095) & ~(uintptr_t) 4095;
+    uintptr_t end = ((uintptr_t) memory + bytes) & ~(uintptr_t) 4095;
+
+    if (allocator->functions.allocate == NULL && end > first)
+        (void) madvise((void *) first, end - first, MADV_POPULATE_WRITE); /* advice, as above */
+}
+
 bool
 allocator_pages_are_zero(const struct allocator *allocator)
 {

@@ -30,6 +30,8 @@ void *allocator_resize(struct allocator *allocator, void *memory, size_t old_byt
 void *allocator_get_pages(struct allocator *allocator, size_t bytes);
 /* Asks for 2 MiB pages where the block has room for them: for what is large and read at random. */
 void  allocator_advise_huge(struct allocator *allocator, void *memory, size_t bytes);
+/* Brings the pages of a block in at once: one call for many, where touching each costs an exception. */
+void  allocator_populate(struct allocator *allocator, void *memory, size_t bytes);
 bool  allocator_pages_are_zero(const struct allocator *allocator);
 void  allocator_put_pages(struct allocator *allocator, void *memory, size_t bytes);
 

@@ -72,7 +72,9 @@ table_data_clear(struct table_data *table)
         index_clear(&table->keys[k], table->epochs);
 }
 
-/* Makes sure that the chunk of the next row is there. */
+#define POPULATE_GROUPS 4u
+
+/* Makes sure that the chunk of the next row is there, and its pages, some groups at a time. */
 static knackdb_status
 reserve_chunk(struct table_data *table, row_number row, knackdb_error *error)
 {
@@ -106,6 +108,8 @@ reserve_chunk(struct table_data *table, row_number row, knackdb_error *error)
             allocator_advise_huge(allocator, (group - 1)->arrays, table->exact_offset);
         group->arrays = arrays;
     }
+    if ((row & (POPULATE_GROUPS * GROUP_ROWS - 1)) == 0)
+        allocator_populate(allocator, table_group(table, row), POPULATE_GROUPS * table->group_bytes);
     return KNACKDB_OK;
 }
 

@@ -8,6 +8,7 @@ struct text_block {
 
 #define BLOCK_BYTES_MIN ((size_t) 4096)
 #define BLOCK_BYTES_MAX ((size_t) 1 << 20)
+#define POPULATE_BYTES  ((size_t) 1 << 16) /* pages are brought in by so many */
 
 const struct stored_text *
 text_arena_add(struct text_arena *arena, struct allocator *allocator, knackdb_text text)
@@ -37,7 +38,16 @@ text_arena_add(struct text_arena *arena, struct allocator *allocator, knackdb_te
         block->bytes = bytes;
         arena->newest = block;
         arena->used = sizeof *block;
+        arena->populated = 0;
         atomic_store_explicit(&arena->bytes, total + bytes, memory_order_relaxed);
+    }
+    if (arena->used + needed > arena->populated && arena->newest->bytes >= 2 * POPULATE_BYTES) {
+        size_t from = arena->populated;
+
+        arena->populated = arena->used + needed + POPULATE_BYTES;
+        if (arena->populated > arena->newest->bytes)
+            arena->populated = arena->newest->bytes;
+        allocator_populate(allocator, (unsigned char *) arena->newest + from, arena->populated - from);
     }
     to = (unsigned char *) arena->newest + arena->used;
     memcpy(to, &length, sizeof length);

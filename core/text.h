@@ -85,7 +85,8 @@ text_compare(knackdb_text a, knackdb_text b)
 /* Grows by blocks that never move; freed as a whole. One writer. */
 struct text_arena {
     struct text_block *newest;
-    size_t             used;  /* of the newest block */
+    size_t             used;      /* of the newest block */
+    size_t             populated; /* of the newest block: pages that are there */
     _Atomic uint64_t   bytes; /* of all blocks; read by figures */
 };
 
