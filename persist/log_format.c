@@ -115,7 +115,7 @@ log_record_read(const void *data, size_t available, uint64_t limit, uint64_t see
     if (available < *ret_bytes)
         return LOG_MORE;
     if (bytes_get_u64(header + 32) !=
-        hash_bytes(header, 32, hash_bytes(header + LOG_RECORD_HEADER_BYTES, payload_bytes, seed)))
+        log_record_checksum(header, header + LOG_RECORD_HEADER_BYTES, payload_bytes, seed))
         return LOG_BAD;
     ret_record->kind = (uint8_t) kind;
     ret_record->payload_bytes = payload_bytes;
