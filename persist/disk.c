@@ -249,3 +249,12 @@ file_map(const struct file *file, size_t bytes, void **ret_memory, knackdb_error
     AGAIN(result, disk->map(disk, file->handle, bytes, ret_memory));
     return result < 0 ? file_failed(file, result, "map", error) : KNACKDB_OK;
 }
+
+knackdb_status
+file_sync_map(const struct file *file, void *memory, size_t bytes, knackdb_error *error)
+{
+    int result;
+
+    AGAIN(result, file->dir->disk->sync_map(file->dir->disk, memory, bytes));
+    return result < 0 ? file_failed(file, result, "sync", error) : KNACKDB_OK;
+}

@@ -323,6 +323,37 @@ log_reader_next(struct log_reader *reader, struct log_commit *ret_commit, knackd
 
 /* ---- the end ---- */
 
+knackdb_status
+log_reader_is_clean(struct log_reader *reader, bool *ret_clean, knackdb_error *error)
+{
+    unsigned char  bytes[LOG_RECORD_HEADER_BYTES] = { 0 };
+    size_t         read;
+    knackdb_status status = KNACKDB_OK;
+
+    if (reader->current != NULL)
+        status = file_read(&reader->current->file, reader->reader.offset, bytes, sizeof bytes, &read, error);
+    *ret_clean = true;
+    for (size_t i = 0; i < sizeof bytes; i++)
+        *ret_clean &= bytes[i] == 0;
+    return status;
+}
+
+knackdb_status
+log_reader_find_gap(struct log_reader *reader, uint64_t *ret_sequence, knackdb_error *error)
+{
+    struct segment_reader candidate = { 0 };
+    struct log_record     record = { 0 };
+    struct segment       *segment = NULL;
+    knackdb_status        status;
+
+    *ret_sequence = 0;
+    status = peek_segment(reader, &candidate, &segment, &record, error);
+    segment_reader_clear(&candidate);
+    if (status == KNACKDB_OK && !continues(reader, record.sequence))
+        *ret_sequence = record.sequence;
+    return status == KNACKDB_NOT_FOUND ? KNACKDB_OK : status;
+}
+
 /* Highest testimony of the whole records of a segment from `from` on. */
 static knackdb_status
 hear_witnesses(struct segment_reader *reader, uint64_t from, uint64_t *durable, knackdb_error *error)

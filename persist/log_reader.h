@@ -50,6 +50,13 @@ knackdb_status log_reader_judge(struct log_reader *reader, struct log_end *ret_e
 /* Name of the segment read last; "" before there is one. */
 const char *log_reader_file(const struct log_reader *reader);
 
+/* After NOT_FOUND. Does the file end there, or do zeros follow, as they do in an end that nobody tore? Looks at
+ * a few bytes only. */
+knackdb_status log_reader_is_clean(struct log_reader *reader, bool *ret_clean, knackdb_error *error);
+
+/* After NOT_FOUND. The first commit of the next segment that has one, where commits are missing before it; otherwise 0. */
+knackdb_status log_reader_find_gap(struct log_reader *reader, uint64_t *ret_sequence, knackdb_error *error);
+
 /* What the reader has seen of each segment, oldest first. */
 struct log_segment_facts {
     uint64_t serial;

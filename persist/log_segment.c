@@ -29,6 +29,9 @@
 /* Pages are let go in runs of this size, not one by one. */
 #define DROP_BYTES ((uint64_t) 64 * 1024)
 
+/* Pages that stay ready while nobody writes. */
+#define REST_BYTES ((uint64_t) 16 * 1024)
+
 /* Records up to this size are put together in memory and written with one call. */
 #define STAGING_BYTES_MAX ((size_t) 64 * 1024)
 
@@ -153,6 +156,22 @@ log_segment_append(struct log_segment *segment, const struct log_record *record,
     return KNACKDB_OK;
 }
 
+knackdb_status
+log_segment_sync(struct log_segment *segment, knackdb_error *error)
+{
+    uint64_t       used = atomic_load_explicit(&segment->used, memory_order_acquire);
+    uint64_t       from = segment->synced & ~(PAGE_BYTES - 1);
+    knackdb_status status;
+
+    if (segment->map != NULL)
+        status = file_sync_map(&segment->file, segment->map + from, page_up(used) - from, error);
+    else
+        status = file_sync(&segment->file, error);
+    if (status == KNACKDB_OK)
+        segment->synced = used;
+    return status;
+}
+
 void
 log_segment_populate(struct log_segment *segment, uint64_t ahead)
 {
@@ -177,6 +196,26 @@ log_segment_populate(struct log_segment *segment, uint64_t ahead)
         disk->drop(disk, segment->map + segment->dropped, used - segment->dropped);
         segment->dropped = used;
     }
+}
+
+/* Also safe beside an appender: a page dropped from a mapping comes back from the file when it is written. */
+void
+log_segment_rest(struct log_segment *segment)
+{
+    const struct disk *disk = segment->file.dir->disk;
+    uint64_t           used = atomic_load_explicit(&segment->used, memory_order_acquire);
+    uint64_t           from = page_up(used) + REST_BYTES;
+
+    if (segment->map == NULL)
+        return;
+    if (segment->populated > from) {
+        disk->drop(disk, segment->map + from, segment->populated - from);
+        segment->populated = from;
+    }
+    used &= ~(PAGE_BYTES - 1);
+    if (used > segment->dropped)
+        disk->drop(disk, segment->map + segment->dropped, used - segment->dropped);
+    segment->dropped = used;
 }
 
 knackdb_status

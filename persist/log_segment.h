@@ -21,6 +21,7 @@ struct log_segment {
     _Atomic uint64_t    used;
     uint64_t            populated; /* up to here pages are ready; the flusher's own */
     uint64_t            dropped;   /* up to here they are out of our memory; the flusher's own */
+    uint64_t            synced;    /* up to here it is on stable storage; whoever syncs, one at a time */
 };
 
 struct log_segment_options {
@@ -54,15 +55,14 @@ log_segment_has_room(const struct log_segment *segment, size_t record_bytes)
     return atomic_load_explicit(&segment->used, memory_order_relaxed) + record_bytes <= segment->capacity;
 }
 
+/* Puts what was appended so far on stable storage. One thread at a time. */
+knackdb_status log_segment_sync(struct log_segment *segment, knackdb_error *error);
+
 /* Makes the next `ahead` bytes cheap to write and lets go of what has been written. The flusher's. */
 void log_segment_populate(struct log_segment *segment, uint64_t ahead);
 
-/* After a sync: its pages are write-protected and want to be made ready again. The flusher's. */
-static inline void
-log_segment_forget_populated(struct log_segment *segment)
-{
-    segment->populated = 0;
-}
+/* Lets go of all but the next few pages: nobody is in a hurry now. The flusher's. */
+void log_segment_rest(struct log_segment *segment);
 
 /* Gives back the space behind the last record. Nothing may be appended afterwards. */
 knackdb_status log_segment_cut(struct log_segment *segment, knackdb_error *error);

@@ -34,6 +34,7 @@
  * it for a rotation only. */
 #include "persist/log_writer.h"
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "persist/file_name.h"
 #include "persist/segment_list.h"
@@ -44,7 +45,9 @@
 /* A new store's first segment; those after it grow with the log. */
 #define SEGMENT_BYTES_FIRST ((uint64_t) 1024 * 1024)
 
-/* How far ahead pages are made ready, at the least and at the most. */
+/* Pages are made ready for what comes in this time, at the speed of the last round: the flusher is away for a sync
+ * now and then. At the least and at the most: */
+#define AHEAD_NS        ((uint64_t) 8 * 1000000)
 #define AHEAD_BYTES_MIN ((uint64_t) 32 * 1024)
 #define AHEAD_BYTES_MAX ((uint64_t) 1024 * 1024)
 
@@ -88,6 +91,7 @@ struct log_writer {
 
     /* The flusher's. */
     uint64_t                  tended_position;
+    uint64_t                  tended_ns;
 };
 
 static knackdb_status log_writer_append(struct commit_log *log, uint64_t sequence, int64_t time_us,
@@ -347,7 +351,7 @@ do_work(struct log_writer *writer, struct sync_work *work, knackdb_error *error)
         work->done = segment;
     }
     if (status == KNACKDB_OK && work->current != NULL)
-        status = file_sync(&work->current->file, error);
+        status = log_segment_sync(work->current, error);
     return status;
 }
 
@@ -438,24 +442,35 @@ free_segments(struct log_segment *segments)
     }
 }
 
+/* How far ahead of the appender the pages should be ready now. */
+static uint64_t
+choose_ahead(struct log_writer *writer)
+{
+    uint64_t position = log_writer_position(writer);
+    uint64_t now = clock_monotonic_ns();
+    uint64_t bytes = position - writer->tended_position;
+    uint64_t ns = now - writer->tended_ns + 1;
+    double   ahead = (double) bytes / (double) ns * (double) AHEAD_NS;
+
+    writer->tended_position = position;
+    writer->tended_ns = now;
+    if (ahead < (double) AHEAD_BYTES_MIN)
+        return AHEAD_BYTES_MIN;
+    return ahead > (double) AHEAD_BYTES_MAX ? AHEAD_BYTES_MAX : (uint64_t) ahead;
+}
+
 void
 log_writer_tend(struct log_writer *writer)
 {
     struct log_segment *current;
     struct log_segment *done;
-    uint64_t            position = log_writer_position(writer);
-    uint64_t            ahead = 2 * (position - writer->tended_position);
+    uint64_t            ahead = choose_ahead(writer);
     uint64_t            used = 0;
     uint64_t            next_at = 0;
     bool                has_next;
 
     if (atomic_load_explicit(&writer->failed, memory_order_acquire))
         return;
-    writer->tended_position = position;
-    if (ahead < AHEAD_BYTES_MIN)
-        ahead = AHEAD_BYTES_MIN;
-    if (ahead > AHEAD_BYTES_MAX)
-        ahead = AHEAD_BYTES_MAX;
 
     (void) pthread_mutex_lock(&writer->mutex);
     current = writer->current;
@@ -483,6 +498,13 @@ log_writer_tend(struct log_writer *writer)
 bool
 log_writer_fall_asleep(struct log_writer *writer)
 {
+    struct log_segment *current;
+
+    (void) pthread_mutex_lock(&writer->mutex);
+    current = writer->current;
+    (void) pthread_mutex_unlock(&writer->mutex);
+    if (current != NULL)
+        log_segment_rest(current); /* W6 */
     atomic_store_explicit(&writer->asleep, true, memory_order_seq_cst);
     return atomic_load_explicit(&writer->appended, memory_order_seq_cst) !=
                atomic_load_explicit(&writer->durable, memory_order_relaxed) &&

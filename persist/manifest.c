@@ -176,7 +176,7 @@ read_head(struct manifest *manifest, struct byte_reader *from, uint32_t *ret_mig
     *ret_migrations = byte_reader_u32(from);
     *ret_parts = byte_reader_u32(from);
     if (format == 0 || reserved != 0 || manifest->table_count > KNACKDB_TABLES_MAX)
-        return error_set(error, KNACKDB_CORRUPT, "offset 8: the head makes no sense");
+        return error_set(error, KNACKDB_CORRUPT, "the head makes no sense");
     return KNACKDB_OK;
 }
 
@@ -205,7 +205,7 @@ read_parts(struct manifest *manifest, struct byte_reader *from, uint32_t count, 
 
     for (uint32_t i = 0; i < count && status == KNACKDB_OK; i++) {
         struct manifest_part part;
-        size_t               offset = from->at;
+        size_t               start = from->at;
 
         part.number = byte_reader_u64(from);
         part.table = byte_reader_u8(from);
@@ -216,17 +216,49 @@ read_parts(struct manifest *manifest, struct byte_reader *from, uint32_t count, 
         part.bytes = byte_reader_u64(from);
         part.checksum = byte_reader_u64(from);
         if (from->failed || part.table >= manifest->table_count)
-            return error_set(error, KNACKDB_CORRUPT, "offset %zu: part %u makes no sense", offset, (unsigned) i);
-        if (part.kind != PART_ROWS)
-            return error_set(error, KNACKDB_UNSUPPORTED, "offset %zu: a part of kind %u, unknown to this version", offset,
-                             (unsigned) part.kind);
+            status = error_set(error, KNACKDB_CORRUPT, "part %u makes no sense", (unsigned) i);
+        else if (part.kind != PART_ROWS)
+            status = error_set(error, KNACKDB_UNSUPPORTED, "a part of kind %u, unknown to this version",
+                               (unsigned) part.kind);
+        if (status != KNACKDB_OK) {
+            from->at = start;
+            return status;
+        }
         status = manifest_add_part(manifest, &part, error);
     }
     return status;
 }
 
+/* What stands between head and checksum; on failure the reader stands where it is. */
+static knackdb_status
+read_lists(struct manifest *manifest, struct byte_reader *from, uint32_t migration_count, uint32_t part_count,
+           knackdb_error *error)
+{
+    knackdb_status status = KNACKDB_OK;
+
+    if (migration_count > MIGRATIONS_MAX ||
+        (uint64_t) migration_count * MIGRATION_BYTES + (uint64_t) part_count * PART_BYTES > byte_reader_left(from))
+        return error_set(error, KNACKDB_CORRUPT, "the lists do not fit into the file");
+    for (uint32_t i = 0; i < migration_count && status == KNACKDB_OK; i++) {
+        struct manifest_migration migration;
+
+        migration.from_version = byte_reader_u32(from);
+        migration.to_version = byte_reader_u32(from);
+        migration.time_us = (int64_t) byte_reader_u64(from);
+        status = manifest_add_migration(manifest, &migration, error);
+    }
+    if (status != KNACKDB_OK)
+        return status;
+    if (!read_tables(manifest, from))
+        return error_set(error, KNACKDB_CORRUPT, "the list of tables makes no sense");
+    status = read_parts(manifest, from, part_count, error);
+    if (status == KNACKDB_OK && byte_reader_left(from) != 0)
+        status = error_set(error, KNACKDB_CORRUPT, "bytes are left over");
+    return status;
+}
+
 knackdb_status
-manifest_read(struct manifest *manifest, const void *data, size_t bytes, knackdb_error *error)
+manifest_read(struct manifest *manifest, const void *data, size_t bytes, size_t *ret_offset, knackdb_error *error)
 {
     const unsigned char *all = data;
     struct byte_reader   from;
@@ -234,35 +266,23 @@ manifest_read(struct manifest *manifest, const void *data, size_t bytes, knackdb
     uint32_t             part_count;
     knackdb_status       status;
 
+    *ret_offset = 0;
     if (bytes < HEAD_BYTES + CHECKSUM_BYTES || bytes > MANIFEST_BYTES_MAX || memcmp(all, magic, sizeof magic) != 0)
-        return error_set(error, KNACKDB_CORRUPT, "offset 0: this is not a manifest");
+        return error_set(error, KNACKDB_CORRUPT, "this is not a manifest");
+    *ret_offset = 12;
     if (bytes_get_u32(all + 12) != bytes)
-        return error_set(error, KNACKDB_CORRUPT, "offset 12: %zu bytes are there, %u are told of", bytes,
+        return error_set(error, KNACKDB_CORRUPT, "%zu bytes are there, %u are told of", bytes,
                          (unsigned) bytes_get_u32(all + 12));
+    *ret_offset = bytes - CHECKSUM_BYTES;
     if (bytes_get_u64(all + bytes - CHECKSUM_BYTES) != hash_bytes(all, bytes - CHECKSUM_BYTES, 0))
-        return error_set(error, KNACKDB_CORRUPT, "offset %zu: the checksum does not match", bytes - CHECKSUM_BYTES);
+        return error_set(error, KNACKDB_CORRUPT, "the checksum does not match");
 
     from = byte_reader_of(all, bytes - CHECKSUM_BYTES);
     status = read_head(manifest, &from, &migration_count, &part_count, error);
+    *ret_offset = 8;
     if (status != KNACKDB_OK)
         return status;
-    if (migration_count > MIGRATIONS_MAX ||
-        (uint64_t) migration_count * MIGRATION_BYTES + (uint64_t) part_count * PART_BYTES > byte_reader_left(&from))
-        return error_set(error, KNACKDB_CORRUPT, "offset 104: the lists do not fit into the file");
-    for (uint32_t i = 0; i < migration_count && status == KNACKDB_OK; i++) {
-        struct manifest_migration migration;
-
-        migration.from_version = byte_reader_u32(&from);
-        migration.to_version = byte_reader_u32(&from);
-        migration.time_us = (int64_t) byte_reader_u64(&from);
-        status = manifest_add_migration(manifest, &migration, error);
-    }
-    if (status != KNACKDB_OK)
-        return status;
-    if (!read_tables(manifest, &from))
-        return error_set(error, KNACKDB_CORRUPT, "offset %zu: the list of tables makes no sense", from.at);
-    status = read_parts(manifest, &from, part_count, error);
-    if (status == KNACKDB_OK && byte_reader_left(&from) != 0)
-        status = error_set(error, KNACKDB_CORRUPT, "offset %zu: bytes are left over", from.at);
+    status = read_lists(manifest, &from, migration_count, part_count, error);
+    *ret_offset = from.at;
     return status;
 }

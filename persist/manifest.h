@@ -74,7 +74,8 @@ uint64_t manifest_part_bytes(const struct manifest *manifest);
 void manifest_write(const struct manifest *manifest, struct byte_buffer *to);
 
 /* Reads exactly these bytes into a manifest that was init'ed. CORRUPT, or UNSUPPORTED where it is sound
- * and newer than we are; the message says what and at which offset, not in which file. */
-knackdb_status manifest_read(struct manifest *manifest, const void *data, size_t bytes, knackdb_error *error);
+ * and newer than we are; the message says what, *ret_offset where, and neither in which file. */
+knackdb_status manifest_read(struct manifest *manifest, const void *data, size_t bytes, size_t *ret_offset,
+                             knackdb_error *error);
 
 #endif

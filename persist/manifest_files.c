@@ -13,6 +13,9 @@
 
 #include <string.h>
 
+/* A writer would have to replace the manifest in each of these short moments. */
+#define TRIES_MAX 100
+
 static void
 hear_name(void *context, const char *name)
 {
@@ -65,48 +68,74 @@ manifest_list_clear(struct manifest_list *list)
 }
 
 knackdb_status
-manifest_file_read(struct manifest *manifest, const struct dir *dir, uint64_t generation, knackdb_error *error)
+manifest_file_fetch(struct byte_buffer *ret_bytes, const struct dir *dir, uint64_t generation, knackdb_error *error)
 {
     struct file    file = { 0 };
     char           name[DISK_NAME_BYTES_MAX];
-    knackdb_error  why = { 0 };
-    unsigned char *data = NULL;
-    size_t         capacity = 0;
-    uint64_t       bytes;
-    size_t         read;
+    uint64_t       bytes = 0;
     knackdb_status status;
 
     file_name_write(name, FILE_MANIFEST, generation);
     status = file_open(dir, name, DISK_READ, 0, &file, error);
     if (status == KNACKDB_OK)
         status = file_size(&file, &bytes, error);
-    if (status != KNACKDB_OK)
-        goto out;
-    if (bytes == 0 || bytes > MANIFEST_BYTES_MAX) {
+    if (status == KNACKDB_OK && bytes > MANIFEST_BYTES_MAX)
         status = error_set(error, KNACKDB_CORRUPT, "%s/%s: offset 0: this is not a manifest", dir->path, name);
-        goto out;
-    }
-    capacity = (size_t) bytes;
-    data = allocator_get(manifest->allocator, capacity);
-    if (data == NULL) {
+    if (status == KNACKDB_OK && !byte_buffer_reserve(ret_bytes, (size_t) bytes + 1))
         status = error_no_memory(error, "the manifest");
+    if (status == KNACKDB_OK)
+        status = file_read(&file, 0, ret_bytes->data, (size_t) bytes, &ret_bytes->bytes, error);
+    file_close(&file);
+    return status;
+}
+
+knackdb_status
+manifest_file_read(struct manifest *manifest, const struct dir *dir, uint64_t generation, knackdb_error *error)
+{
+    struct byte_buffer bytes;
+    char               name[DISK_NAME_BYTES_MAX];
+    knackdb_error      why = { 0 };
+    size_t             offset = 0;
+    knackdb_status     status;
+
+    file_name_write(name, FILE_MANIFEST, generation);
+    byte_buffer_init(&bytes, manifest->allocator);
+    status = manifest_file_fetch(&bytes, dir, generation, error);
+    if (status != KNACKDB_OK)
         goto out;
+    status = manifest_read(manifest, bytes.data, bytes.bytes, &offset, &why);
+    if (status == KNACKDB_OK && manifest->generation != generation) {
+        offset = 40;
+        status = error_set(&why, KNACKDB_CORRUPT, "its name belongs to another manifest");
     }
-    status = file_read(&file, 0, data, capacity, &read, error);
-    if (status != KNACKDB_OK)
-        goto out;
-    status = manifest_read(manifest, data, read, &why);
-    if (status == KNACKDB_OK && manifest->generation != generation)
-        status = error_set(&why, KNACKDB_CORRUPT, "offset 40: its name belongs to another manifest");
-    if (status != KNACKDB_OK)
-        (void) error_set(error, status, "%s/%s: %s", dir->path, name, why.message);
+    if (status != KNACKDB_OK) {
+        (void) error_set(error, status, "%s/%s: offset %zu: %s", dir->path, name, offset, why.message);
+        manifest_clear(manifest);
+    }
 
 out:
-    allocator_put(manifest->allocator, data, capacity);
-    file_close(&file);
-    if (status != KNACKDB_OK)
-        manifest_clear(manifest);
+    byte_buffer_clear(&bytes);
     return status;
+}
+
+knackdb_status
+manifest_file_read_newest(struct manifest *manifest, const struct dir *dir, knackdb_error *error)
+{
+    struct manifest_list list;
+    knackdb_status       status;
+
+    for (int tries = 0; tries < TRIES_MAX; tries++) {
+        status = manifest_list_read(&list, manifest->allocator, dir, error);
+        if (status != KNACKDB_OK)
+            return status;
+        if (list.count == 0)
+            return error_set(error, KNACKDB_NOT_FOUND, "%s: there is no store in this directory", dir->path);
+        status = manifest_file_read(manifest, dir, list.generations[0], error);
+        manifest_list_clear(&list);
+        if (status != KNACKDB_NOT_FOUND)
+            return status;
+    }
+    return error_set(error, KNACKDB_BUSY, "%s: snapshots follow each other too fast to read one", dir->path);
 }
 
 knackdb_status

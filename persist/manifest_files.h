@@ -22,6 +22,13 @@ void           manifest_list_clear(struct manifest_list *list);
 knackdb_status manifest_file_read(struct manifest *manifest, const struct dir *dir, uint64_t generation,
                                   knackdb_error *error);
 
+/* The same for the newest one. NOT_FOUND where there is none. Beside a writer, too. */
+knackdb_status manifest_file_read_newest(struct manifest *manifest, const struct dir *dir, knackdb_error *error);
+
+/* The bytes of one, into an empty buffer; for who wants to look at them himself. */
+knackdb_status manifest_file_fetch(struct byte_buffer *ret_bytes, const struct dir *dir, uint64_t generation,
+                                   knackdb_error *error);
+
 /* Makes a manifest the newest of its directory: once this returns KNACKDB_OK it will be found after any crash, and
  * before that either it or the one before. What it names must be on stable storage already. */
 knackdb_status manifest_file_publish(const struct manifest *manifest, const struct dir *dir, uint32_t file_mode,

@@ -7,11 +7,14 @@
 #include "base/error.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 static knackdb_status
-fault(const struct part_reader *reader, knackdb_status status, uint64_t offset, const char *what, knackdb_error *error)
+fault(struct part_reader *reader, knackdb_status status, uint64_t offset, const char *what, knackdb_error *error)
 {
+    reader->fault_offset = offset;
+    (void) snprintf(reader->fault_reason, sizeof reader->fault_reason, "%.150s", what);
     return error_set(error, status, "%s/%s: offset %" PRIu64 ": %s", reader->file->dir->path, reader->file->name, offset,
                      what);
 }
@@ -36,16 +39,19 @@ static knackdb_status
 read_head(struct part_reader *reader, const struct manifest_part *part, uint64_t store_id, knackdb_error *error)
 {
     knackdb_error  why = { 0 };
+    char           sizes[100];
     uint32_t       head_bytes;
     knackdb_status status;
 
     status = file_size(reader->file, &reader->file_bytes, error);
     if (status != KNACKDB_OK)
         return status;
-    if (reader->file_bytes != part->bytes)
-        return error_set(error, KNACKDB_CORRUPT, "%s/%s: offset %" PRIu64 ": %" PRIu64 " bytes are there, the manifest says %" PRIu64,
-                         reader->file->dir->path, reader->file->name,
-                         reader->file_bytes < part->bytes ? reader->file_bytes : part->bytes, reader->file_bytes, part->bytes);
+    if (reader->file_bytes != part->bytes) {
+        (void) snprintf(sizes, sizeof sizes, "%" PRIu64 " bytes are there, the manifest says %" PRIu64,
+                        reader->file_bytes, part->bytes);
+        return fault(reader, KNACKDB_CORRUPT, reader->file_bytes < part->bytes ? reader->file_bytes : part->bytes, sizes,
+                     error);
+    }
     status = read_into(reader, &reader->head_data, 0, PART_HEAD_FIXED_BYTES, error);
     if (status != KNACKDB_OK)
         return status;
@@ -115,7 +121,7 @@ finish(struct part_reader *reader, knackdb_error *error)
     if (status != KNACKDB_OK)
         return status;
     if (!part_end_read(reader->block.data, &block_count, &checksum) || block_count != reader->block_count ||
-        checksum != reader->checksum || reader->group_row != reader->head.row_count || reader->column != 0)
+        (checksum != reader->checksum && !reader->is_damaged) || reader->group_row != reader->head.row_count || reader->column != 0)
         return fault(reader, KNACKDB_CORRUPT, reader->offset, "the blocks are not those that the end tells of", error);
     return KNACKDB_NOT_FOUND;
 }
@@ -135,8 +141,10 @@ part_reader_next(struct part_reader *reader, struct block_header *ret_header, co
 {
     uint64_t       left = reader->file_bytes - PART_END_BYTES - reader->offset;
     knackdb_error  why = { 0 };
+    bool           is_intact;
     knackdb_status status;
 
+    reader->can_go_on = false;
     if (left == 0)
         return finish(reader, error);
     reader->block_offset = reader->offset;
@@ -155,10 +163,10 @@ part_reader_next(struct part_reader *reader, struct block_header *ret_header, co
     if (status != KNACKDB_OK)
         return status;
     *ret_stored = reader->block.data + BLOCK_HEADER_BYTES;
-    if (!block_is_intact(reader->block.data, *ret_stored, ret_header->stored_bytes, reader->seed))
-        return fault(reader, KNACKDB_CORRUPT, reader->offset, "a block's checksum does not match", error);
+    is_intact = block_is_intact(reader->block.data, *ret_stored, ret_header->stored_bytes, reader->seed);
     if (!is_expected(reader, ret_header))
-        return fault(reader, KNACKDB_CORRUPT, reader->offset, "this block does not belong here", error);
+        return fault(reader, KNACKDB_CORRUPT, reader->offset,
+                     is_intact ? "this block does not belong here" : "a block's checksum does not match", error);
 
     reader->checksum = part_checksum_add(reader->checksum, ret_header->checksum);
     reader->block_count++;
@@ -167,6 +175,12 @@ part_reader_next(struct part_reader *reader, struct block_header *ret_header, co
     if (++reader->column == reader->head.table.column_count) {
         reader->column = 0;
         reader->group_row += reader->group_rows;
+    }
+    if (!is_intact) {
+        /* Its size and place are plausible: those behind it may well be found. */
+        reader->is_damaged = true;
+        reader->can_go_on = true;
+        return fault(reader, KNACKDB_CORRUPT, reader->block_offset, "a block's checksum does not match", error);
     }
     return KNACKDB_OK;
 }

@@ -22,6 +22,11 @@ struct part_reader {
     uint32_t            group_row;  /* first row of the group of blocks being read */
     uint32_t            group_rows;
     uint32_t            column;     /* of the next block */
+    bool                is_damaged; /* a block's checksum did not match; it could be passed over */
+    /* After CORRUPT or UNSUPPORTED: */
+    uint64_t            fault_offset;
+    char                fault_reason[160];
+    bool                can_go_on;  /* the blocks after it can be read */
 };
 
 /* `part` is what the manifest says of it; errors name file and offset. */
@@ -29,7 +34,8 @@ knackdb_status part_reader_open(struct part_reader *reader, struct allocator *al
                                 const struct manifest_part *part, uint64_t store_id, knackdb_error *error);
 void           part_reader_clear(struct part_reader *reader);
 
-/* The next block: for each group of rows one of every column, in order. NOT_FOUND after the last, when
+/* After CORRUPT with can_go_on the next call gives the block behind the damaged one.
+ * The next block: for each group of rows one of every column, in order. NOT_FOUND after the last, when
  * the file has been found whole. *ret_stored is valid until the next call. */
 knackdb_status part_reader_next(struct part_reader *reader, struct block_header *ret_header,
                                 const unsigned char **ret_stored, knackdb_error *error);

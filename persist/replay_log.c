@@ -1,0 +1,160 @@
+/* replay_log.c - from the oldest commit to the newest, and on as the writer goes on.
+ *
+ * When the end is reached for the first time all that lies behind it is looked at, so damage
+ * is told from a torn end as at any open. After that only a few bytes are looked at
+ * each time the end is met: a follower asks often, and beside a live writer there is
+ * nothing there but zeros, or a record half written. */
+#include "persist/replay_log.h"
+
+#include "base/error.h"
+#include "persist/manifest_files.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+struct replay_log {
+    struct allocator  *allocator;
+    struct dir         dir;
+    struct log_reader *reader;
+    uint64_t           first_sequence;
+    struct log_commit  first;     /* read at open to know its sequence; given by the first next() */
+    bool               has_first;
+    bool               is_judged; /* the end has been met before */
+    struct log_end     end;       /* where it was met last */
+};
+
+static knackdb_status
+open_reader(struct replay_log *log, const struct schema_history *history, const struct schema *schema,
+            knackdb_error *error)
+{
+    struct manifest           manifest;
+    struct log_reader_options options = { .dir = &log->dir, .history = history, .schema = schema, .from_oldest = true };
+    knackdb_status            status;
+
+    manifest_init(&manifest, log->allocator);
+    for (int tries = 0; tries < 100; tries++) {
+        manifest_clear(&manifest);
+        status = manifest_file_read_newest(&manifest, &log->dir, error);
+        if (status == KNACKDB_OK && manifest.schema_version > schema->version)
+            status = error_set(error, KNACKDB_UNSUPPORTED, "%s: schema version %u; this library knows up to %u",
+                               log->dir.path, (unsigned) manifest.schema_version, (unsigned) schema->version);
+        if (status != KNACKDB_OK)
+            break;
+        options.store_id = manifest.store_id;
+        status = log_reader_new(log->allocator, &options, &log->reader, error);
+        if (status != KNACKDB_NOT_FOUND) /* a segment went while the list was read: look again */
+            break;
+    }
+    manifest_clear(&manifest);
+    return status;
+}
+
+knackdb_status
+replay_log_open(struct allocator *allocator, const struct disk *disk, const char *path,
+                const struct schema_history *history, const struct schema *schema, struct replay_log **ret_log,
+                knackdb_error *error)
+{
+    struct replay_log *log = allocator_get_zeroed(allocator, sizeof *log);
+    knackdb_status     status;
+
+    if (log == NULL)
+        return error_no_memory(error, "a log");
+    log->allocator = allocator;
+    log->dir.handle = DISK_NONE;
+    status = dir_open(disk, path, &log->dir, error);
+    if (status == KNACKDB_OK)
+        status = open_reader(log, history, schema, error);
+    if (status == KNACKDB_OK)
+        status = log_reader_next(log->reader, &log->first, error);
+    log->has_first = status == KNACKDB_OK;
+    if (log->has_first)
+        log->first_sequence = log->first.record.sequence;
+    if (status != KNACKDB_OK && status != KNACKDB_NOT_FOUND) {
+        replay_log_close(log);
+        return status;
+    }
+    if (log->reader == NULL) { /* NOT_FOUND: no directory, or no store in it */
+        replay_log_close(log);
+        return status;
+    }
+    *ret_log = log;
+    return KNACKDB_OK;
+}
+
+void
+replay_log_close(struct replay_log *log)
+{
+    if (log == NULL)
+        return;
+    log_reader_free(log->reader);
+    dir_close(&log->dir);
+    allocator_put(log->allocator, log, sizeof *log);
+}
+
+/* The reader has met the end. OK where that is all there is to say. */
+static knackdb_status
+judge(struct replay_log *log, knackdb_error *error)
+{
+    struct manifest manifest;
+    uint64_t        next;
+    bool            is_clean;
+    knackdb_status  status;
+
+    status = log_reader_find_gap(log->reader, &next, error);
+    if (status != KNACKDB_OK)
+        return status;
+    if (next != 0) {
+        manifest_init(&manifest, log->allocator);
+        status = manifest_file_read_newest(&manifest, &log->dir, error);
+        if (status == KNACKDB_OK && manifest.sequence >= next - 1) {
+            status = error_set(error, KNACKDB_IO, "%s: the log before commit %" PRIu64 " is gone: a snapshot has taken its place",
+                               log->dir.path, next);
+            if (error != NULL)
+                error->os_errno = ENOENT;
+        }
+        manifest_clear(&manifest);
+        if (status != KNACKDB_OK)
+            return status;
+    }
+    status = log_reader_is_clean(log->reader, &is_clean, error);
+    if (status == KNACKDB_OK && !(log->is_judged && is_clean && next == 0))
+        status = log_reader_judge(log->reader, &log->end, error);
+    else if (status == KNACKDB_OK)
+        log->end.torn_bytes = 0;
+    log->is_judged |= status == KNACKDB_OK;
+    return status;
+}
+
+knackdb_status
+replay_log_next(struct replay_log *log, struct log_commit *ret_commit, knackdb_error *error)
+{
+    knackdb_status status;
+
+    if (log->has_first) {
+        log->has_first = false;
+        *ret_commit = log->first;
+        return KNACKDB_OK;
+    }
+    status = log_reader_next(log->reader, ret_commit, error);
+    if (status != KNACKDB_NOT_FOUND)
+        return status;
+    status = judge(log, error);
+    return status == KNACKDB_OK ? KNACKDB_NOT_FOUND : status;
+}
+
+uint64_t
+replay_log_first_sequence(const struct replay_log *log)
+{
+    return log->first_sequence;
+}
+
+uint64_t
+replay_log_torn_bytes(const struct replay_log *log, const char **ret_file, uint64_t *ret_offset)
+{
+    if (ret_file != NULL)
+        *ret_file = log_reader_file(log->reader);
+    if (ret_offset != NULL)
+        *ret_offset = log->end.offset;
+    return log->end.torn_bytes;
+}

@@ -1,0 +1,322 @@
+/* verify_log.c - every record of every segment, and every byte between them.
+ *
+ * Unlike log_reader.c, which stops where the log ends, this goes on behind every place
+ * that cannot be read, and so finds all of them. What such a place is cannot be said
+ * before the whole log has been heard: it is damage if any record or head, anywhere,
+ * testifies that its commit had been on stable storage (log_reader.c, T1 and T2), and the
+ * torn end otherwise. So places are noted first and judged last. */
+#include "persist/verification_state.h"
+
+#include "base/error.h"
+#include "persist/file_name.h"
+#include "persist/segment_reader.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define SECOND_LOOKS   3
+#define SECOND_LOOK_NS 1000000
+
+/* A place where the log cannot be read. */
+struct gap {
+    uint64_t serial;
+    uint64_t offset;
+    uint64_t bytes;  /* that mean nothing; 0: commits are missing between two files */
+    uint64_t commit; /* the first one missing */
+};
+
+struct log_check {
+    struct verification   *verification;
+    const struct manifest *newest;
+    uint64_t              *serials;
+    size_t                 serial_count;
+    size_t                 serial_capacity;
+    struct gap            *gaps;
+    size_t                 gap_count;
+    size_t                 gap_capacity;
+    bool                   no_memory;
+    uint64_t               last;      /* sequence of the last commit read; 0: none */
+    uint64_t               last_end;  /* where it ends, */
+    uint64_t               last_serial; /* and in which segment */
+    uint64_t               testimony;
+};
+
+static bool
+grow(struct log_check *check, void **array, size_t count, size_t *capacity, size_t item_bytes)
+{
+    size_t more = *capacity == 0 ? 16 : *capacity * 2;
+    void  *moved;
+
+    if (count < *capacity)
+        return true;
+    moved = allocator_resize(check->verification->allocator, *array, *capacity * item_bytes, more * item_bytes);
+    if (moved == NULL) {
+        check->no_memory = true;
+        return false;
+    }
+    *array = moved;
+    *capacity = more;
+    return true;
+}
+
+static void
+hear_name(void *context, const char *name)
+{
+    struct log_check *check = context;
+    void             *array = check->serials;
+    uint64_t          serial;
+    size_t            at;
+
+    if (file_name_read(name, &serial) != FILE_LOG ||
+        !grow(check, &array, check->serial_count, &check->serial_capacity, sizeof *check->serials))
+        return;
+    check->serials = array;
+    for (at = check->serial_count++; at > 0 && check->serials[at - 1] > serial; at--)
+        check->serials[at] = check->serials[at - 1];
+    check->serials[at] = serial;
+}
+
+static void
+note_gap(struct log_check *check, uint64_t serial, uint64_t offset, uint64_t bytes)
+{
+    void *array = check->gaps;
+
+    if (!grow(check, &array, check->gap_count, &check->gap_capacity, sizeof *check->gaps))
+        return;
+    check->gaps = array;
+    check->gaps[check->gap_count++] = (struct gap) { serial, offset, bytes, check->last + 1 };
+}
+
+static void
+testify(struct log_check *check, uint64_t durable)
+{
+    if (durable > check->testimony)
+        check->testimony = durable;
+}
+
+/* ---- records ---- */
+
+static knackdb_status
+check_payload(struct log_check *check, const struct segment_reader *segment, const struct log_record *record,
+              const char *name, uint64_t offset)
+{
+    struct commit_reader    reader;
+    struct commit_operation operation;
+    knackdb_error           why = { 0 };
+    knackdb_status          status;
+
+    status = commit_reader_init(&reader, &segment->map, record->payload, record->payload_bytes, &why);
+    while (status == KNACKDB_OK)
+        status = commit_reader_next(&reader, &operation, &why);
+    if (status == KNACKDB_NO_MEMORY)
+        return status;
+    if (status != KNACKDB_NOT_FOUND)
+        verify_fault(check->verification, status, name, offset, "commit %" PRIu64 ": %s", record->sequence, why.message);
+    return KNACKDB_OK;
+}
+
+/* The zeros that fill a record up to the next eighth byte are covered by no checksum. */
+static knackdb_status
+check_padding(struct log_check *check, const struct segment_reader *segment, uint64_t from, const char *name,
+              knackdb_error *error)
+{
+    unsigned char  padding[8] = { 0 };
+    size_t         bytes;
+    knackdb_status status = file_read(segment->file, from, padding, (size_t) (segment->offset - from), &bytes, error);
+
+    for (size_t i = 0; i < sizeof padding && status == KNACKDB_OK; i++) {
+        if (padding[i] != 0)
+            verify_fault(check->verification, KNACKDB_CORRUPT, name, from + i, "a byte between two records is not zero");
+    }
+    return status;
+}
+
+static knackdb_status
+check_record(struct log_check *check, const struct segment_reader *segment, const struct log_record *record,
+             const char *name, uint64_t offset, knackdb_error *error)
+{
+    uint64_t       covered = check->newest->sequence;
+    knackdb_status status;
+
+    check->verification->report.record_count++;
+    testify(check, record->durable);
+    status = check_padding(check, segment, offset + LOG_RECORD_HEADER_BYTES + record->payload_bytes, name, error);
+    if (status != KNACKDB_OK || record->kind == LOG_RECORD_SEAL || record->kind >= LOG_RECORD_SKIPPABLE)
+        return status;
+    if (record->kind != LOG_RECORD_COMMIT) {
+        verify_fault(check->verification, KNACKDB_UNSUPPORTED, name, offset, "a record of kind %u, unknown to this version",
+                     (unsigned) record->kind);
+        return KNACKDB_OK;
+    }
+    if (check->last != 0 && record->sequence <= check->last)
+        verify_fault(check->verification, KNACKDB_CORRUPT, name, offset, "commit %" PRIu64 " follows commit %" PRIu64,
+                     record->sequence, check->last);
+    else if (check->last != 0 ? record->sequence > check->last + 1 && record->sequence > covered + 1
+                              : record->sequence > covered + 1)
+        if (check->gap_count == 0 || check->gaps[check->gap_count - 1].commit != check->last + 1)
+            note_gap(check, check->last != 0 ? check->last_serial : segment->serial, check->last != 0 ? check->last_end : offset, 0);
+    check->last = record->sequence;
+    check->last_end = segment->offset;
+    check->last_serial = segment->serial;
+    return check_payload(check, segment, record, name, offset);
+}
+
+/* ---- segments ---- */
+
+/* No record is at segment->offset. Is one there a moment later? Beside a writer that may be. */
+static bool
+look_again(struct segment_reader *segment)
+{
+    static const struct timespec pause = { .tv_nsec = SECOND_LOOK_NS };
+    uint64_t                     offset = segment->offset;
+    struct log_record            record;
+    bool                         found = false;
+
+    for (int look = 0; look < SECOND_LOOKS && !found; look++) {
+        (void) nanosleep(&pause, NULL);
+        found = segment_reader_next(segment, &record, NULL) == KNACKDB_OK;
+        segment->offset = offset;
+    }
+    return found;
+}
+
+/* What lies behind a place without a record: nothing, bytes that mean nothing, or, behind those, a record, before
+ * which the reader then stands (*ret_goes_on). */
+static knackdb_status
+pass_gap(struct log_check *check, struct segment_reader *segment, bool *ret_goes_on, knackdb_error *error)
+{
+    uint64_t       offset = segment->offset;
+    uint64_t       end;
+    knackdb_status status;
+
+    *ret_goes_on = false;
+    status = segment_reader_find_end(segment, offset, &end, error);
+    if (status != KNACKDB_OK || end == offset)
+        return status;
+    if (look_again(segment)) {
+        *ret_goes_on = true;
+        return KNACKDB_OK;
+    }
+    status = segment_reader_seek(segment, offset, error);
+    if (status == KNACKDB_CORRUPT || status == KNACKDB_NOT_FOUND) {
+        note_gap(check, segment->serial, offset, end - offset);
+        return KNACKDB_OK;
+    }
+    if (status == KNACKDB_OK) {
+        note_gap(check, segment->serial, offset, segment->offset - offset);
+        *ret_goes_on = true;
+    }
+    return status;
+}
+
+static knackdb_status
+check_records(struct log_check *check, struct segment_reader *segment, const char *name, knackdb_error *error)
+{
+    struct log_record record;
+    knackdb_status    status = KNACKDB_OK;
+    bool              goes_on = true;
+
+    while (status == KNACKDB_OK && goes_on) {
+        uint64_t offset = segment->offset;
+
+        status = segment_reader_next(segment, &record, error);
+        if (status == KNACKDB_OK)
+            status = check_record(check, segment, &record, name, offset, error);
+        else if (status == KNACKDB_NOT_FOUND)
+            status = pass_gap(check, segment, &goes_on, error);
+    }
+    return status;
+}
+
+static knackdb_status
+check_segment(struct log_check *check, uint64_t serial, knackdb_error *error)
+{
+    struct verification  *verification = check->verification;
+    struct segment_reader segment;
+    struct file           file = { 0 };
+    char                  name[DISK_NAME_BYTES_MAX];
+    knackdb_error         why = { 0 };
+    knackdb_status        status;
+    uint64_t              end = 0;
+
+    file_name_write(name, FILE_LOG, serial);
+    status = file_open(&verification->dir, name, DISK_READ, 0, &file, error);
+    if (status != KNACKDB_OK)
+        return status == KNACKDB_NOT_FOUND ? KNACKDB_OK : status; /* a snapshot has covered it meanwhile */
+    segment_reader_init(&segment, verification->allocator, &file, check->newest->store_id, serial);
+    status = segment_reader_open(&segment, verification->options->history, verification->options->schema, &why);
+    if (status == KNACKDB_OK) {
+        testify(check, segment.durable);
+        status = check_records(check, &segment, name, error);
+    } else if (status == KNACKDB_UNSUPPORTED) {
+        verify_fault(verification, status, name, 0, "%s", why.message);
+        status = KNACKDB_OK;
+    } else if (status == KNACKDB_NOT_FOUND || status == KNACKDB_CORRUPT) {
+        /* A head that never reached the disk, or one that decayed: its records tell, if there are any. */
+        status = segment_reader_find_end(&segment, 0, &end, error);
+        if (status == KNACKDB_OK && end > 0) {
+            note_gap(check, serial, 0, end);
+            status = segment_reader_seek(&segment, 0, error);
+        }
+        for (struct log_record record; status == KNACKDB_OK && end > 0;) {
+            status = segment_reader_next(&segment, &record, error);
+            if (status == KNACKDB_OK) {
+                testify(check, record.durable);
+                check->last = record.sequence;
+            }
+        }
+        status = status == KNACKDB_NOT_FOUND ? KNACKDB_OK : status;
+    } else if (error != NULL) {
+        *error = why;
+    }
+    verification->report.file_count++;
+    verification->report.byte_count += segment.file_bytes;
+    segment_reader_clear(&segment);
+    file_close(&file);
+    return status;
+}
+
+/* ---- judgement ---- */
+
+static void
+judge(struct log_check *check)
+{
+    char name[DISK_NAME_BYTES_MAX];
+
+    for (size_t i = 0; i < check->gap_count; i++) {
+        const struct gap *gap = &check->gaps[i];
+
+        file_name_write(name, FILE_LOG, gap->serial);
+        if (gap->commit > check->testimony) {
+            check->verification->report.torn_bytes += gap->bytes;
+            continue;
+        }
+        if (gap->bytes == 0)
+            verify_fault(check->verification, KNACKDB_CORRUPT, name, gap->offset, "commit %" PRIu64 " is missing", gap->commit);
+        else if (gap->offset == 0)
+            verify_fault(check->verification, KNACKDB_CORRUPT, name, 0, "the head of the segment cannot be read");
+        else
+            verify_fault(check->verification, KNACKDB_CORRUPT, name, gap->offset,
+                         "commit %" PRIu64 " is damaged: %" PRIu64 " bytes make no record", gap->commit, gap->bytes);
+    }
+}
+
+knackdb_status
+verify_log(struct verification *verification, const struct manifest *newest, knackdb_error *error)
+{
+    struct log_check check = { .verification = verification, .newest = newest };
+    knackdb_status   status;
+
+    status = dir_list(&verification->dir, hear_name, &check, error);
+    for (size_t i = 0; i < check.serial_count && status == KNACKDB_OK; i++)
+        status = check_segment(&check, check.serials[i], error);
+    if (status == KNACKDB_OK && check.no_memory)
+        status = error_no_memory(error, "the places where the log cannot be read");
+    if (status == KNACKDB_OK)
+        judge(&check);
+    allocator_put(verification->allocator, check.serials, check.serial_capacity * sizeof *check.serials);
+    allocator_put(verification->allocator, check.gaps, check.gap_capacity * sizeof *check.gaps);
+    return status;
+}
