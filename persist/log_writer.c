@@ -409,6 +409,7 @@ static void
 make_next(struct log_writer *writer)
 {
     struct log_segment *segment = NULL;
+    uint64_t            serial = 0;
     bool                wanted;
 
     (void) pthread_mutex_lock(&writer->making);
@@ -420,13 +421,14 @@ make_next(struct log_writer *writer)
         log_segment_populate(segment, AHEAD_BYTES_MIN);
         (void) pthread_mutex_lock(&writer->mutex);
         writer->next = segment;
+        serial = segment->serial;
         (void) pthread_mutex_unlock(&writer->mutex);
     }
-    (void) pthread_mutex_unlock(&writer->making);
-    if (segment != NULL && dir_sync(writer->options.dir, NULL) == KNACKDB_OK) {
+    (void) pthread_mutex_unlock(&writer->making); /* from here on an appender may find it too small and discard it */
+    if (serial != 0 && dir_sync(writer->options.dir, NULL) == KNACKDB_OK) {
         (void) pthread_mutex_lock(&writer->mutex);
-        if (segment->serial > writer->named) /* still there: W6 */
-            writer->named = segment->serial;
+        if (serial > writer->named)
+            writer->named = serial;
         (void) pthread_mutex_unlock(&writer->mutex);
     }
 }
