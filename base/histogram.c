@@ -45,7 +45,7 @@ histogram_percentile(struct histogram *const *histograms, uint32_t shards, doubl
     for (uint32_t bucket = 0; bucket < HISTOGRAM_BUCKETS; bucket++) {
         for (uint32_t h = 0; h < shards; h++)
             below += atomic_load_explicit(&histograms[h]->buckets[bucket], memory_order_relaxed);
-        if (below >= wanted)
+        if (below >= wanted && bucket < HISTOGRAM_BUCKETS - 1) /* the last bucket is open at its upper end */
             return bucket_top(bucket) < maximum ? bucket_top(bucket) : maximum;
     }
     return maximum;

@@ -1,0 +1,153 @@
+/* base.c - claims about the ground floor: text checks, percentiles, byte order, memory. */
+#include "base/allocator.h"
+#include "base/bytes.h"
+#include "base/error.h"
+#include "base/hash.h"
+#include "base/histogram.h"
+#include "base/ticker.h"
+#include "base/utf8.h"
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <math.h>
+
+/* Unicode 15, table 3-7: the first and last of every row, and what lies just outside. */
+Test(utf8, takes_what_the_standard_allows_and_nothing_else)
+{
+    static const struct {
+        const char *bytes;
+        size_t      length, valid;
+    } cases[] = {
+        { "", 0, 0 },
+        { "\x7f", 1, 1 },
+        { "a\0b", 3, 3 },
+        { "\xc2\x80", 2, 2 },
+        { "\xdf\xbf", 2, 2 },
+        { "\xe0\xa0\x80", 3, 3 },
+        { "\xed\x9f\xbf", 3, 3 },
+        { "\xee\x80\x80", 3, 3 },
+        { "\xf0\x90\x80\x80", 4, 4 },
+        { "\xf4\x8f\xbf\xbf", 4, 4 },
+        { "\x80", 1, 0 },                 /* a continuation alone */
+        { "\xc0\xaf", 2, 0 },             /* overlong */
+        { "\xc1\xbf", 2, 0 },
+        { "\xe0\x9f\xbf", 3, 0 },
+        { "\xf0\x8f\xbf\xbf", 4, 0 },
+        { "\xed\xa0\x80", 3, 0 },         /* a surrogate */
+        { "\xf4\x90\x80\x80", 4, 0 },     /* past U+10FFFF */
+        { "\xf5\x80\x80\x80", 4, 0 },
+        { "\xff", 1, 0 },
+        { "12345678\xe2\x82", 10, 8 },    /* cut short behind a word of ASCII */
+        { "1234567\xe2\x82\xac" "12345678\xc3", 19, 18 },
+        { "\xe2\x28\xa1", 3, 0 },
+        { "\xf0\x9f\x98\x41", 4, 0 },
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        cr_expect_eq(utf8_valid_prefix(cases[i].bytes, cases[i].length), cases[i].valid, "case %zu", i);
+}
+
+/* Method: add known values; every percentile must cover its part and be at most an eighth too large. */
+Test(histogram, percentiles_are_never_too_small_and_an_eighth_too_large_at_most)
+{
+    static struct histogram one, other;
+    struct histogram *const both[] = { &one, &other };
+
+    for (uint64_t value = 1; value <= 10000; value++)
+        histogram_add(value % 2 != 0 ? &one : &other, value);
+    for (int percent = 1; percent <= 100; percent++) {
+        uint64_t exact = (uint64_t) percent * 100;
+        uint64_t found = histogram_percentile(both, 2, percent / 100.0);
+
+        cr_expect(found >= exact && found <= exact + exact / 8 + 1, "%d %%: %llu, exactly %llu", percent,
+                  (unsigned long long) found, (unsigned long long) exact);
+    }
+    cr_expect_eq(histogram_percentile(both, 2, 1.0), 10000);
+    cr_expect_eq(histogram_count(&one) + histogram_count(&other), 10000);
+}
+
+Test(histogram, holds_every_64_bit_value)
+{
+    static struct histogram    histogram;
+    struct histogram *const    all[] = { &histogram };
+    static const uint64_t      values[] = { 0, 1, 7, 8, 15, 16, UINT64_C(1) << 47, UINT64_C(1) << 48, UINT64_MAX };
+
+    for (size_t i = 0; i < sizeof values / sizeof values[0]; i++)
+        histogram_add(&histogram, values[i]);
+    cr_expect_eq(histogram_percentile(all, 1, 1.0), UINT64_MAX);
+    cr_expect_eq(histogram_percentile(all, 1, 0.01), 0);
+}
+
+Test(bytes, are_little_endian_at_any_address)
+{
+    unsigned char bytes[16] = { 0 };
+
+    bytes_put_u32(bytes + 1, 0x11223344);
+    cr_expect_eq(bytes[1], 0x44);
+    cr_expect_eq(bytes[4], 0x11);
+    cr_expect_eq(bytes_get_u32(bytes + 1), 0x11223344);
+    bytes_put_u64(bytes + 3, UINT64_C(0x8877665544332211));
+    cr_expect_eq(bytes[3], 0x11);
+    cr_expect_eq(bytes_get_u64(bytes + 3), UINT64_C(0x8877665544332211));
+    bytes_put_real(bytes + 5, -0.0);
+    cr_expect_eq(bytes[12], 0x80);
+    cr_expect(signbit(bytes_get_real(bytes + 5)));
+}
+
+/* Files hold these numbers: another build must find the same. Values from the xxHash tools. */
+Test(hash, is_xxh3_with_a_seed)
+{
+    cr_expect_eq(hash_bytes("", 0, 0), UINT64_C(0x2d06800538d394c2));
+    cr_expect_neq(hash_bytes("a", 1, 0), hash_bytes("a", 1, 1));
+    cr_expect_eq(hash_pieces((struct hash_piece[]) { { "ab", 2 }, { "c", 1 } }, 2, 5),
+                 hash_bytes("c", 1, hash_bytes("ab", 2, 5)));
+}
+
+Test(allocator, counts_what_is_in_use_and_hands_sizes_back)
+{
+    struct allocator allocator;
+    char            *block;
+
+    allocator_init(&allocator, NULL);
+    block = allocator_get(&allocator, 100);
+    cr_assert_not_null(block);
+    memset(block, 7, 100);
+    block = allocator_resize(&allocator, block, 100, 300);
+    cr_assert_not_null(block);
+    cr_expect_eq(block[99], 7);
+    cr_expect_eq(atomic_load(&allocator.bytes), 300);
+    allocator_put(&allocator, block, 300);
+    allocator_put(&allocator, NULL, 10);
+    cr_expect_eq(atomic_load(&allocator.bytes), 0);
+}
+
+Test(error, names_the_column_and_the_system_error)
+{
+    knackdb_error error;
+
+    cr_expect_eq(error_set_column(&error, KNACKDB_INVALID, 3, "x %d", 5), KNACKDB_INVALID);
+    cr_expect_eq(error.column, 3);
+    cr_expect_str_eq(error.message, "x 5");
+    cr_expect_eq(error_set_errno(&error, ENOSPC, "write log"), KNACKDB_IO);
+    cr_expect_eq(error.os_errno, ENOSPC);
+    cr_expect_str_eq(error.message, "write log: No space left on device");
+    cr_expect_eq(error_set(NULL, KNACKDB_FULL, "nobody listens"), KNACKDB_FULL);
+    cr_expect_eq(error_set_errno(NULL, EIO, "nobody listens"), KNACKDB_IO);
+    cr_expect_eq(error_set_column(NULL, KNACKDB_INVALID, 1, "nobody listens"), KNACKDB_INVALID);
+}
+
+Test(ticker, turns_ticks_into_nanoseconds_that_agree_with_the_clock)
+{
+    struct ticker ticker;
+    uint64_t      ticks, ns, end;
+    double        measured;
+
+    ticker_init(&ticker);
+    ticks = ticker_now(&ticker);
+    ns = clock_monotonic_ns();
+    do
+        end = clock_monotonic_ns();
+    while (end - ns < 20000000);
+    measured = (double) (ticker_now(&ticker) - ticks) * ticker_ns_per_tick(&ticker);
+    cr_expect(measured > 0.8 * (double) (end - ns), "%g of %llu", measured, (unsigned long long) (end - ns));
+}

@@ -1,0 +1,264 @@
+/* parts.c - claims about what tables are built from: indexes, dictionaries, posting lists, epochs, lists, text. */
+#include "base/hash.h"
+#include "core/dictionary.h"
+#include "core/id_map.h"
+#include "core/list.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static struct allocator allocator;
+static struct epochs    epochs;
+
+static void
+set_up(void)
+{
+    allocator_init(&allocator, NULL);
+    cr_assert_eq(epochs_init(&epochs, &allocator, NULL), KNACKDB_OK);
+}
+
+static void
+tear_down(void)
+{
+    epochs_clear(&epochs);
+    cr_expect_eq(atomic_load(&allocator.bytes), 0, "%llu bytes leaked",
+                 (unsigned long long) atomic_load(&allocator.bytes));
+}
+
+TestSuite(parts, .init = set_up, .fini = tear_down);
+
+/* ---- epochs ---- */
+
+Test(parts, retired_memory_stays_while_a_reader_that_could_see_it_is_there)
+{
+    struct epoch_slot *reader = epoch_claim(&epochs);
+    void              *memory = epoch_get(&epochs, 1000);
+    uint64_t           before = atomic_load(&allocator.bytes);
+
+    memset(memory, 7, 1000);
+    epoch_retire(&epochs, memory);
+    epoch_collect(&epochs);
+    cr_expect_eq(atomic_load(&allocator.bytes), before, "freed under the reader");
+    cr_expect_eq(((unsigned char *) memory)[999], 7);
+    epoch_release(reader);
+
+    reader = epoch_claim(&epochs); /* began after the memory was unlinked: it does not matter to it */
+    epoch_collect(&epochs);
+    cr_expect_lt(atomic_load(&allocator.bytes), before - 999);
+    epoch_release(reader);
+}
+
+Test(parts, any_number_of_readers_find_a_slot)
+{
+    struct epoch_slot *slots[5 * EPOCH_SLOTS_PER_BLOCK];
+    uint64_t           readers;
+    size_t             count = sizeof slots / sizeof slots[0];
+
+    for (size_t i = 0; i < count; i++) {
+        slots[i] = epoch_claim(&epochs);
+        cr_assert_not_null(slots[i]);
+        atomic_store(&slots[i]->view, 100 + i + 1);
+        for (size_t j = 0; j < i; j++)
+            cr_assert_neq(slots[i], slots[j]);
+    }
+    cr_expect_eq(epoch_oldest_view(&epochs, 1000, &readers), 100);
+    cr_expect_eq(readers, count);
+    atomic_store(&slots[9]->view, 0); /* it has not said yet what it sees */
+    cr_expect_eq(epoch_oldest_view(&epochs, 1000, &readers), 0);
+    for (size_t i = 0; i < count; i++)
+        epoch_release(slots[i]);
+    cr_expect_eq(epoch_oldest_view(&epochs, 1000, &readers), 1000);
+    cr_expect_eq(readers, 0);
+}
+
+/* ---- indexes ---- */
+
+Test(parts, an_index_gives_every_value_of_a_hash_through_growth_and_replacement)
+{
+    struct index       index = { 0 };
+    struct index_probe probe;
+    uint32_t           value;
+
+    for (uint32_t i = 0; i < 5000; i++) {
+        cr_assert_eq(index_reserve(&index, &epochs, 1, NULL), KNACKDB_OK);
+        index_insert(&index, hash_integer(i / 2), i); /* two of each hash */
+    }
+    for (uint32_t i = 0; i < 5000; i += 10)
+        index_replace(&index, hash_integer(i / 2), i, i + 100000);
+    for (uint32_t pair = 0; pair < 2500; pair++) {
+        uint32_t first = pair * 2 % 10 == 0 ? pair * 2 + 100000 : pair * 2;
+        unsigned seen = 0;
+
+        index_probe_init(&probe, &index, hash_integer(pair));
+        while (index_probe_next(&probe, &value))
+            seen |= value == first ? 1u : value == pair * 2 + 1 ? 2u : 0u;
+        cr_assert_eq(seen, 3u, "pair %u", pair);
+    }
+    index_clear(&index, &epochs);
+}
+
+Test(parts, ids_are_found_in_the_map_and_only_those_put_there)
+{
+    struct id_map *map = calloc(1, sizeof *map);
+
+    cr_expect(id_map_takes(1, 0));
+    cr_expect_not(id_map_takes(0, 0));
+    cr_expect_not(id_map_takes(-5, 1000));
+    cr_expect_not(id_map_takes(INT64_MAX, UINT32_MAX));
+    cr_expect_not(id_map_takes(70000, 0), "far past the number of rows");
+    cr_expect(id_map_takes(70000, 40000));
+    for (int64_t id = 1; id < 200000; id += 3) {
+        cr_assert(id_map_reserve(map, &allocator, id));
+        id_map_set(map, id, (uint32_t) id * 2);
+    }
+    for (int64_t id = 0; id < 200100; id++)
+        cr_assert_eq(id_map_get(map, id), id % 3 == 1 && id < 200000 ? (uint32_t) id * 2 : ID_MAP_NONE, "id %lld",
+                     (long long) id);
+    cr_expect_eq(id_map_get(map, -1), ID_MAP_NONE);
+    cr_expect_eq(id_map_get(map, INT64_MIN), ID_MAP_NONE);
+    cr_expect_eq(id_map_get(map, INT64_MAX), ID_MAP_NONE);
+    id_map_clear(map, &allocator);
+    free(map);
+}
+
+/* ---- dictionaries and posting lists ---- */
+
+Test(parts, a_dictionary_gives_each_text_one_code_and_each_code_its_text)
+{
+    struct dictionary dictionary = { 0 };
+    char              name[32];
+    uint32_t          code;
+
+    for (int round = 0; round < 2; round++) {
+        for (uint32_t i = 0; i < 3000; i++) { /* over several segments */
+            int length = snprintf(name, sizeof name, "text %u", i);
+
+            cr_assert_eq(dictionary_intern(&dictionary, &epochs, (knackdb_text) { name, (size_t) length }, &code, NULL),
+                         KNACKDB_OK);
+            cr_assert_eq(code, i + 1);
+        }
+    }
+    for (uint32_t i = 0; i < 3000; i++) {
+        knackdb_text text = dictionary_text(&dictionary, i + 1);
+        int          length = snprintf(name, sizeof name, "text %u", i);
+
+        cr_assert(text_equal(text, (knackdb_text) { name, (size_t) length }));
+        cr_assert_eq(dictionary_find(&dictionary, text), i + 1);
+    }
+    cr_assert_eq(dictionary_intern(&dictionary, &epochs, knackdb_string(""), &code, NULL), KNACKDB_OK);
+    cr_expect_eq(code, 3001, "the empty string is a text");
+    cr_assert_eq(dictionary_intern(&dictionary, &epochs, (knackdb_text) { NULL, 0 }, &code, NULL), KNACKDB_OK);
+    cr_expect_eq(code, DICTIONARY_CODE_NULL, "NULL is none");
+    cr_expect_eq(dictionary_find(&dictionary, knackdb_string("never")), DICTIONARY_CODE_NONE);
+    dictionary_clear(&dictionary, &epochs);
+}
+
+Test(parts, a_posting_list_keeps_its_rows_in_order_through_growth)
+{
+    struct posting   posting = { 0 };
+    _Atomic uint64_t bytes = 0;
+    const uint32_t  *rows;
+    uint32_t         count;
+
+    for (uint32_t i = 0; i < 1000; i++) {
+        cr_assert_eq(posting_reserve(&posting, &epochs, &bytes, NULL), KNACKDB_OK);
+        posting_add(&posting, i * 7);
+        rows = posting_view(&posting, &count);
+        cr_assert_eq(count, i + 1);
+        cr_assert_eq(rows[i], i * 7);
+        cr_assert_eq(rows[0], 0);
+    }
+    posting_clear(&posting, &epochs);
+}
+
+/* ---- text ---- */
+
+Test(parts, a_text_cell_gives_back_texts_of_every_length)
+{
+    static const size_t lengths[] = { 0, 1, 100, 65533, 65534, 65535, 65536, 1 << 20 };
+    struct text_arena   arena = { 0 };
+    char               *bytes = malloc(1 << 20);
+
+    memset(bytes, 'x', 1 << 20);
+    for (size_t i = 0; i < sizeof lengths / sizeof lengths[0]; i++) {
+        knackdb_text text = { bytes, lengths[i] };
+        text_cell    cell = text_cell_of(text_arena_add(&arena, &allocator, text), text.length);
+
+        cr_assert_neq(cell, TEXT_CELL_NULL);
+        cr_assert(text_equal(text_cell_view(cell), text), "length %zu", lengths[i]);
+    }
+    cr_expect_null(text_cell_view(TEXT_CELL_NULL).data);
+    cr_expect_eq(text_cell_of(NULL, 5), TEXT_CELL_NULL);
+    text_arena_clear(&arena, &allocator);
+    free(bytes);
+}
+
+Test(parts, texts_compare_by_bytes_with_null_first)
+{
+    knackdb_text null = { NULL, 0 };
+
+    cr_expect_lt(text_compare(null, knackdb_string("")), 0);
+    cr_expect_eq(text_compare(null, null), 0);
+    cr_expect_lt(text_compare(knackdb_string("a"), knackdb_string("ab")), 0);
+    cr_expect_gt(text_compare(knackdb_string("\xc3\xa4"), knackdb_string("z")), 0);
+    cr_expect_not(text_equal(null, knackdb_string("")));
+}
+
+/* ---- JSON lists ---- */
+
+Test(parts, a_list_contains_its_own_strings_and_nothing_else)
+{
+    static const struct {
+        const char *list;
+        bool        holds;
+    } cases[] = {
+        { "[\"cat\"]", true },
+        { " [ 1 , \"cat\" ]\n", true },
+        { "[\"c\\u0061t\", {}]", true },
+        { "[[\"sed\"], {\"a\": [\"sed\"]}, \"cat\", true, null, -0.5e+7]", true },
+        { "[\"catalog\"]", false },
+        { "[\"ca\"]", false },
+        { "[[\"cat\"]]", false },
+        { "{\"cat\": \"cat\"}", false },
+        { "\"cat\"", false },
+        { "[]", false },
+        { "", false },
+        { "[\"cat\"", false },
+        { "[\"cat\",]", false },
+        { "[\"cat\"]]", false },
+        { "[\"cat\" \"sed\"]", false },
+        { "[\"cat\", \"\\x\"]", false },
+        { "[\"cat\", \"\n\"]", false },
+        { "[\"cat\", 01]", false },
+        { "[\"cat\", .5]", false },
+        { "[\"cat\", 1.]", false },
+        { "[\"cat\", 1e]", false },
+        { "[\"cat\", tru]", false },
+        { "[\"cat\", {1: 2}]", false },
+        { "[\"cat\", {\"a\" 2}]", false },
+        { "[\"cat\", {\"a\": 2,}]", false },
+        { "[\"cat\", \"\\ud800\"]", true }, /* the grammar allows half a pair */
+        { "[\"cat\", \"\\u12g4\"]", false },
+        { "[\"cat\", [1, 2}]", false },
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        cr_expect_eq(list_contains(knackdb_string(cases[i].list), knackdb_string("cat")), cases[i].holds, "%s",
+                     cases[i].list);
+    cr_expect(list_contains(knackdb_string("[\"\\ud83d\\ude00\"]"), knackdb_string("\xf0\x9f\x98\x80")));
+    cr_expect(list_contains(knackdb_string("[\"\\u00e4\\\"\\\\\\/\\b\\f\\n\\r\\t\"]"),
+                            knackdb_string("\xc3\xa4\"\\/\b\f\n\r\t")));
+    cr_expect(list_contains(knackdb_string("[\"\"]"), knackdb_string("")));
+    cr_expect_not(list_contains((knackdb_text) { NULL, 0 }, knackdb_string("")));
+}
+
+Test(parts, nesting_of_any_depth_comes_to_an_end)
+{
+    char *deep = malloc(200001);
+
+    memset(deep, '[', 200000);
+    deep[200000] = '\0';
+    cr_expect_not(list_contains(knackdb_string(deep), knackdb_string("cat")));
+    free(deep);
+}
