@@ -72,6 +72,8 @@ log_segment_new(struct allocator *allocator, const struct log_segment_options *o
     log_head_write(&head, options->store_id, options->serial, options->durable, clock_wall_us(), options->schema);
     segment = allocator_get_zeroed(allocator, sizeof *segment);
     if (head.failed || segment == NULL) {
+        allocator_put(allocator, segment, sizeof *segment); /* not yet one that log_segment_free() could end */
+        segment = NULL;
         status = error_no_memory(error, "a log segment");
         goto out;
     }
