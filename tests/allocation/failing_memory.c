@@ -15,6 +15,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 /* ---- memory that fails ---- */
 
@@ -492,12 +493,15 @@ live(struct failing_memory *memory, const char *directory)
 }
 
 static void
-fail_each(bool in_directory, bool for_ever, uint64_t stride)
+fail_each(bool in_directory, bool for_ever)
 {
     struct failing_memory memory;
     char                  directory[SCRATCH_PATH_MAX];
     uint64_t              clean, runs = 0;
 
+    /* Hundreds of lives, each with its syncs; what the disk does is not what is tried here. */
+    if (in_directory && access("/dev/shm", W_OK) == 0)
+        (void) setenv("TMPDIR", "/dev/shm", 1);
     memset(&memory, 0, sizeof memory);
     if (in_directory)
         scratch_make(directory);
@@ -506,7 +510,7 @@ fail_each(bool in_directory, bool for_ever, uint64_t stride)
     if (in_directory)
         scratch_remove(directory);
 
-    for (uint64_t number = 1;; number += stride, runs++) {
+    for (uint64_t number = 1;; number++, runs++) {
         uint64_t end;
 
         memset(&memory, 0, sizeof memory);
@@ -527,20 +531,20 @@ fail_each(bool in_directory, bool for_ever, uint64_t stride)
 
 Test(failing_memory, once_in_memory)
 {
-    fail_each(false, false, 1);
+    fail_each(false, false);
 }
 
 Test(failing_memory, for_ever_in_memory)
 {
-    fail_each(false, true, 1);
+    fail_each(false, true);
 }
 
 Test(failing_memory, once_in_a_directory)
 {
-    fail_each(true, false, 1);
+    fail_each(true, false);
 }
 
 Test(failing_memory, for_ever_in_a_directory)
 {
-    fail_each(true, true, 1);
+    fail_each(true, true);
 }
