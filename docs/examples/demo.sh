@@ -44,8 +44,9 @@ seconds_since() {
     printf '%d.%03d s' $((elapsed_ms / 1000)) $((elapsed_ms % 1000))
 }
 
+# What a command prints goes into a file first: a pipe would hide that it failed.
 shown() {
-    printf '   $ knackdb %s\n' "$(printf '%s ' "$@" | sed "s|$folder/||g")"
+    printf '   $ knackdb %s\n' "$*"
 }
 
 # Long lines are cut where a terminal would wrap them.
@@ -53,26 +54,27 @@ narrow() { cut -c 1-118 | sed 's/^/   /'; }
 
 learn() { "$examples/learning_agent" "$store" "$@"; }
 
+# The rows with a key sum up a way; those without are single runs.
 best_ways() {
-    shown query memory.knack execution_patterns --where "'external_id IS NOT NULL'" --order-by usage_count:desc --limit 8
-    "$knackdb" query "$store" execution_patterns --where 'external_id IS NOT NULL' --order-by usage_count:desc \
-        --limit 8 >"$folder/best.csv" || return 1
-    cut -d , -f 1-6,13 "$folder/best.csv" | narrow
+    set -- --where 'external_id is not null' --order-by score --limit 8 \
+        --columns task_type,pattern_used,success_rate,usage_count,confidence_score,execution_time
+    shown query memory.knack execution_patterns "$@"
+    "$knackdb" query "$store" execution_patterns "$@" # a table on a terminal, CSV elsewhere
 }
 
 kill_writer() { "$examples/survive_kill" "$store" 3; }
 
 check_bytes() {
     shown verify memory.knack
-    "$knackdb" verify "$store" | narrow
+    "$knackdb" verify "$store" >"$folder/verify.txt" || return 1
+    narrow <"$folder/verify.txt"
 }
 
-# The log goes into a file first, so that a failure of the command is not hidden by the pipe.
 replay_last() {
-    shown replay memory.knack "| tail -n 4"
+    shown replay memory.knack "| tail -n 6"
     "$knackdb" replay "$store" >"$folder/replay.txt" || return 1
     [ -s "$folder/replay.txt" ] || return 1
-    tail -n 4 "$folder/replay.txt" | narrow
+    tail -n 6 "$folder/replay.txt" | narrow
 }
 
 dump_csv() {
@@ -85,7 +87,7 @@ dump_csv() {
 }
 
 step 'An agent works on files of this machine and learns which way is best' learn
-step 'What it has learned is in the store: the ways it used most' best_ways
+step 'What it has learned is in the store: ways to do things, the best score first' best_ways
 step 'A writer is killed with SIGKILL while it stores, three times' kill_writer
 step 'Every byte on disk is checked' check_bytes
 step 'The agent goes on from what it knew' learn 1

@@ -237,10 +237,8 @@ store_speed(struct agent *agent, const struct task *task, const struct way *way,
     metric.component_name = knackdb_string(way->name);
     metric.metric_name = knackdb_string(metric_name);
     metric.metric_value = speed;
-    if (!isnan(speeds[0])) { /* improvement_percentage is then worked out by the store */
+    if (!isnan(speeds[0])) /* improvement_percentage is then worked out by the store */
         metric.baseline_value = speeds[0];
-        metric.nulls &= ~KNACKDB_BIT(KNACKDB_METRIC_BASELINE_VALUE);
-    }
     return knackdb_metric_store(agent->db, &metric, NULL, error);
 }
 
@@ -381,7 +379,7 @@ work(struct agent *agent, struct tally *rounds, size_t round_count, knackdb_erro
             return status;
         printf("round %2zu: %3" PRIu64 " tasks, %7.3f ms each  %.*s\n", r + 1, rounds[r].tasks, ms,
                (int) fmin(50, ceil(ms * 6)), "##################################################");
-        if (r + 1 == (round_count + 1) / 2) {
+        if (r + 1 == round_count / 2) {
             double start = knackdb_now();
             status = knackdb_snapshot(agent->db, error);
             if (status != KNACKDB_OK)
