@@ -46,7 +46,14 @@ seconds_since() {
 
 # What a command prints goes into a file first: a pipe would hide that it failed.
 shown() {
-    printf '   $ knackdb %s\n' "$*"
+    printf '   $ knackdb'
+    for word in "$@"; do
+        case $word in
+        *' '*) printf " '%s'" "$word" ;;
+        *) printf ' %s' "$word" ;;
+        esac
+    done
+    printf '\n'
 }
 
 # Long lines are cut where a terminal would wrap them.
@@ -71,7 +78,7 @@ check_bytes() {
 }
 
 replay_last() {
-    shown replay memory.knack "| tail -n 6"
+    shown replay memory.knack '|' tail -n 6
     "$knackdb" replay "$store" >"$folder/replay.txt" || return 1
     [ -s "$folder/replay.txt" ] || return 1
     tail -n 6 "$folder/replay.txt" | narrow
