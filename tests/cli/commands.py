@@ -40,7 +40,7 @@ class Help(ToolCase):
             text = self.works(command, "--help")
             self.assertTrue(text.startswith(f"Usage: knackdb {command}"), text)
             self.assertEqual(self.works("help", command), text)
-            self.assertEqual(self.works(command, "x", "-h"), text)
+            self.assertEqual(self.works(command, "-h", "--no-such-option"), text)
             self.assertLessEqual(max(map(len, text.splitlines())), 120)
 
     def test_the_version_is_the_projects(self):
@@ -118,7 +118,7 @@ class Import(ToolCase):
     def test_an_improvement_that_is_null_is_computed(self):
         rows = self.imported("rows.csv", "metric_value,baseline_value,improvement_percentage\n12,-10,\n1,0,\n1,2,7\n",
                              "performance_metrics")
-        self.assertEqual([row["improvement_percentage"] for row in rows], [220.0, None, 7.0])
+        self.assertEqual([row["improvement_percentage"] for row in rows], [(12 - -10) / abs(-10) * 100, None, 7.0])
 
     def test_the_format_option_outweighs_the_name(self):
         rows = self.imported("rows.csv", '{"id":5}', "execution_patterns", "--format=jsonl")
@@ -329,26 +329,49 @@ class Replay(ToolCase):
         follower.wait(timeout=20)
         follower.stderr.close()
 
-    def segment(self):
-        return self.directory / self.entries()[-1]["file"]
+    def damage(self, entry):
+        """A copy of the directory with eight bytes of an entry's record overwritten."""
+        copy = self.folder / "damaged"
+        shutil.rmtree(copy, ignore_errors=True)
+        shutil.copytree(self.directory, copy)
+        with open(copy / entry["file"], "r+b") as file:
+            file.seek(entry["offset"] + 40)
+            file.write(b"\xa5" * 8)
+        return copy
 
-    def test_a_torn_tail_is_marked_and_a_damaged_record_is_a_fault(self):
+    def test_a_torn_tail_is_marked_and_nothing_behind_it_is_shown(self):
+        self.store_and_die("execution_patterns", b'{"id":100}\n' + b"\n" * (4 << 20) + b'{"id":101}\n', 101)
         whole = self.entries()
-        last = whole[-1]
-        path = self.segment()
-        bytes_ = bytearray(path.read_bytes())
-        # tear the last record: what a power cut leaves of a write that had not returned
-        torn = self.folder / "torn"
-        shutil.copytree(self.directory, torn)
-        with open(torn / last["file"], "r+b") as file:
-            file.seek(last["offset"] + 24)
-            file.write(b"\xff" * 8)
+        self.assertEqual([entry["id"] for entry in whole[-2:]], [100, 101])
+        self.assertLess(whole[-2]["sequence"], whole[-1]["sequence"])
+        # nobody has said yet that the last commit is on stable storage: this is what a power cut may leave
+        torn = self.damage(whole[-1])
         done = run("replay", torn, "--format", "jsonl")
-        self.assertEqual(done.returncode, 0, done.stderr)
         self.assertEqual([json.loads(line) for line in done.stdout.splitlines()], whole[:-1])
-        self.assertRegex(done.stderr, rf"\Aknackdb: replay: {torn}/{last['file']}:{last['offset']}: torn tail of \d+ bytes; "
-                         r"the log ends here\n\Z")
-        self.assertIsNotNone(bytes_)
+        self.assertRegex(done.stderr, rf"\Aknackdb: replay: {torn}/{whole[-1]['file']}:{whole[-1]['offset']}: torn tail of "
+                         r"[1-9]\d* bytes; the log ends here\n\Z")
+        self.assertEqual(done.returncode, 0)
+        # the rows before it are all there, and it is cut when someone writes
+        self.assertEqual(len(csv_rows("execution_patterns", self.works("dump", torn, "execution_patterns"))), len(ROWS) + 1)
+        done = run("import", torn, "execution_patterns", "-", "--format", "csv", given="id\n200\n")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual([row["id"] for row in csv_rows("execution_patterns", self.works("dump", torn, "execution_patterns"))],
+                         [row["id"] for row in ROWS] + [100, 200])
+
+    def test_a_damaged_record_is_a_fault(self):
+        whole = self.entries()
+        for entry in whole[-2:]:
+            damaged = self.damage(entry)
+            done = run("replay", damaged, "--format", "jsonl")
+            self.assertEqual(done.returncode, 1, done.stdout)
+            self.assertRegex(done.stderr, rf"\Aknackdb: replay: {damaged}/log-\S+: offset \d+: commit {entry['sequence']} "
+                             r"is damaged; .*\n\Z")
+            self.assertEqual([json.loads(line) for line in done.stdout.splitlines()],
+                             [each for each in whole if each["sequence"] < entry["sequence"]])
+            for command in ("dump", "query"):
+                done = run(command, damaged, "execution_patterns")
+                self.assertEqual((done.returncode, done.stdout), (1, ""))
+                self.assertRegex(done.stderr, tool.COMPLAINT)
 
     def test_applied_to_an_empty_store_it_gives_the_same_dump(self):
         apply = pathlib.Path(os.environ.get("KNACKDB_BUILD_ROOT", "")) / "tests" / "replay_apply"

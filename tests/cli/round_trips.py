@@ -6,11 +6,8 @@ The real data is found through KNACKDB_DATA or beside the source tree; what need
 import csv
 import gzip
 import json
-import os
-import signal
 import sqlite3
 import subprocess
-import time
 import unittest
 
 import tool
@@ -142,11 +139,13 @@ class OddValues(ToolCase):
     @has_sqlite3
     def test_we_read_the_sqlite3_shells_csv(self):
         database = sqlite3.connect(self.folder / "theirs.db")
-        rows = [row for row in self.rows if "\0" not in (row["pattern_used"] or "")]
+        # the shell ends a text at a NUL, and rounds the largest doubles up to what is none any more
+        rows = [row for row in self.rows
+                if "\0" not in (row["pattern_used"] or "") and abs(row["execution_time"] or 0) < 1.7e308]
         database.execute("CREATE TABLE t (id INTEGER, pattern_used TEXT, execution_time REAL, agent_count INTEGER)")
         database.executemany("INSERT INTO t VALUES (:id, :pattern_used, :execution_time, :agent_count)", rows)
         database.commit()
-        text = subprocess.run([SQLITE3, "-header", "-csv", self.folder / "theirs.db", "SELECT * FROM t"],
+        text = subprocess.run([SQLITE3, self.folder / "theirs.db", ".mode csv", ".headers on", "SELECT * FROM t"],
                               capture_output=True, check=True).stdout
         path = self.write("theirs.csv", text)
         self.works("import", self.folder / "other", "execution_patterns", path)
@@ -172,7 +171,10 @@ class OddValues(ToolCase):
         before = path.read_bytes()
         self.directory = self.folder / "other"
         self.works("import", self.directory, "execution_patterns", path)
-        self.same(self.dump("execution_patterns"), self.rows)
+        # SQLite keeps a REAL that is whole as an integer, which has no negative zero
+        expected = [{name: value + 0.0 if isinstance(value, float) else value for name, value in row.items()}
+                    for row in self.rows]
+        self.same(self.dump("execution_patterns"), expected)
         self.assertEqual(path.read_bytes(), before)
 
 
@@ -226,25 +228,14 @@ class RealData(ToolCase):
         for name, table in REAL_FILES.items():
             rows = self.sources(name, table)[2]
             self.directory = self.folder / name
-            writer = subprocess.Popen([tool.TOOL, "import", self.directory, table, "-", "--format", "jsonl", "--skip-bad"],
-                                      stdin=subprocess.PIPE)
-            writer.stdin.write(gzip.open(CONVERTED / f"{name}.jsonl.gz").read())
-            # blank lines, to push the last rows out of the writer's buffer; its standard input stays open
-            writer.stdin.write(b"\n" * (8 << 20))
-            writer.stdin.flush()
-            deadline = time.monotonic() + 60
-            count = ["query", self.directory, table, "--order-by", "id:desc", "--limit", 1, "--columns", "id", "--format",
-                     "csv"]
-            while run(*count).stdout.split()[1:] != [str(rows[-1]["id"])]:
-                self.assertLess(time.monotonic(), deadline, "the writer's rows are not seen by a reader beside it")
-                time.sleep(0.05)
-            # a second writer is refused, with the first one's name
-            refused = run("snapshot", self.directory)
-            self.assertEqual(refused.returncode, 2)
-            self.assertIn(str(writer.pid), refused.stderr)
-            os.kill(writer.pid, signal.SIGKILL)
-            writer.wait()
-            writer.stdin.close()
+
+            def refuse_a_second_writer(writer):
+                refused = run("snapshot", self.directory)
+                self.assertEqual(refused.returncode, 2)
+                self.assertRegex(refused.stderr, rf"\Aknackdb: snapshot: {self.directory}: .*\b{writer.pid}\b.*\n\Z")
+
+            self.store_and_die(table, gzip.open(CONVERTED / f"{name}.jsonl.gz").read(), rows[-1]["id"],
+                               refuse_a_second_writer)
             self.same(self.dump(table), rows)
             self.works("snapshot", self.directory)
             self.same(self.dump(table, "--snapshot"), rows)

@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 
 csv.field_size_limit(1 << 30)
@@ -179,6 +180,23 @@ class ToolCase(unittest.TestCase):
         """Stores rows given as dicts."""
         return self.works("import", self.directory, table, "-", "--format", "jsonl",
                           given="".join(json.dumps(row) + "\n" for row in rows))
+
+    def store_and_die(self, table, lines, last_id, while_it_lives=lambda writer: None):
+        """A writer stores JSON lines and is killed with SIGKILL once a reader beside it has seen the last one."""
+        writer = subprocess.Popen([TOOL, "import", self.directory, table, "-", "--format", "jsonl", "--skip-bad"],
+                                  stdin=subprocess.PIPE)
+        # blank lines push the last rows out of the writer's window; its standard input stays open
+        writer.stdin.write(lines + b"\n" * (8 << 20))
+        writer.stdin.flush()
+        deadline = time.monotonic() + 60
+        while run("query", self.directory, table, "--order-by", "id:desc", "--limit", 1, "--columns", "id",
+                  "--format", "csv").stdout.split()[1:] != [str(last_id)]:
+            self.assertLess(time.monotonic(), deadline, "the writer's rows are not seen by a reader beside it")
+            time.sleep(0.02)
+        while_it_lives(writer)
+        writer.kill()
+        writer.wait()
+        writer.stdin.close()
 
     def dump(self, table, *options):
         return json_rows(table, self.works("dump", self.directory, table, "--format", "jsonl", *options))
