@@ -127,6 +127,28 @@ new_store_id(void)
     return id;
 }
 
+/* What can be refused without so much as making a lock file. Anything else is decided under the lock. */
+static knackdb_status
+look_first(const struct keeper *keeper, knackdb_error *error)
+{
+    const struct schema *schema = store_schema(keeper->store);
+    struct manifest      manifest;
+    knackdb_error        why = { 0 };
+    knackdb_status       status;
+
+    manifest_init(&manifest, keeper->allocator);
+    status = manifest_file_read_newest(&manifest, &keeper->dir, &why);
+    if (status == KNACKDB_OK && manifest.schema_version > schema->version)
+        status = error_set(&why, KNACKDB_UNSUPPORTED, "%s: schema version %u; this library knows up to %u",
+                           keeper->dir.path, (unsigned) manifest.schema_version, (unsigned) schema->version);
+    manifest_clear(&manifest);
+    if (status != KNACKDB_UNSUPPORTED && !(status == KNACKDB_NOT_FOUND && keeper->options.no_create))
+        return KNACKDB_OK;
+    if (error != NULL)
+        *error = why;
+    return status;
+}
+
 static knackdb_status
 recover(struct keeper *keeper, struct recovery *recovery, knackdb_error *error)
 {
@@ -348,6 +370,8 @@ keeper_open(struct allocator *allocator, const char *path, const struct keeper_o
     if (keeper == NULL)
         return error_no_memory(error, "the keeper of a directory");
     status = directory_open(keeper->options.disk, path, creates, keeper->options.file_mode, &keeper->dir, &made, error);
+    if (status == KNACKDB_OK && !options->read_only)
+        status = look_first(keeper, error);
     if (status == KNACKDB_OK && !options->read_only)
         status = directory_lock(&keeper->dir, keeper->options.file_mode, &keeper->lock, error);
     if (status == KNACKDB_OK)
