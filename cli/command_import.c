@@ -20,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define BATCH_ROWS_MAX  1000
@@ -207,9 +208,13 @@ format_of(const char *path)
     static const char magic[16] = "SQLite format 3";
     char              begin[sizeof magic];
     size_t            length = strlen(path);
-    int               fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    struct stat       found;
+    int               fd = -1;
     bool              is_sqlite = false;
 
+    /* Opening a pipe only to look into it would end it for whoever writes. */
+    if (stat(path, &found) == 0 && S_ISREG(found.st_mode))
+        fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd >= 0) {
         is_sqlite = pread(fd, begin, sizeof begin, 0) == (ssize_t) sizeof begin && memcmp(begin, magic, sizeof magic) == 0;
         (void) close(fd);

@@ -36,9 +36,9 @@ complain_of_system(const char *command, const char *name, int os_errno)
     return complain(exit_status_of(KNACKDB_IO, os_errno), command, name, "%s", strerror(os_errno));
 }
 
-/* Copies standard input into a file without a name. */
+/* Copies what cannot be read twice, standard input or a pipe, into a file without a name. */
 static int
-put_aside(const char *command, int *ret_fd)
+put_aside(const char *command, const char *name, int from, int *ret_fd)
 {
     const char *folder = getenv("TMPDIR");
     char        path[4096];
@@ -54,27 +54,27 @@ put_aside(const char *command, int *ret_fd)
     if (fd < 0)
         return complain_of_system(command, path, errno);
     (void) unlink(path);
-    while ((count = read(STDIN_FILENO, copy, sizeof copy)) != 0) {
+    while ((count = read(from, copy, sizeof copy)) != 0) {
         ssize_t done = 0;
 
         if (count < 0 && errno == EINTR)
             continue;
         if (count < 0) {
-            status = complain_of_system(command, "standard input", errno);
+            status = complain_of_system(command, name, errno);
             goto fail;
         }
         while (done < count) {
             ssize_t written = write(fd, copy + done, (size_t) (count - done));
 
             if (written < 0 && errno != EINTR) {
-                status = complain_of_system(command, "a temporary copy of standard input", errno);
+                status = complain_of_system(command, "a temporary copy of the input", errno);
                 goto fail;
             }
             done += written > 0 ? written : 0;
         }
     }
     if (lseek(fd, 0, SEEK_SET) != 0) {
-        status = complain_of_system(command, "a temporary copy of standard input", errno);
+        status = complain_of_system(command, "a temporary copy of the input", errno);
         goto fail;
     }
     *ret_fd = fd;
@@ -89,29 +89,27 @@ int
 input_open(const char *command, const char *path, bool must_rewind, struct input **ret_input)
 {
     bool          is_standard = strcmp(path, "-") == 0;
+    const char   *name = is_standard ? "standard input" : path;
     struct input *input = NULL;
     struct stat   found;
-    int           fd = -1;
+    int           fd, copy;
     int           status = EXIT_DONE;
 
-    if (is_standard && must_rewind) {
-        status = put_aside(command, &fd);
+    fd = is_standard ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || fstat(fd, &found) != 0) {
+        status = complain_of_system(command, name, errno);
+        goto out;
+    }
+    if (S_ISDIR(found.st_mode)) {
+        status = complain_of_system(command, name, EISDIR);
+        goto out;
+    }
+    if (must_rewind && (is_standard || !S_ISREG(found.st_mode))) {
+        status = put_aside(command, name, fd, &copy);
         if (status != EXIT_DONE)
             goto out;
-    } else {
-        fd = is_standard ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC);
-        if (fd < 0) {
-            status = complain_of_system(command, path, errno);
-            goto out;
-        }
-    }
-    if (fstat(fd, &found) == 0 && S_ISDIR(found.st_mode)) {
-        status = complain_of_system(command, path, EISDIR);
-        goto out;
-    }
-    if (!is_standard && must_rewind && !S_ISREG(found.st_mode)) {
-        status = complain(EXIT_CALL_AT_FAULT, command, path, "is no regular file; give it as standard input: FILE '-'");
-        goto out;
+        (void) close(fd);
+        fd = copy;
     }
     input = calloc(1, sizeof *input);
     if (input == NULL || (input->buffer = malloc(FIRST_BUFFER_BYTES)) == NULL ||
@@ -122,7 +120,7 @@ input_open(const char *command, const char *path, bool must_rewind, struct input
     fd = -1; /* belongs to input->file now */
     (void) gzbuffer(input->file, UNPACK_BYTES);
     input->command = command;
-    input->name = is_standard ? "standard input" : path;
+    input->name = name;
     input->capacity = FIRST_BUFFER_BYTES;
     *ret_input = input;
     input = NULL;

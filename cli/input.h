@@ -11,8 +11,9 @@ struct input;
 #define INPUT_WINDOW_BYTES_MAX ((size_t) 1 << 30)
 
 /**
- * Opens a file; `-` is standard input, which is put aside in a nameless file first
- * where it `must_rewind`. Both give an exit status, after a complaint where it is not 0.
+ * Opens a file; `-` is standard input. Where it `must_rewind`, standard input and
+ * pipes are first copied into a nameless file. Gives an exit status, after a complaint
+ * where it is not 0.
  */
 int input_open(const char *command, const char *path, bool must_rewind, struct input **ret_input);
 

@@ -131,6 +131,15 @@ class Import(ToolCase):
         self.works("import", self.directory, "execution_patterns", "-", "--format", "csv", given=packed)
         self.assertEqual([row["id"] for row in self.dump("execution_patterns")], [6])
 
+    def test_a_pipe_is_read_like_a_file(self):
+        os.mkfifo(self.folder / "pipe.csv")
+        text = "id,task_type\n" + "".join(f"{i},t\n" for i in range(1, 50001))
+        source = self.write("rows.csv", text)
+        writer = subprocess.Popen(["sh", "-c", f"exec cat {source} > {self.folder}/pipe.csv"])
+        self.works("import", self.directory, "execution_patterns", self.folder / "pipe.csv")
+        self.assertEqual(writer.wait(), 0)
+        self.assertEqual(len(self.dump("execution_patterns")), 50000)
+
     def test_directory_and_files_are_their_owners_alone(self):
         self.load("execution_patterns", ROWS)
         self.assertEqual(self.directory.stat().st_mode & 0o777, 0o700)

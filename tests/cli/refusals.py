@@ -132,12 +132,6 @@ class BadCalls(ToolCase):
         self.fails(2, "x.db: ", "import", d, t, self.folder / "x.db")
         (self.folder / "folder.csv").mkdir()
         self.fails(2, "folder.csv: Is a directory", "import", d, t, self.folder / "folder.csv")
-        os.mkfifo(self.folder / "pipe.csv")
-        writer = subprocess.Popen(["sh", "-c", f"exec cat {self.csv} > {self.folder}/pipe.csv"])
-        done = run("import", d, t, self.folder / "pipe.csv")
-        writer.wait()
-        self.assertEqual((done.returncode, done.stderr.count("\n")), (2, 1))
-        self.assertIn("is no regular file; give it as standard input", done.stderr)
         self.assertFalse(d.exists())
 
     def test_files_that_cannot_be_written(self):
