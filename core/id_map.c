@@ -24,7 +24,7 @@ id_map_reserve(struct id_map *map, struct allocator *allocator, int64_t id)
     if (!allocator_pages_are_zero(allocator))
         memset((void *) segment, 0, sizeof *segment);
     atomic_store_explicit(&group->segments[number % ID_MAP_GROUP], segment, memory_order_release); /* M1 */
-    map->segment_count++;
+    atomic_fetch_add_explicit(&map->segment_count, 1, memory_order_relaxed);
     return true;
 }
 
@@ -54,7 +54,8 @@ id_map_clear(struct id_map *map, struct allocator *allocator)
 uint64_t
 id_map_bytes(const struct id_map *map, int64_t next_id)
 {
-    uint64_t reserved = map->segment_count * sizeof(struct id_map_segment);
+    uint64_t reserved = atomic_load_explicit(&((struct id_map *) (uintptr_t) map)->segment_count, memory_order_relaxed)
+                        * sizeof(struct id_map_segment);
     uint64_t filled = (uint64_t) next_id * sizeof(uint32_t);
 
     return filled < reserved ? filled : reserved;

@@ -32,7 +32,7 @@ struct id_map_group {
 
 struct id_map {
     _Atomic(struct id_map_group *) groups[ID_MAP_GROUPS];
-    uint64_t                       segment_count; /* the writer's */
+    _Atomic uint64_t               segment_count; /* for figures (relaxed) */
 };
 
 /* Whether an id belongs here, with so many rows in the table. */

@@ -32,8 +32,7 @@ store_load_row(struct store *store, uint32_t table, const knackdb_value *values,
     if (status != KNACKDB_OK)
         return status;
     atomic_fetch_add_explicit(&data->living, 1, memory_order_relaxed);
-    if (values[0].as.integer >= data->next_id)
-        data->next_id = values[0].as.integer == INT64_MAX ? INT64_MAX : values[0].as.integer + 1;
+    table_use_id(data, values[0].as.integer);
     return KNACKDB_OK;
 }
 
@@ -48,14 +47,13 @@ store_load_sequence(struct store *store, uint64_t sequence)
 void
 store_load_next_id(struct store *store, uint32_t table, int64_t next_id)
 {
-    if (next_id > store->tables[table].next_id)
-        store->tables[table].next_id = next_id;
+    table_use_id(&store->tables[table], next_id - 1);
 }
 
 int64_t
 store_next_id(const struct store *store, uint32_t table)
 {
-    return store->tables[table].next_id;
+    return table_next_id(&store->tables[table]);
 }
 
 static knackdb_status

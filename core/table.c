@@ -30,7 +30,7 @@ table_data_init(struct table_data *table, const struct table *definition, struct
     memset(table, 0, sizeof *table);
     table->definition = definition;
     table->epochs = epochs;
-    table->next_id = 1;
+    atomic_init(&table->next_id, 1);
     for (uint32_t c = 0; c < definition->column_count; c++)
         table->offsets[c] = place_array(table, cell_bytes(&definition->columns[c]));
     table->births_offset = place_array(table, sizeof(uint64_t));
@@ -540,7 +540,7 @@ table_text_bytes(const struct table_data *table)
 uint64_t
 table_index_bytes(const struct table_data *table)
 {
-    uint64_t bytes = id_map_bytes(&table->ids, table->next_id);
+    uint64_t bytes = id_map_bytes(&table->ids, table_next_id(table));
 
     for (uint32_t k = 0; k < table->definition->key_count; k++)
         bytes += index_bytes(&table->keys[k]);

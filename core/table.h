@@ -92,7 +92,7 @@ struct table_data {
     struct id_map      ids;                   /* of key 0 */
     struct index       keys[SCHEMA_KEYS_MAX]; /* key 0: only ids that the map does not take */
 
-    int64_t          next_id;       /* the writer's; past the largest ever used */
+    _Atomic int64_t  next_id;       /* past the largest ever used; the writer's, others may look (relaxed) */
     _Atomic uint64_t living;        /* rows alive at the newest commit */
     _Atomic uint64_t last_change;   /* newest commit that touched the table */
 };
@@ -216,6 +216,20 @@ knackdb_status table_add_row(struct table_data *table, const knackdb_value *valu
 void table_end_row(struct table_data *table, row_number row, uint64_t sequence);
 void table_restore_row(struct table_data *table, row_number row); /* undoes the above */
 void table_forget_rows(struct table_data *table, row_number first); /* T3: all from `first` on */
+
+static inline int64_t
+table_next_id(const struct table_data *table)
+{
+    return atomic_load_explicit(&((struct table_data *) (uintptr_t) table)->next_id, memory_order_relaxed);
+}
+
+/* No id up to this one is given again. */
+static inline void
+table_use_id(struct table_data *table, int64_t id)
+{
+    if (id >= table_next_id(table))
+        atomic_store_explicit(&table->next_id, id == INT64_MAX ? INT64_MAX : id + 1, memory_order_relaxed);
+}
 
 uint64_t table_column_bytes(const struct table_data *table);
 uint64_t table_text_bytes(const struct table_data *table);

@@ -22,7 +22,7 @@ transaction_begin(struct transaction *transaction, struct store *store, bool is_
     transaction->touched = 0;
     for (uint32_t t = 0; t < store->schema->table_count; t++) {
         transaction->first_rows[t] = atomic_load_explicit(&store->tables[t].row_end, memory_order_relaxed);
-        transaction->next_ids[t] = store->tables[t].next_id;
+        transaction->next_ids[t] = table_next_id(&store->tables[t]);
         transaction->living[t] = 0;
     }
     store->ended_count = 0;
@@ -38,7 +38,7 @@ take_back(struct transaction *transaction)
         table_restore_row(&store->tables[store->ended[i].table], store->ended[i].row);
     for (uint32_t t = 0; t < store->schema->table_count; t++) {
         table_forget_rows(&store->tables[t], transaction->first_rows[t]);
-        store->tables[t].next_id = transaction->next_ids[t];
+        atomic_store_explicit(&store->tables[t].next_id, transaction->next_ids[t], memory_order_relaxed);
     }
 }
 
@@ -159,8 +159,8 @@ transaction_put(struct transaction *transaction, uint32_t table, const knackdb_v
     if (status == KNACKDB_OK && transaction->is_logged)
         status = commit_writer_put(&store->commit, KNACKDB_LOG_PUT, table, id, NULL, values,
                                    data->definition->column_count, error);
-    if (status == KNACKDB_OK && id >= data->next_id)
-        data->next_id = id == INT64_MAX ? INT64_MAX : id + 1;
+    if (status == KNACKDB_OK)
+        table_use_id(data, id);
     return status;
 }
 

@@ -166,7 +166,7 @@ put_row(struct transaction *transaction, uint32_t table, knackdb_value *row, uin
     }
 
     if (id == 0) {
-        id = data->next_id;
+        id = table_next_id(data);
         if (id == INT64_MAX)
             return error_set_column(error, KNACKDB_FULL, 0, "%s.id: no id is left to give", definition->name);
     }
