@@ -23,6 +23,7 @@ CRITERION_PASSED = re.compile(r"^\[PASS\] ", re.MULTILINE)
 CRITERION_FAILED = re.compile(r"^\[FAIL\] (.*?)(?:: \(.*)?$", re.MULTILINE)
 CRITERION_SKIPPED = re.compile(r"^\[SKIP\] (.*)$", re.MULTILINE)
 OWN_COUNT = re.compile(r"^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$")
+UNITTEST_FAILED = re.compile(r"^(?:FAIL|ERROR): (.*)$", re.MULTILINE)
 FINDING = re.compile(
     r"ERROR: (?:Address|Leak)Sanitizer|WARNING: ThreadSanitizer|: runtime error: |ERROR SUMMARY: [1-9]")
 
@@ -71,7 +72,8 @@ def count_program(entry):
     elif own:
         count.passed, count.failed, count.skipped = (int(number or 0) for number in own.groups())
         if count.failed:
-            count.failures.append(f"{count.name}: {count.failed} of its checks")
+            named = UNITTEST_FAILED.findall(entry.get("stdout") or "") or [f"{count.failed} of its checks"]
+            count.failures += [f"{count.name}: {failure}" for failure in named]
         if count.skipped:
             count.skips.append(f"{count.name}: {count.skipped} of its checks")
     elif result == "SKIP":
