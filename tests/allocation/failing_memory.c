@@ -15,7 +15,6 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 /* ---- memory that fails ---- */
 
@@ -499,9 +498,7 @@ fail_each(bool in_directory, bool for_ever)
     char                  directory[SCRATCH_PATH_MAX];
     uint64_t              clean, runs = 0;
 
-    /* Hundreds of lives, each with its syncs; what the disk does is not what is tried here. */
-    if (in_directory && access("/dev/shm", W_OK) == 0)
-        (void) setenv("TMPDIR", "/dev/shm", 1);
+    scratch_prefer_memory();
     memset(&memory, 0, sizeof memory);
     if (in_directory)
         scratch_make(directory);

@@ -38,6 +38,13 @@ scratch_make(char path[SCRATCH_PATH_MAX])
         give_up("make", path);
 }
 
+void
+scratch_prefer_memory(void)
+{
+    if (access("/dev/shm", W_OK) == 0)
+        (void) setenv("TMPDIR", "/dev/shm", 1);
+}
+
 static int
 remove_one(const char *path, const struct stat *info, int kind, struct FTW *place)
 {

@@ -10,6 +10,10 @@
  * system refuses. */
 void scratch_make(char path[SCRATCH_PATH_MAX]);
 
+/* Makes later directories where no disk is waited for, if the system has such a place: for tests of hundreds of
+ * directories, to which the disk is nothing. */
+void scratch_prefer_memory(void);
+
 /* Removes the directory and all in it. A path that is not there is no error. */
 void scratch_remove(const char *path);
 
