@@ -271,7 +271,7 @@ default_tool(void)
         fail("/proc/self/exe: %s", strerror(errno));
     path[length] = '\0';
     slash = strrchr(path, '/');
-    strcpy(slash, "/../cli/knackdb");
+    snprintf(slash, sizeof path - (size_t) (slash - path), "/../cli/knackdb");
     return path;
 }
 

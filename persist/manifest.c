@@ -262,8 +262,8 @@ manifest_read(struct manifest *manifest, const void *data, size_t bytes, size_t 
 {
     const unsigned char *all = data;
     struct byte_reader   from;
-    uint32_t             migration_count;
-    uint32_t             part_count;
+    uint32_t             migration_count = 0;
+    uint32_t             part_count = 0;
     knackdb_status       status;
 
     *ret_offset = 0;

@@ -395,7 +395,7 @@ main(int argc, char **argv)
 {
     struct agent   agent = { NULL, { NULL, 0 }, 0, 0 };
     struct tally  *rounds = NULL;
-    size_t         round_count = argc > 2 ? (size_t) atoi(argv[2]) : ROUNDS_DEFAULT;
+    size_t         round_count = argc > 2 ? (size_t) strtoul(argv[2], NULL, 10) : ROUNDS_DEFAULT;
     knackdb_error  error = { 0, -1, "" };
     knackdb_status status = KNACKDB_OK;
     uint64_t       rows_before = 0, rows_after = 0;

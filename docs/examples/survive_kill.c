@@ -255,7 +255,7 @@ int
 main(int argc, char **argv)
 {
     struct acknowledgements all = { NULL, 0, 0 };
-    int                     times = argc > 2 ? atoi(argv[2]) : 3;
+    int                     times = argc > 2 ? (int) strtol(argv[2], NULL, 10) : 3;
     uint64_t                found = 0;
     bool                    is_kept = true;
 
