@@ -43,7 +43,9 @@ fill_keeper(knackdb_stats *stats, struct keeper *keeper)
     keeper_get_figures(keeper, &figures);
     stats->state = figures.state;
     (void) snprintf(stats->reason, sizeof stats->reason, "%s", figures.reason);
-    stats->durable_sequence = figures.durable_sequence;
+    /* Asked for later than the newest commit, and a commit is in the log before it shows: it may be ahead. */
+    stats->durable_sequence =
+        figures.durable_sequence < stats->sequence ? figures.durable_sequence : stats->sequence;
     stats->log_bytes = figures.log_bytes;
     stats->log_unsynced_bytes = figures.log_unsynced_bytes;
     stats->snapshot_count = figures.snapshot_count;
