@@ -46,14 +46,16 @@ static const knackdb_text short_texts[] = {
 
 static const size_t long_text_bytes[] = { 255, 256, 4096, 65535, 65536, 100000 };
 
-/* What a text holds that begins as a list and ends as none is left open by the contract: such texts hold no tool here. */
 static const knackdb_text tool_lists[] = {
     BYTES("[]"), BYTES("[\"cat\"]"), BYTES("[\"cat\",\"sed\"]"), BYTES("[\"sed\", \"cat\", \"awk\"]"),
     BYTES(" [ \"cat\" ,\t\"awk\" ]\n"), BYTES("[\"ca\\u0074\"]"), BYTES("[\"catalog\"]"), BYTES("[\"\"]"),
     BYTES("[\"\\ud83d\\ude00\"]"), BYTES("[\"\xf0\x9f\x98\x80\"]"), BYTES("[\"a\\\"b\", \"\\\\\", \"\\/\"]"),
     BYTES("[1, \"cat\", null, true, -1.5e3, [\"sed\"], {\"awk\": \"sed\"}]"), BYTES("[[\"cat\"]]"),
     BYTES("cat"), BYTES("\"cat\""), BYTES("{\"cat\": 1}"), BYTES(""), BYTES("null"),
-    BYTES("[cat]"), BYTES("[\"cats"), BYTES("[\"\\x"), BYTES("["), BYTES("[["), BYTES("[\"\\ud83d"),
+    BYTES("[\"cat\""), BYTES("[\"cat\",]"), BYTES("[\"cat\"] x"), BYTES("[\"cat\" \"sed\"]"), BYTES("[cat]"),
+    BYTES("[\"cat\", \"sed\\x\"]"), BYTES("[\"se\nd\", \"cat\"]"), BYTES("[\"cats"), BYTES("[\"cat\", 01]"),
+    BYTES("["), BYTES("[["), BYTES("[\"cat\", [}]"), BYTES("[\"cat\", {\"a\"}]"), BYTES("[\"cat\", tru]"),
+    BYTES("[\"cat\", {\"a\": 1.}]"), BYTES("[\"cat\", +1]"), BYTES("[\"cat\", \"\\u12g4\"]"), BYTES("[\"cat\"]]"),
 };
 
 static const knackdb_text tool_names[] = {
