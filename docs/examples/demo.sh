@@ -8,7 +8,11 @@
 # is removed at the end, or in FOLDER, which stays. The exit status is 0 only if every check held.
 set -eu
 
-build=$(CDPATH='' cd -- "${1:?usage: demo.sh BUILD_DIRECTORY [FOLDER]}" && pwd -P)
+if [ $# -lt 1 ] || [ $# -gt 2 ] || [ ! -x "$1/cli/knackdb" ]; then
+    echo 'usage: demo.sh BUILD_DIRECTORY [FOLDER], with everything built' >&2
+    exit 2
+fi
+build=$(CDPATH='' cd -- "$1" && pwd -P)
 knackdb=$build/cli/knackdb
 examples=$build/docs
 
