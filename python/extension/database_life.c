@@ -1,0 +1,234 @@
+/* database_life.c - opening, closing, and what waits for the disk. These calls block, without the GIL: the package
+ * runs them in a thread of the event loop's executor. */
+#include "database.h"
+
+#include "failure.h"
+#include "ready.h"
+
+#include <sys/random.h>
+#include <time.h>
+#include <unistd.h>
+
+static void
+seed_ids(database *self)
+{
+    if (getentropy(&self->id_state, sizeof self->id_state) != 0)
+        self->id_state = (uint64_t) (knackdb_now() * 1e6) ^ (uint64_t) getpid() << 40 ^ (uint64_t) (uintptr_t) self;
+}
+
+/* How many rows there are, and which preference was used last: what later calls go by. */
+static knackdb_status
+look_around(knackdb *store, database *self, knackdb_error *error)
+{
+    knackdb_stats       stats = { .struct_size = sizeof stats };
+    knackdb_query       newest = { .table = KNACKDB_USER_PREFERENCES, .limit = 1, .order_count = 1 };
+    knackdb_preference *preference = NULL;
+    size_t              count = 0;
+    knackdb_status      status = knackdb_get_stats(store, &stats, error);
+
+    newest.order[0] = (knackdb_order) { KNACKDB_PREFERENCE_LAST_USED, true };
+    if (status == KNACKDB_OK)
+        status = knackdb_preferences_find(store, &newest, &preference, &count, error);
+    if (status != KNACKDB_OK)
+        return status;
+    self->rows = stats.tables[KNACKDB_EXECUTION_PATTERNS].row_count +
+                 stats.tables[KNACKDB_PERFORMANCE_METRICS].row_count;
+    self->last_used = count > 0 && (preference->nulls & KNACKDB_BIT(KNACKDB_PREFERENCE_LAST_USED)) == 0
+                          ? preference->last_used : 0;
+    knackdb_free(preference);
+    return KNACKDB_OK;
+}
+
+static void
+pause_briefly(void)
+{
+    struct timespec pause = { 0, 100 * 1000 };
+
+    Py_BEGIN_ALLOW_THREADS
+    (void) nanosleep(&pause, NULL);
+    Py_END_ALLOW_THREADS
+}
+
+PyDoc_STRVAR(open_doc, "_open(path, options): opens the store; blocks. True, or knackdb.Error.");
+
+static PyObject *
+database_open(PyObject *object, PyObject *args, PyObject *keywords)
+{
+    static char path_name[] = "path", durability_name[] = "durability", flags_name[] = "flags";
+    static char flush_name[] = "flush_interval_ms", log_bytes_name[] = "snapshot_log_bytes";
+    static char interval_name[] = "snapshot_interval_s", kept_name[] = "snapshots_kept";
+    static char memory_name[] = "memory_bytes_max", cache_name[] = "cache_bytes_max", slow_name[] = "slow_operation_us";
+    static char mode_name[] = "file_mode", sequence_name[] = "as_of_sequence", time_name[] = "as_of_time";
+    static char *names[] = { path_name, durability_name, flags_name, flush_name, log_bytes_name, interval_name,
+                             kept_name, memory_name, cache_name, slow_name, mode_name, sequence_name, time_name, NULL };
+    database        *self = (database *) object;
+    knackdb_options  options = knackdb_options_default();
+    knackdb_error    error;
+    knackdb_status   status;
+    PyObject        *path = NULL;
+    const char      *bytes;
+    int              durability = 0;
+    unsigned long long log_bytes = 0, memory_bytes = 0, cache_bytes = 0;
+    long long        sequence = 0;
+    knackdb         *store = NULL;
+
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "O&|iIIKIIKKIILd:_open", names, PyUnicode_FSConverter, &path,
+                                     &durability, &options.flags, &options.flush_interval_ms, &log_bytes,
+                                     &options.snapshot_interval_s, &options.snapshots_kept, &memory_bytes, &cache_bytes,
+                                     &options.slow_operation_us, &options.file_mode, &sequence, &options.as_of_time))
+        return NULL;
+    if (self->store != NULL || self->is_closing) {
+        Py_DECREF(path);
+        Py_RETURN_TRUE; /* open already, as asked */
+    }
+    options.durability = (knackdb_durability) durability;
+    options.snapshot_log_bytes = log_bytes;
+    options.memory_bytes_max = memory_bytes;
+    options.cache_bytes_max = cache_bytes;
+    options.as_of_sequence = sequence;
+    options.log_message = messages_receive;
+    options.log_context = &self->messages;
+    bytes = PyBytes_AS_STRING(path);
+    self->is_closing = true; /* neither open nor closed: nobody else may begin */
+    Py_BEGIN_ALLOW_THREADS
+    status = knackdb_open(bytes, &options, &store, &error);
+    if (status == KNACKDB_OK) {
+        status = look_around(store, self, &error);
+        if (status != KNACKDB_OK)
+            (void) knackdb_close(store, NULL);
+    }
+    Py_END_ALLOW_THREADS
+    self->is_closing = false;
+    if (status == KNACKDB_OK) {
+        self->waits_for_disk = durability == KNACKDB_SYNC && strcmp(bytes, ":memory:") != 0;
+        self->opened_by = getpid();
+        self->patterns_stored = 0;
+        seed_ids(self);
+        self->store = store;
+    }
+    Py_DECREF(path);
+    messages_pass_on(&self->messages);
+    if (status != KNACKDB_OK)
+        return failure_raise(status, error.message);
+    Py_RETURN_TRUE;
+}
+
+PyDoc_STRVAR(close_doc, "_close(): waits for the calls under way, syncs and closes; blocks. True, or knackdb.Error.");
+
+static PyObject *
+database_close(PyObject *object, PyObject *ignored)
+{
+    database      *self = (database *) object;
+    knackdb       *store;
+    knackdb_status status;
+    knackdb_error  error;
+
+    (void) ignored;
+    while (self->is_closing && self->opened_by == getpid()) /* another thread opens or closes it */
+        pause_briefly();
+    if (self->store == NULL)
+        Py_RETURN_TRUE;
+    self->is_closing = true;
+    while (self->users > 0 && self->opened_by == getpid())
+        pause_briefly();
+    store = self->store;
+    self->store = NULL;
+    answer_cache_clear(&self->answers);
+    Py_BEGIN_ALLOW_THREADS
+    status = knackdb_close(store, &error);
+    Py_END_ALLOW_THREADS
+    self->is_closing = false;
+    messages_pass_on(&self->messages);
+    if (status != KNACKDB_OK && status != KNACKDB_FORKED)
+        return failure_raise(status, error.message);
+    Py_RETURN_TRUE;
+}
+
+static PyObject *
+without_gil(database *self, knackdb_status (*call)(knackdb *, knackdb_error *))
+{
+    knackdb       *store = database_store(self);
+    knackdb_status status;
+    knackdb_error  error;
+
+    if (store == NULL)
+        return NULL;
+    DATABASE_RELEASE_GIL(self)
+    status = call(store, &error);
+    DATABASE_TAKE_GIL(self)
+    if (status != KNACKDB_OK)
+        return failure_raise(status, error.message);
+    Py_RETURN_TRUE;
+}
+
+PyDoc_STRVAR(sync_doc, "_sync(): blocks until all that was stored is on stable storage. True, or knackdb.Error.");
+
+static PyObject *
+database_sync(PyObject *self, PyObject *ignored)
+{
+    (void) ignored;
+    return without_gil((database *) self, knackdb_sync);
+}
+
+PyDoc_STRVAR(snapshot_doc, "_snapshot(): blocks until a snapshot is on stable storage. True, or knackdb.Error.");
+
+static PyObject *
+database_snapshot(PyObject *self, PyObject *ignored)
+{
+    (void) ignored;
+    return without_gil((database *) self, knackdb_snapshot);
+}
+
+PyDoc_STRVAR(clean_up_doc, "_clean_up(seconds): deletes old patterns and metrics; blocks. How many, or knackdb.Error.");
+
+static PyObject *
+database_clean_up(PyObject *object, PyObject *seconds)
+{
+    database      *self = (database *) object;
+    knackdb       *store = database_store(self);
+    double         age = PyFloat_AsDouble(seconds);
+    uint64_t       deleted = 0;
+    knackdb_status status;
+    knackdb_error  error;
+
+    if (store == NULL || (age == -1.0 && PyErr_Occurred()))
+        return NULL;
+    DATABASE_RELEASE_GIL(self)
+    status = knackdb_clean_up(store, age, &deleted, &error);
+    DATABASE_TAKE_GIL(self)
+    if (status != KNACKDB_OK)
+        return failure_raise(status, error.message);
+    return PyLong_FromUnsignedLongLong(deleted);
+}
+
+PyDoc_STRVAR(failed_doc, "_failed(exception): notes and logs why a call failed; raises it where strict.");
+
+/* For the calls that are written in Python: so that all fail alike. */
+static PyObject *
+database_failed_in_python(PyObject *object, PyObject *exception)
+{
+    database *self = (database *) object;
+
+    if (!PyExceptionInstance_Check(exception)) {
+        PyErr_SetString(PyExc_TypeError, "_failed() takes an exception");
+        return NULL;
+    }
+    PyErr_SetObject((PyObject *) Py_TYPE(exception), exception);
+    if (!PyErr_ExceptionMatches(PyExc_Exception))
+        return NULL;
+    database_note_failure(self);
+    if (self->is_strict)
+        return NULL;
+    PyErr_Clear();
+    Py_RETURN_FALSE;
+}
+
+PyMethodDef database_life_methods[] = {
+    { "_open", (PyCFunction) (void (*)(void)) database_open, METH_VARARGS | METH_KEYWORDS, open_doc },
+    { "_close", database_close, METH_NOARGS, close_doc },
+    { "_sync", database_sync, METH_NOARGS, sync_doc },
+    { "_snapshot", database_snapshot, METH_NOARGS, snapshot_doc },
+    { "_clean_up", database_clean_up, METH_O, clean_up_doc },
+    { "_failed", database_failed_in_python, METH_O, failed_doc },
+    { NULL, NULL, 0, NULL },
+};

@@ -1,0 +1,306 @@
+/* json_text.c - see json_text.h.
+ *
+ * What agents put into tools_used and context_factors is nearly always lists and dicts with string keys, of strings
+ * and numbers. Those are written here, in a tenth of the time json.dumps takes. Anything else (a subclass, a key
+ * that is no string, an int beyond 64 bits, deep nesting) is left to json.dumps from the start, so that it comes out,
+ * or is refused, exactly as Python would. No Python code runs while a list or dict is walked: only exact types are. */
+#include "json_text.h"
+
+#include "names.h"
+
+#define DEPTH_MAX 64
+
+enum written { WRITTEN, NOT_OURS, FAILED };
+
+static const char hex_digits[] = "0123456789abcdef";
+
+static enum written
+put(struct arena *arena, const char *bytes, size_t count)
+{
+    return arena_put(arena, bytes, count) < 0 ? FAILED : WRITTEN;
+}
+
+static enum written
+put_long(struct arena *arena, PyObject *value)
+{
+    int       overflow;
+    long long number = PyLong_AsLongLongAndOverflow(value, &overflow);
+    char      digits[24];
+    char     *at = digits + sizeof digits;
+    unsigned long long rest = number < 0 ? 0ULL - (unsigned long long) number : (unsigned long long) number;
+
+    if (overflow != 0)
+        return NOT_OURS;
+    do {
+        *--at = (char) ('0' + rest % 10);
+        rest /= 10;
+    } while (rest != 0);
+    if (number < 0)
+        *--at = '-';
+    return put(arena, at, (size_t) (digits + sizeof digits - at));
+}
+
+static enum written
+put_float(struct arena *arena, double number)
+{
+    enum written outcome;
+    char        *digits;
+
+    if (number != number || number - number != 0.0)
+        return NOT_OURS; /* NaN, Infinity: as Python writes them */
+    digits = PyOS_double_to_string(number, 'r', 0, Py_DTSF_ADD_DOT_0, NULL);
+    if (digits == NULL)
+        return FAILED;
+    outcome = put(arena, digits, strlen(digits));
+    PyMem_Free(digits);
+    return outcome;
+}
+
+static char *
+put_escape(char *to, Py_UCS4 character)
+{
+    static const char plain[] = "\"\"\\\\\bb\ff\nn\rr\tt";
+
+    *to++ = '\\';
+    for (size_t i = 0; i + 1 < sizeof plain; i += 2)
+        if (character == (Py_UCS4) (unsigned char) plain[i]) {
+            *to++ = plain[i + 1];
+            return to;
+        }
+    *to++ = 'u';
+    for (int shift = 12; shift >= 0; shift -= 4)
+        *to++ = hex_digits[(character >> shift) & 15];
+    return to;
+}
+
+static char *
+put_utf8(char *to, Py_UCS4 character)
+{
+    if (character < 0x80)
+        *to++ = (char) character;
+    else if (character < 0x800) {
+        *to++ = (char) (0xC0 | (character >> 6));
+        *to++ = (char) (0x80 | (character & 63));
+    } else if (character < 0x10000) {
+        *to++ = (char) (0xE0 | (character >> 12));
+        *to++ = (char) (0x80 | ((character >> 6) & 63));
+        *to++ = (char) (0x80 | (character & 63));
+    } else {
+        *to++ = (char) (0xF0 | (character >> 18));
+        *to++ = (char) (0x80 | ((character >> 12) & 63));
+        *to++ = (char) (0x80 | ((character >> 6) & 63));
+        *to++ = (char) (0x80 | (character & 63));
+    }
+    return to;
+}
+
+/* A lone surrogate has no UTF-8 but a JSON escape, so it is not lost. DEL needs none, but is no sight in a dump. */
+static int
+is_escaped(Py_UCS4 character)
+{
+    return character < 0x20 || character == '"' || character == '\\' || (character >= 0xD800 && character < 0xE000);
+}
+
+static enum written
+put_string(struct arena *arena, PyObject *string)
+{
+    Py_ssize_t  length;
+    int         kind;
+    const void *data;
+    char       *to;
+
+    if (PyUnicode_READY(string) < 0)
+        return FAILED;
+    length = PyUnicode_GET_LENGTH(string);
+    kind = PyUnicode_KIND(string);
+    data = PyUnicode_DATA(string);
+    if (arena_reserve(arena, (size_t) length * 6 + 2) < 0) /* six bytes an escape, the longest form */
+        return FAILED;
+    to = arena->at;
+    *to++ = '"';
+    if (PyUnicode_IS_ASCII(string)) {
+        const unsigned char *bytes = data;
+
+        for (Py_ssize_t i = 0; i < length; i++) {
+            if (is_escaped(bytes[i]))
+                to = put_escape(to, bytes[i]);
+            else
+                *to++ = (char) bytes[i];
+        }
+    } else {
+        for (Py_ssize_t i = 0; i < length; i++) {
+            Py_UCS4 character = PyUnicode_READ(kind, data, i);
+
+            to = is_escaped(character) ? put_escape(to, character) : put_utf8(to, character);
+        }
+    }
+    *to++ = '"';
+    arena->at = to;
+    return WRITTEN;
+}
+
+static enum written put_value(struct arena *arena, PyObject *value, int depth);
+
+static enum written
+put_items(struct arena *arena, PyObject *list, int depth)
+{
+    int          is_list = PyList_CheckExact(list);
+    enum written outcome = put(arena, "[", 1);
+
+    for (Py_ssize_t i = 0; outcome == WRITTEN && i < (is_list ? PyList_GET_SIZE(list) : PyTuple_GET_SIZE(list)); i++) {
+        if (i > 0)
+            outcome = put(arena, ",", 1);
+        if (outcome == WRITTEN)
+            outcome = put_value(arena, is_list ? PyList_GET_ITEM(list, i) : PyTuple_GET_ITEM(list, i), depth);
+    }
+    return outcome == WRITTEN ? put(arena, "]", 1) : outcome;
+}
+
+static enum written
+put_dict(struct arena *arena, PyObject *dict, int depth)
+{
+    Py_ssize_t   place = 0;
+    PyObject    *key, *value;
+    bool         first = true;
+    enum written outcome = put(arena, "{", 1);
+
+    while (outcome == WRITTEN && PyDict_Next(dict, &place, &key, &value)) {
+        if (!PyUnicode_CheckExact(key))
+            return NOT_OURS;
+        if (!first)
+            outcome = put(arena, ",", 1);
+        first = false;
+        if (outcome == WRITTEN)
+            outcome = put_string(arena, key);
+        if (outcome == WRITTEN)
+            outcome = put(arena, ":", 1);
+        if (outcome == WRITTEN)
+            outcome = put_value(arena, value, depth);
+    }
+    return outcome == WRITTEN ? put(arena, "}", 1) : outcome;
+}
+
+static enum written
+put_value(struct arena *arena, PyObject *value, int depth)
+{
+    if (PyUnicode_CheckExact(value))
+        return put_string(arena, value);
+    if (PyLong_CheckExact(value))
+        return put_long(arena, value);
+    if (PyFloat_CheckExact(value))
+        return put_float(arena, PyFloat_AS_DOUBLE(value));
+    if (value == Py_None)
+        return put(arena, "null", 4);
+    if (value == Py_True)
+        return put(arena, "true", 4);
+    if (value == Py_False)
+        return put(arena, "false", 5);
+    if (depth >= DEPTH_MAX)
+        return NOT_OURS;
+    if (PyDict_CheckExact(value))
+        return put_dict(arena, value, depth + 1);
+    if (PyList_CheckExact(value) || PyTuple_CheckExact(value))
+        return put_items(arena, value, depth + 1);
+    return NOT_OURS;
+}
+
+int
+json_write(struct arena *arena, PyObject *value, knackdb_text *ret_text)
+{
+    PyObject *string;
+    int       status;
+
+    arena_begin(arena);
+    switch (put_value(arena, value, 0)) {
+    case WRITTEN:
+        *ret_text = arena_end(arena);
+        return 0;
+    case FAILED:
+        return -1;
+    case NOT_OURS:
+        break;
+    }
+    arena->at = arena->open;
+    string = PyObject_CallFunctionObjArgs(python_side.json_dumps, value, NULL);
+    if (string == NULL)
+        return -1;
+    if (!PyUnicode_Check(string)) {
+        Py_DECREF(string);
+        PyErr_SetString(PyExc_TypeError, "json gave no text");
+        return -1;
+    }
+    status = arena_text(arena, string, ret_text);
+    Py_DECREF(string);
+    return status;
+}
+
+/* A list of plain strings, as tools_used nearly always is; NULL without an exception where it is something else. */
+static PyObject *
+read_plain_list(const char *at, const char *end)
+{
+    PyObject *list;
+
+    if (end - at < 2 || *at != '[' || end[-1] != ']')
+        return NULL;
+    at++;
+    end--;
+    list = PyList_New(0);
+    if (list == NULL || at == end)
+        return list;
+    for (;;) {
+        const char *start;
+        PyObject   *item;
+        int         status;
+
+        while (at < end && *at == ' ')
+            at++;
+        if (at == end || *at != '"')
+            goto something_else;
+        start = ++at;
+        while (at < end && *at != '"' && *at != '\\' && (unsigned char) *at >= 0x20)
+            at++;
+        if (at == end || *at != '"')
+            goto something_else;
+        item = PyUnicode_DecodeUTF8(start, at - start, NULL);
+        if (item == NULL)
+            goto failed;
+        status = PyList_Append(list, item);
+        Py_DECREF(item);
+        if (status < 0)
+            goto failed;
+        at++;
+        if (at == end)
+            return list;
+        if (*at++ != ',')
+            goto something_else;
+    }
+
+something_else:
+    Py_DECREF(list);
+    return NULL;
+failed:
+    Py_DECREF(list);
+    return NULL;
+}
+
+PyObject *
+json_read(knackdb_text text)
+{
+    PyObject *string, *value;
+
+    value = read_plain_list(text.data, text.data + text.length);
+    if (value != NULL || PyErr_Occurred())
+        return value;
+    if (text.length == 2 && memcmp(text.data, "{}", 2) == 0)
+        return PyDict_New();
+    string = PyUnicode_DecodeUTF8(text.data, (Py_ssize_t) text.length, NULL);
+    if (string == NULL)
+        return NULL;
+    value = PyObject_CallFunctionObjArgs(python_side.json_loads, string, NULL);
+    if (value == NULL && (PyErr_ExceptionMatches(PyExc_ValueError) || PyErr_ExceptionMatches(PyExc_RecursionError))) {
+        PyErr_Clear(); /* not JSON: a transcript, say, that came in by CSV. Nothing of it is lost. */
+        return string;
+    }
+    Py_DECREF(string);
+    return value;
+}

@@ -1,0 +1,13 @@
+/* json_text.h - lists and dicts to JSON text and back. */
+#ifndef PYTHON_JSON_TEXT_H
+#define PYTHON_JSON_TEXT_H
+
+#include "arena.h"
+
+/* Writes a value as JSON into the arena. -1 with an exception where it is not JSON's. */
+int json_write(struct arena *arena, PyObject *value, knackdb_text *ret_text);
+
+/* Reads JSON; text that is none comes back as a str. New reference. */
+PyObject *json_read(knackdb_text text);
+
+#endif

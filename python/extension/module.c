@@ -1,0 +1,68 @@
+/* module.c - the extension module `_knackdb`, which the package `knackdb` is built on.
+ *
+ * One interpreter a process: what names.c keeps is kept once. A second interpreter's import is refused rather than
+ * handed objects of the first. */
+#include "database.h"
+#include "job.h"
+#include "names.h"
+#include "ready.h"
+#include "record.h"
+
+#include <knackdb.h>
+
+static PyMethodDef module_functions[] = {
+    { "setup", (PyCFunction) (void (*)(void)) names_setup, METH_VARARGS | METH_KEYWORDS,
+      "Tells the extension of the package's classes; for the package alone." },
+    { NULL, NULL, 0, NULL },
+};
+
+static int
+module_exec(PyObject *module)
+{
+    static PyInterpreterState *first;
+
+    if (first != NULL && first != PyInterpreterState_Get()) {
+        PyErr_SetString(PyExc_ImportError, "knackdb can be imported by one interpreter of a process only");
+        return -1;
+    }
+    if (first != NULL) {
+        PyErr_SetString(PyExc_ImportError, "knackdb's extension cannot be loaded a second time");
+        return -1;
+    }
+    if (ready_init(module) < 0 || record_init(module) < 0 || job_init(module) < 0 || database_init(module) < 0)
+        return -1;
+    first = PyInterpreterState_Get();
+    if (PyModule_AddIntConstant(module, "ASYNC", KNACKDB_ASYNC) < 0 ||
+        PyModule_AddIntConstant(module, "SYNC", KNACKDB_SYNC) < 0 ||
+        PyModule_AddIntConstant(module, "MEMORY_ONLY", KNACKDB_MEMORY_ONLY) < 0 ||
+        PyModule_AddIntConstant(module, "READ_ONLY", KNACKDB_OPEN_READ_ONLY) < 0 ||
+        PyModule_AddIntConstant(module, "NO_CREATE", KNACKDB_OPEN_NO_CREATE) < 0 ||
+        PyModule_AddIntConstant(module, "SNAPSHOT", KNACKDB_OPEN_SNAPSHOT) < 0)
+        return -1;
+    return PyModule_AddStringConstant(module, "version", knackdb_version());
+}
+
+static PyModuleDef_Slot module_slots[] = {
+    { Py_mod_exec, module_exec },
+#ifdef Py_MOD_MULTIPLE_INTERPRETERS_NOT_SUPPORTED
+    { Py_mod_multiple_interpreters, Py_MOD_MULTIPLE_INTERPRETERS_NOT_SUPPORTED },
+#endif
+    { 0, NULL },
+};
+
+static struct PyModuleDef module_definition = {
+    .m_base = PyModuleDef_HEAD_INIT,
+    .m_name = "_knackdb",
+    .m_doc = "The extension that the package knackdb is built on; import that.",
+    .m_size = 0,
+    .m_methods = module_functions,
+    .m_slots = module_slots,
+};
+
+PyMODINIT_FUNC PyInit__knackdb(void);
+
+PyMODINIT_FUNC
+PyInit__knackdb(void)
+{
+    return PyModuleDef_Init(&module_definition);
+}

@@ -1,0 +1,416 @@
+/* record.c - what the dataclasses are made of: see record.h.
+ *
+ * ExecutionPattern is a dataclass for everyone who looks: dataclasses.fields(), replace(), asdict(), equality, repr,
+ * pickle. Its base class is written here, and holds each field in one of three places:
+ *
+ *     answer   the row as the store gave it; turned into an object when asked for
+ *     cell     an object that was set, or a list or dict that was read: the owner may change it in place
+ *     dict     everything, once somebody has asked for obj.__dict__: from then on that dict is the object
+ *
+ *     read:  in_dict ? dict : cell, else answer          write:  in_dict ? dict : cell
+ *
+ * Numbers and strings read from an answer are made anew each time; only what can change in place is kept, so what
+ * the owner does to it stays. Nothing ever writes to the answer, so what one owner does no other sees.
+ *
+ * Collector: a row fresh from an answer refers to no Python object but its class, so it is not tracked. It is tracked
+ * from the moment it holds something that could lead back to it: ten thousand rows retrieved cost the collector
+ * nothing. Ownership: an object shares its answer, and owns its cells and dict. */
+#include "record.h"
+
+#include "answer.h"
+
+#include <structmember.h>
+
+#define RECORD_NAME(number, name) name,
+static const char *pattern_field_names[] = { PATTERN_FIELDS(RECORD_NAME) };
+static const char *metric_field_names[] = { METRIC_FIELDS(RECORD_NAME) };
+static const char *filter_field_names[] = { FILTER_FIELDS(RECORD_NAME) };
+#undef RECORD_NAME
+
+static PyObject *pattern_names[PATTERN_FIELD_COUNT];
+static PyObject *metric_names[METRIC_FIELD_COUNT];
+static PyObject *filter_names[FILTER_FIELD_COUNT];
+
+struct record_layout pattern_layout = { PATTERN_FIELD_COUNT, pattern_field_names, pattern_names, answer_pattern_field };
+struct record_layout metric_layout = { METRIC_FIELD_COUNT, metric_field_names, metric_names, answer_metric_field };
+struct record_layout filter_layout = { FILTER_FIELD_COUNT, filter_field_names, filter_names, NULL };
+
+static void
+track(record *self)
+{
+    if (!PyObject_GC_IsTracked((PyObject *) self))
+        PyObject_GC_Track(self);
+}
+
+static void
+set_cell(record *self, int field, PyObject *value) /* steals value */
+{
+    PyObject *old = self->cells[field];
+
+    if (PyObject_IS_GC(value))
+        track(self);
+    self->cells[field] = value;
+    Py_XDECREF(old);
+}
+
+static PyObject *
+get_field(record *self, int field)
+{
+    PyObject *value;
+
+    if (self->in_dict) {
+        value = self->dict != NULL ? PyDict_GetItemWithError(self->dict, self->layout->names[field]) : NULL;
+        if (value == NULL) {
+            if (!PyErr_Occurred())
+                PyErr_SetObject(PyExc_AttributeError, self->layout->names[field]);
+            return NULL;
+        }
+        Py_INCREF(value);
+        return value;
+    }
+    value = self->cells[field];
+    if (value != NULL) {
+        Py_INCREF(value);
+        return value;
+    }
+    if (self->answer == NULL) {
+        PyErr_SetObject(PyExc_AttributeError, self->layout->names[field]);
+        return NULL;
+    }
+    value = self->layout->field(self->answer, self->index, field);
+    if (value != NULL && PyObject_IS_GC(value)) {
+        /* Reading JSON may run Python code that set the field meanwhile: what was set holds. */
+        if (self->in_dict || self->cells[field] != NULL) {
+            Py_DECREF(value);
+            return get_field(self, field);
+        }
+        Py_INCREF(value);
+        set_cell(self, field, value);
+    }
+    return value;
+}
+
+/* Everything as a new dict: the fields that are there, then what else was set. */
+static PyObject *
+all_attributes(record *self)
+{
+    PyObject *dict;
+
+    if (self->in_dict)
+        return self->dict != NULL ? PyDict_Copy(self->dict) : PyDict_New();
+    dict = PyDict_New();
+    for (int i = 0; dict != NULL && i < self->layout->field_count; i++) {
+        PyObject *value;
+
+        if (self->cells[i] == NULL && self->answer == NULL)
+            continue;
+        value = get_field(self, i);
+        if (value == NULL || PyDict_SetItem(dict, self->layout->names[i], value) < 0)
+            Py_CLEAR(dict);
+        Py_XDECREF(value);
+    }
+    if (dict != NULL && self->dict != NULL && PyDict_Update(dict, self->dict) < 0)
+        Py_CLEAR(dict);
+    return dict;
+}
+
+static void
+move_into_dict(record *self, PyObject *dict) /* steals dict */
+{
+    PyObject      *old = self->dict;
+    struct answer *answer = self->answer;
+
+    track(self);
+    self->dict = dict;
+    self->in_dict = true;
+    self->answer = NULL;
+    for (int i = 0; i < self->layout->field_count; i++)
+        Py_CLEAR(self->cells[i]);
+    answer_release(answer);
+    Py_XDECREF(old);
+}
+
+static PyObject *
+record_get_field(PyObject *self, void *closure)
+{
+    return get_field((record *) self, (int) (intptr_t) closure);
+}
+
+static int
+record_set_field(PyObject *object, PyObject *value, void *closure)
+{
+    record *self = (record *) object;
+    int     field = (int) (intptr_t) closure;
+
+    if (value != NULL && !self->in_dict) {
+        Py_INCREF(value);
+        set_cell(self, field, value);
+        return 0;
+    }
+    if (!self->in_dict) { /* a field that is gone is what only a dict can say */
+        PyObject *dict = all_attributes(self);
+
+        if (dict == NULL)
+            return -1;
+        move_into_dict(self, dict);
+    }
+    if (value != NULL) {
+        if (self->dict == NULL && (self->dict = PyDict_New()) == NULL)
+            return -1;
+        return PyDict_SetItem(self->dict, self->layout->names[field], value);
+    }
+    if (self->dict != NULL && PyDict_DelItem(self->dict, self->layout->names[field]) == 0)
+        return 0;
+    if (PyErr_Occurred() == NULL || PyErr_ExceptionMatches(PyExc_KeyError))
+        PyErr_SetObject(PyExc_AttributeError, self->layout->names[field]);
+    return -1;
+}
+
+/* What is set beside the fields lands in a dict of the generic kind's making, and from there may lead back here. */
+static int
+record_setattro(PyObject *object, PyObject *name, PyObject *value)
+{
+    record *self = (record *) object;
+    int     status = PyObject_GenericSetAttr(object, name, value);
+
+    if (self->dict != NULL)
+        track(self);
+    return status;
+}
+
+static PyObject *
+record_get_dict(PyObject *object, void *closure)
+{
+    record *self = (record *) object;
+
+    (void) closure;
+    if (!self->in_dict) {
+        PyObject *dict = all_attributes(self);
+
+        if (dict == NULL)
+            return NULL;
+        move_into_dict(self, dict);
+    }
+    if (self->dict == NULL && (self->dict = PyDict_New()) == NULL)
+        return NULL;
+    Py_INCREF(self->dict);
+    return self->dict;
+}
+
+static int
+record_set_dict(PyObject *object, PyObject *value, void *closure)
+{
+    (void) closure;
+    if (value == NULL || !PyDict_Check(value)) {
+        PyErr_SetString(PyExc_TypeError, "__dict__ must be a dict");
+        return -1;
+    }
+    Py_INCREF(value);
+    move_into_dict((record *) object, value);
+    return 0;
+}
+
+static PyObject *
+record_getstate(PyObject *self, PyObject *ignored)
+{
+    (void) ignored;
+    return all_attributes((record *) self);
+}
+
+static PyObject *
+record_setstate(PyObject *self, PyObject *state)
+{
+    PyObject  *name, *value;
+    Py_ssize_t place = 0;
+
+    if (!PyDict_Check(state)) {
+        PyErr_SetString(PyExc_TypeError, "the state of a record is a dict");
+        return NULL;
+    }
+    state = PyDict_Copy(state); /* setting may run code that changes it */
+    if (state == NULL)
+        return NULL;
+    while (PyDict_Next(state, &place, &name, &value))
+        if (PyObject_SetAttr(self, name, value) < 0) {
+            Py_DECREF(state);
+            return NULL;
+        }
+    Py_DECREF(state);
+    Py_RETURN_NONE;
+}
+
+/* (copyreg.__newobj__, (class,), state): so that copy, deepcopy and pickle keep subclasses, what was added, and
+ * cycles. */
+static PyObject *
+record_reduce(PyObject *self, PyObject *protocol)
+{
+    PyObject *copyreg = PyImport_ImportModule("copyreg");
+    PyObject *newobj = NULL, *state = NULL, *result = NULL;
+
+    (void) protocol;
+    if (copyreg != NULL)
+        newobj = PyObject_GetAttrString(copyreg, "__newobj__");
+    if (newobj != NULL)
+        state = PyObject_CallMethod(self, "__getstate__", NULL);
+    if (state != NULL)
+        result = Py_BuildValue("O(O)O", newobj, Py_TYPE(self), state);
+    Py_XDECREF(copyreg);
+    Py_XDECREF(newobj);
+    Py_XDECREF(state);
+    return result;
+}
+
+static int
+record_traverse(PyObject *object, visitproc visit, void *arg)
+{
+    record *self = (record *) object;
+
+    Py_VISIT(Py_TYPE(object));
+    Py_VISIT(self->dict);
+    for (int i = 0; self->layout != NULL && i < self->layout->field_count; i++)
+        Py_VISIT(self->cells[i]);
+    return 0;
+}
+
+static int
+record_clear(PyObject *object)
+{
+    record *self = (record *) object;
+
+    Py_CLEAR(self->dict);
+    for (int i = 0; self->layout != NULL && i < self->layout->field_count; i++)
+        Py_CLEAR(self->cells[i]);
+    return 0;
+}
+
+static void
+record_dealloc(PyObject *object)
+{
+    record       *self = (record *) object;
+    PyTypeObject *type = Py_TYPE(object);
+
+    PyObject_GC_UnTrack(object);
+    if (self->weakrefs != NULL)
+        PyObject_ClearWeakRefs(object);
+    (void) record_clear(object);
+    answer_release(self->answer);
+    type->tp_free(object);
+    Py_DECREF(type);
+}
+
+static PyObject *
+new_record(PyTypeObject *type, const struct record_layout *layout)
+{
+    record *self = (record *) type->tp_alloc(type, 0);
+
+    if (self != NULL)
+        self->layout = layout;
+    return (PyObject *) self;
+}
+
+static PyObject *
+pattern_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
+{
+    (void) args, (void) keywords;
+    return new_record(type, &pattern_layout);
+}
+
+static PyObject *
+metric_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
+{
+    (void) args, (void) keywords;
+    return new_record(type, &metric_layout);
+}
+
+static PyObject *
+filter_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
+{
+    (void) args, (void) keywords;
+    return new_record(type, &filter_layout);
+}
+
+PyObject *
+record_of_row(PyTypeObject *type, const struct record_layout *layout, struct answer *answer, size_t index)
+{
+    record *self = (record *) type->tp_alloc(type, 0);
+
+    if (self == NULL)
+        return NULL;
+    PyObject_GC_UnTrack(self);
+    self->layout = layout;
+    self->answer = answer_share(answer);
+    self->index = (uint32_t) index;
+    return (PyObject *) self;
+}
+
+PyObject *
+record_get(const struct record_layout *layout, PyTypeObject *ours, PyObject *object, int field)
+{
+    /* Exactly ours: nobody can have put a property over the field. */
+    if (Py_TYPE(object) == ours)
+        return get_field((record *) object, field);
+    return PyObject_GetAttr(object, layout->names[field]);
+}
+
+static PyMemberDef record_members[] = {
+    { "__dictoffset__", T_PYSSIZET, offsetof(record, dict), READONLY, NULL },
+    { "__weaklistoffset__", T_PYSSIZET, offsetof(record, weakrefs), READONLY, NULL },
+    { NULL, 0, 0, 0, NULL },
+};
+
+static PyMethodDef record_methods[] = {
+    { "__getstate__", record_getstate, METH_NOARGS, "All attributes, as a new dict." },
+    { "__setstate__", record_setstate, METH_O, "Sets attributes from a dict." },
+    { "__reduce_ex__", record_reduce, METH_O, "For pickle and copy." },
+    { NULL, NULL, 0, NULL },
+};
+
+#define RECORD_ATTRIBUTE(number, name) { name, record_get_field, record_set_field, NULL, (void *) (intptr_t) number },
+#define RECORD_DICT { "__dict__", record_get_dict, record_set_dict, NULL, NULL }, { NULL, NULL, NULL, NULL, NULL }
+static PyGetSetDef pattern_attributes[] = { PATTERN_FIELDS(RECORD_ATTRIBUTE) RECORD_DICT };
+static PyGetSetDef metric_attributes[] = { METRIC_FIELDS(RECORD_ATTRIBUTE) RECORD_DICT };
+static PyGetSetDef filter_attributes[] = { FILTER_FIELDS(RECORD_ATTRIBUTE) RECORD_DICT };
+#undef RECORD_ATTRIBUTE
+#undef RECORD_DICT
+
+static int
+add_type(PyObject *module, const char *name, struct record_layout *layout, newfunc create, PyGetSetDef *attributes)
+{
+    PyType_Slot slots[] = {
+        { Py_tp_new, create },
+        { Py_tp_dealloc, record_dealloc },
+        { Py_tp_traverse, record_traverse },
+        { Py_tp_clear, record_clear },
+        { Py_tp_setattro, record_setattro },
+        { Py_tp_getset, attributes },
+        { Py_tp_members, record_members },
+        { Py_tp_methods, record_methods },
+        { 0, NULL },
+    };
+    PyType_Spec spec = {
+        .name = name,
+        .basicsize = (int) (offsetof(record, cells) + (size_t) layout->field_count * sizeof(PyObject *)),
+        .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC,
+        .slots = slots,
+    };
+    PyObject *type;
+
+    for (int i = 0; i < layout->field_count; i++) {
+        layout->names[i] = PyUnicode_InternFromString(layout->field_names[i]);
+        if (layout->names[i] == NULL)
+            return -1;
+    }
+    type = PyType_FromSpec(&spec);
+    if (type == NULL)
+        return -1;
+    return PyModule_AddObject(module, strchr(name, '.') + 1, type);
+}
+
+int
+record_init(PyObject *module)
+{
+    if (add_type(module, "_knackdb.PatternRecord", &pattern_layout, pattern_new, pattern_attributes) < 0 ||
+        add_type(module, "_knackdb.MetricRecord", &metric_layout, metric_new, metric_attributes) < 0)
+        return -1;
+    return add_type(module, "_knackdb.FilterRecord", &filter_layout, filter_new, filter_attributes);
+}

@@ -1,0 +1,31 @@
+"""knackdb - an embedded store for what software agents learn.
+
+    from knackdb import ExecutionPattern, LearningDatabase, PatternFilters
+
+    async with LearningDatabase("learning.db") as db:
+        await db.store_execution_pattern(ExecutionPattern(task_type="sort", pattern_used="radix"))
+        best = await db.get_best_patterns("sort")
+
+docs/PYTHON.md tells the whole.
+"""
+
+import json as _json
+
+import _knackdb
+
+from .database import LearningDatabase
+from .errors import *  # noqa: F401,F403
+from .errors import BY_STATUS as _BY_STATUS
+from .errors import Error
+from .errors import __all__ as _errors
+from .logs import log as _log
+from .logs import logger
+from .records import (ExecutionPattern, LearningMetrics, PatternFilters, PatternType, PerformanceMetrics,
+                      UserPreference)
+
+__version__ = _knackdb.version
+__all__ = ["ExecutionPattern", "LearningDatabase", "LearningMetrics", "PatternFilters", "PatternType",
+           "PerformanceMetrics", "UserPreference", "logger"] + _errors
+
+_knackdb.setup(error_classes=_BY_STATUS, error=Error, log=_log, json_loads=_json.loads, json_dumps=_json.dumps,
+               pattern=ExecutionPattern, metric=PerformanceMetrics, filters=PatternFilters)

@@ -1,0 +1,259 @@
+"""LearningDatabase: what is left to do in Python. The calls that answer at once are in C, in _knackdb.Database."""
+
+import asyncio
+import functools
+import json
+import os
+import time
+from typing import Any, Dict, List, Optional
+
+import _knackdb
+
+from .errors import Error, InvalidError
+from .live_metrics import LiveMetrics
+from .records import LearningMetrics, UserPreference
+
+__all__ = ["LearningDatabase"]
+
+_MEGABYTE = 1024 * 1024
+_DURABILITIES = {"async": _knackdb.ASYNC, "sync": _knackdb.SYNC, "memory": _knackdb.MEMORY_ONLY}
+
+# A clean-up of a table this small takes less than the trip to another thread and back.
+_CLEAN_UP_IS_QUICK_ROWS = 2000
+
+
+def _without_json(text):
+    """What a stored preference holds: the value, or the text itself where it never was JSON."""
+    if text is None:
+        return None
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+async def _elsewhere(call, *arguments):
+    """Runs what blocks in a thread of the loop's executor; here, where nothing runs a loop."""
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        return call(*arguments)
+    return await loop.run_in_executor(None, functools.partial(call, *arguments))
+
+
+class LearningDatabase(_knackdb.Database):
+    """A store for what agents learn, in this process.
+
+    db_path       a directory, made where it is absent; ":memory:" or None keeps nothing
+    durability    "async": what a call stored survives the process, and a power cut 10 ms later;
+                  "sync": a power cut, too, as soon as the call returns; "memory": keeps nothing
+    strict        a call that fails raises knackdb.Error instead of saying False
+    read_only     beside a writer, too; as_of_sequence= and as_of_time= open an earlier moment
+
+    The other options are those of knackdb.h: flush_interval_ms, snapshot_log_bytes, snapshot_interval_s,
+    snapshots_kept, memory_bytes_max, cache_bytes_max, slow_operation_us, file_mode. pool_size is accepted and means
+    nothing: readers need no pool.
+
+    Most calls do their work when they are called; what they return is there to be awaited, and costs nothing more.
+
+    >>> import asyncio, knackdb
+    >>> async def learn():
+    ...     async with knackdb.LearningDatabase(":memory:") as db:
+    ...         await db.store_execution_pattern(knackdb.ExecutionPattern(
+    ...             id="pattern_1a2b3c4d", task_type="sort", pattern_used="radix", confidence_score=0.9))
+    ...         found = await db.retrieve_patterns(knackdb.PatternFilters(task_type="sort"))
+    ...         return [(each.id, each.pattern_used) for each in found]
+    >>> asyncio.run(learn())
+    [('pattern_1a2b3c4d', 'radix')]
+    """
+
+    def __init__(self, db_path="learning.db", *, durability="async", strict=False, pool_size=0, read_only=False,
+                 create=True, flush_interval_ms=0, snapshot_log_bytes=0, snapshot_interval_s=0, snapshots_kept=0,
+                 memory_bytes_max=0, cache_bytes_max=0, slow_operation_us=0, file_mode=0, as_of_sequence=0,
+                 as_of_time=0.0):
+        if durability not in _DURABILITIES:
+            raise ValueError(f"durability must be one of {', '.join(_DURABILITIES)}, not {durability!r}")
+        self.db_path = ":memory:" if db_path is None else db_path
+        self.strict = strict
+        self.pool_size = pool_size
+        self.durability = durability
+        self._options = {
+            "durability": _DURABILITIES[durability],
+            "flags": (_knackdb.READ_ONLY if read_only else 0) | (0 if create else _knackdb.NO_CREATE),
+            "flush_interval_ms": flush_interval_ms, "snapshot_log_bytes": snapshot_log_bytes,
+            "snapshot_interval_s": snapshot_interval_s, "snapshots_kept": snapshots_kept,
+            "memory_bytes_max": memory_bytes_max, "cache_bytes_max": cache_bytes_max,
+            "slow_operation_us": slow_operation_us, "file_mode": file_mode, "as_of_sequence": as_of_sequence,
+            "as_of_time": as_of_time,
+        }
+        self._opened_at = None
+        self._metrics = LiveMetrics(self)
+
+    def __repr__(self):
+        return f"<knackdb.LearningDatabase {os.fspath(self.db_path)!r} {'open' if self.is_open else 'closed'}>"
+
+    def __reduce_ex__(self, protocol):
+        raise TypeError("a database cannot be copied or pickled; open the directory again")
+
+    # ---- life ----
+
+    def _open_now(self):
+        if os.fspath(self.db_path) == "":
+            raise InvalidError("the path of a database must not be empty")
+        self._open(self.db_path, **self._options)
+        if self._opened_at is None:
+            self._opened_at = time.monotonic()
+        return True
+
+    async def initialize(self) -> bool:
+        """Opens the database, creating it where it is absent. True, or False with the reason in last_error."""
+        try:
+            if self.db_path == ":memory:" or self.durability == "memory":
+                return self._open_now()
+            return await _elsewhere(self._open_now)
+        except Exception as error:
+            return self._failed(error)
+
+    async def shutdown(self) -> None:
+        """Brings everything to stable storage and closes. May be called again, and at any time."""
+        try:
+            await _elsewhere(self._close)
+        except Exception as error:
+            self._failed(error)
+        self._opened_at = None
+
+    async def __aenter__(self):
+        if not await self.initialize():
+            raise Error(self.last_error)
+        return self
+
+    async def __aexit__(self, *exception):
+        await self.shutdown()
+
+    async def _wait_for(self, job):
+        """A store that waits for the disk, with durability "sync"."""
+        try:
+            return await _elsewhere(job)
+        except Exception as error:
+            return self._failed(error)
+
+    async def sync(self) -> bool:
+        """Waits until all that was stored before is on stable storage."""
+        try:
+            return await _elsewhere(self._sync)
+        except Exception as error:
+            return self._failed(error)
+
+    async def snapshot(self) -> bool:
+        """Writes a snapshot now, and waits until it is on stable storage."""
+        try:
+            return await _elsewhere(self._snapshot)
+        except Exception as error:
+            return self._failed(error)
+
+    async def cleanup_old_data(self, max_age_seconds: float = 86400) -> int:
+        """Deletes patterns created and metrics measured longer ago; preferences stay. How many went."""
+        try:
+            tables = self._stats()["tables"].values()
+            if sum(table["rows"] for table in tables) <= _CLEAN_UP_IS_QUICK_ROWS:
+                return self._clean_up(max_age_seconds)
+            return await _elsewhere(self._clean_up, max_age_seconds)
+        except Exception as error:
+            return int(self._failed(error))
+
+    # ---- preferences ----
+
+    async def get_user_preferences(self) -> Dict[str, Any]:
+        """The value last stored for each key.
+
+        >>> import asyncio, knackdb
+        >>> async def choose():
+        ...     async with knackdb.LearningDatabase(":memory:") as db:
+        ...         await db.store_user_preference("editor", "vi")
+        ...         await db.store_user_preference("editor", {"name": "ed", "verbose": False})
+        ...         return await db.get_user_preferences()
+        >>> asyncio.run(choose())
+        {'editor': {'name': 'ed', 'verbose': False}}
+        """
+        try:
+            latest = {row[0]: row[1] for row in self._preference_rows(None, None)}
+            return {key: _without_json(text) for key, text in latest.items()}
+        except Exception as error:
+            self._failed(error)
+            return {}
+
+    async def retrieve_preferences(self, preference_type: Optional[str] = None,
+                                   preference_value: Optional[str] = None) -> List[UserPreference]:
+        """Preferences of a type, or of a type and value (its text), the most used first; all without a type."""
+        try:
+            rows = [UserPreference(*row) for row in self._preference_rows(preference_type, preference_value)]
+        except Exception as error:
+            self._failed(error)
+            return []
+        rows.sort(key=lambda row: row.usage_count or 0, reverse=True)
+        return rows
+
+    # ---- health ----
+
+    @property
+    def metrics(self) -> LearningMetrics:
+        """Live: always the same object, with the figures of the moment."""
+        return self._metrics
+
+    def _stats_or_none(self):
+        try:
+            return self._stats()
+        except Error:
+            return None
+
+    def _disk_bytes(self):
+        if self.db_path == ":memory:" or self.durability == "memory":
+            return 0
+        try:
+            with os.scandir(self.db_path) as files:
+                return sum(each.stat(follow_symlinks=False).st_blocks * 512 for each in files)
+        except OSError:
+            return 0
+
+    def get_database_status(self) -> Dict[str, Any]:
+        """State, counts and figures of the moment, as one dict; before initialize() and after shutdown(), the little
+        there is to say."""
+        stats = self._stats_or_none()
+        status = {
+            "initialized": stats is not None,
+            "status": "closed" if stats is None else "healthy" if stats["state"] == "ok" else stats["state"],
+            "db_path": os.fspath(self.db_path), "durability": self.durability, "version": _knackdb.version,
+            "last_error": self.last_error, "pool_size": self.pool_size,
+        }
+        if stats is None:
+            return status
+        tables = stats["tables"]
+        status.update(stats)
+        status.update(
+            pattern_count=tables["execution_patterns"]["rows"],
+            preference_count=tables["user_preferences"]["rows"],
+            metric_count=tables["performance_metrics"]["rows"],
+            database_size_mb=(self._disk_bytes() or stats["memory_bytes"]) / _MEGABYTE,
+            memory_usage_mb=stats["memory_bytes"] / _MEGABYTE,
+            total_operations=sum(each["count"] for each in stats["operations"].values()) + stats["answer_hits"],
+            uptime_seconds=time.monotonic() - self._opened_at if self._opened_at is not None else 0.0,
+            pattern_cache={"size": stats["answer_entries"], "memory_mb": stats["answer_bytes"] / _MEGABYTE,
+                           "hits": stats["answer_hits"], "misses": stats["answer_misses"]},
+            query_cache={"size": stats["cache_entries"], "memory_mb": stats["memory_cache_bytes"] / _MEGABYTE,
+                         "hits": stats["cache_hits"], "misses": stats["cache_misses"]},
+            metrics=self._metrics.to_dict(),
+        )
+        return status
+
+    async def get_database_stats(self) -> Dict[str, Any]:
+        """The same as get_database_status(), for who awaits it. {} where the database is not open."""
+        try:
+            self._stats()
+        except Exception as error:
+            self._failed(error)
+            return {}
+        return self.get_database_status()
+
+    def slow_operations(self) -> List[Dict[str, Any]]:
+        """The last operations slower than slow_operation_us, newest first."""
+        return [dict(zip(("operation", "at", "seconds", "what"), row)) for row in self._slow_operations()]
