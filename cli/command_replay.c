@@ -23,7 +23,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define FOLLOW_INTERVAL_MS 100
+#define FOLLOW_INTERVAL_MS 20
 
 static const char help[] =
     "Usage: knackdb replay DIR [--table TABLE] [--since SEQ|TIME] [--until SEQ|TIME] [--follow] [--format text|jsonl]\n"
@@ -178,7 +178,9 @@ print_entries(struct replay *replay, knackdb_log *log)
         }
         if (status != KNACKDB_OK) {
             (void) output_flush(&replay->output);
-            return complain_status(command_replay.name, replay->directory, status, &error);
+            /* Once open it is the data: damaged, or gone behind a snapshot while we followed. */
+            (void) complain_status(command_replay.name, replay->directory, status, &error);
+            return EXIT_DATA_AT_FAULT;
         }
         if (knackdb_table_describe(entry.table) == NULL)
             return complain(EXIT_DATA_AT_FAULT, command_replay.name, replay->directory,
