@@ -68,16 +68,21 @@ row_to_values(const struct row_layout *layout, int table, const void *row, knack
 
     memcpy(&nulls, base + layout->nulls_offset, sizeof nulls);
     for (size_t c = 0; c < layout->field_count; c++) {
-        const void *field = base + layout->offsets[c];
+        const void    *field = base + layout->offsets[c];
+        knackdb_value *value = &ret_values[c]; /* filled in place: a value made aside and copied costs twice */
 
-        if (definition->columns[c].type == KNACKDB_TEXT)
-            ret_values[c] = knackdb_value_text(*(const knackdb_text *) field);
-        else if (c != 0 && (nulls >> c & 1) != 0)
-            ret_values[c] = knackdb_value_null();
-        else if (definition->columns[c].type == KNACKDB_INTEGER)
-            ret_values[c] = knackdb_value_integer(*(const int64_t *) field);
-        else
-            ret_values[c] = knackdb_value_real(*(const double *) field);
+        value->type = definition->columns[c].type;
+        if (value->type == KNACKDB_TEXT) {
+            value->as.text = *(const knackdb_text *) field;
+            if (value->as.text.data == NULL)
+                value->type = KNACKDB_NULL;
+        } else if (c != 0 && (nulls >> c & 1) != 0) {
+            value->type = KNACKDB_NULL;
+        } else if (value->type == KNACKDB_INTEGER) {
+            value->as.integer = *(const int64_t *) field;
+        } else {
+            value->as.real = *(const double *) field;
+        }
     }
 }
 
