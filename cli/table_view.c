@@ -3,9 +3,8 @@
  * Two passes: the first finds how wide each column would like to be, the second
  * prints. Where the wishes together are wider than the terminal, all text columns are
  * held to one common limit, the largest that fits: narrow columns keep what they
- * need and the wide ones share the rest evenly. Below a floor of a few columns
- * cutting further would leave nothing to read, and the table is wider than the
- * terminal instead. */
+ * need and the wide ones share the rest evenly. A column is never narrower than its
+ * name, though; where that is too wide, so is the table, and --columns helps. */
 #include "table_view.h"
 
 #include "number.h"
@@ -14,8 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define GAP             2
-#define TEXT_FLOOR      8
+#define GAP              2
 #define TEXT_COLUMNS_MAX 2000
 
 static const char null_text[] = "NULL";
@@ -75,13 +73,24 @@ find_widths(const struct table_view *view, size_t *widths)
     }
 }
 
+/* Width of a column where texts are held to a limit. */
+static size_t
+limited_width(const struct table_view *view, size_t i, size_t width, size_t text_limit)
+{
+    size_t name_width = strlen(view->table->columns[view->columns[i]].name);
+
+    if (!is_text(view, i) || width <= text_limit)
+        return width;
+    return text_limit > name_width ? text_limit : name_width;
+}
+
 static size_t
 total_width(const struct table_view *view, const size_t *widths, size_t text_limit)
 {
     size_t total = 0;
 
     for (size_t i = 0; i < view->column_count; i++)
-        total += (i > 0 ? GAP : 0) + (is_text(view, i) && widths[i] > text_limit ? text_limit : widths[i]);
+        total += (i > 0 ? GAP : 0) + limited_width(view, i, widths[i], text_limit);
     return total;
 }
 
@@ -90,11 +99,10 @@ limit_widths(const struct table_view *view, size_t *widths)
 {
     size_t limit = TEXT_COLUMNS_MAX;
 
-    while (limit > TEXT_FLOOR && total_width(view, widths, limit) > view->terminal_columns)
+    while (limit > 0 && total_width(view, widths, limit) > view->terminal_columns)
         limit--;
     for (size_t i = 0; i < view->column_count; i++)
-        if (is_text(view, i) && widths[i] > limit)
-            widths[i] = limit;
+        widths[i] = limited_width(view, i, widths[i], limit);
 }
 
 static void

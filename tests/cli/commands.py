@@ -257,6 +257,7 @@ class Query(ToolCase):
             self.assertIn("\\u001b[2Jgone\\n"[:len("\\u001b[")], lines[3])
         wide = self.on_terminal(60, "query", self.directory, "execution_patterns")
         self.assertIn("9007199254740993", wide, "numbers are never cut")
+        self.assertEqual(wide.splitlines()[0].split(), tool.PATTERN_COLUMNS, "nor are names")
 
     def test_a_pipe_gets_the_bytes_and_no_progress(self):
         self.load("execution_patterns", [{"id": 21, "task_type": "\x1b[2Jgone\n"}])
