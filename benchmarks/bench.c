@@ -178,7 +178,8 @@ measure_size(const struct plan *plan, const struct workload *workload, uint64_t 
     for (size_t i = 0; i < plan->adapter_count; i++) {
         if (plan->adapters[i]->is_kept && is_fresh_each_round)
             measure_new_directories(plan->adapters[i], rows, results);
-        measure_memory(plan, plan->adapters[i], rows, results);
+        for (unsigned round = 0; round < (is_fresh_each_round ? rounds : 1); round++)
+            measure_memory(plan, plan->adapters[i], rows, results);
     }
 }
 
