@@ -28,6 +28,7 @@ struct history_query {
 struct history {
     uint64_t             seed;
     bool                 on_disk;
+    bool                 keeps_log; /* no snapshot, so that the log goes back to the first commit */
     bool                 in_large_batches;
     char                 directory[SCRATCH_PATH_MAX]; /* empty: memory only */
     knackdb_options      options;
@@ -57,5 +58,8 @@ bool history_ask(struct history *history, knackdb_read *read, const struct model
 
 /* One random question through the calls that need no view. */
 bool history_ask_store(struct history *history);
+
+/* The replay log, applied to nothing, against what the store holds; keeps_log only; history_replay.c. */
+bool history_replay(struct history *history);
 
 #endif
