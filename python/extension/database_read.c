@@ -107,7 +107,7 @@ answer_filter(database *self, struct filter *filter)
 }
 
 PyDoc_STRVAR(retrieve_doc,
-"retrieve_patterns(filters=None)\n--\n\n"
+"retrieve_patterns($self, filters=None)\n--\n\n"
 "Patterns that match a PatternFilters, or any object with its attributes, the most\n"
 "trusted first. Awaits to a list that is the caller's: changing it, or a pattern in\n"
 "it, changes nothing stored.\n");
@@ -130,7 +130,7 @@ retrieve(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *keyw
 }
 
 PyDoc_STRVAR(best_doc,
-"get_best_patterns(task_type, limit=5)\n--\n\n"
+"get_best_patterns($self, task_type, limit=5)\n--\n\n"
 "The patterns to use now for a kind of task, by score: success proven often, trusted\n"
 "and recent comes first. A task_type of None asks for those of every kind.\n");
 
@@ -169,7 +169,7 @@ best(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *keywords
 }
 
 PyDoc_STRVAR(get_pattern_doc,
-"get_pattern(pattern_id)\n--\n\n"
+"get_pattern($self, pattern_id)\n--\n\n"
 "The pattern with this id, or None.\n");
 
 static PyObject *
@@ -227,7 +227,7 @@ get_pattern(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject 
 }
 
 PyDoc_STRVAR(history_doc,
-"get_performance_history(component, days=None, metric=None, limit=None)\n--\n\n"
+"get_performance_history($self, component, days=None, metric=None, limit=None)\n--\n\n"
 "What a component measured, newest first; of the last days, of one metric where told.\n");
 
 static PyObject *

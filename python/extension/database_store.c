@@ -80,7 +80,7 @@ carry_out(struct place *place, struct write *write)
 }
 
 PyDoc_STRVAR(store_pattern_doc,
-"store_execution_pattern(pattern)\n--\n\n"
+"store_execution_pattern($self, pattern)\n--\n\n"
 "Stores a pattern: an ExecutionPattern, or any object with its attributes. One whose\n"
 "id is there already is replaced; an id of None is given one. Awaits to True, or to\n"
 "False with the reason in last_error.\n");
@@ -113,7 +113,7 @@ members(PyObject *objects)
 }
 
 PyDoc_STRVAR(store_patterns_doc,
-"store_execution_patterns(patterns)\n--\n\n"
+"store_execution_patterns($self, patterns)\n--\n\n"
 "Stores several patterns, all of them or, where one is refused, none.\n");
 
 static PyObject *
@@ -137,7 +137,7 @@ store_patterns(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject
 }
 
 PyDoc_STRVAR(store_metric_doc,
-"store_performance_metric(metric)\n--\n\n"
+"store_performance_metric($self, metric)\n--\n\n"
 "Stores a measurement: a PerformanceMetrics, or any object with its attributes. An\n"
 "improvement_percentage of None is computed.\n");
 
@@ -158,7 +158,7 @@ store_metric(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *
 }
 
 PyDoc_STRVAR(store_metrics_doc,
-"store_performance_metrics(metrics)\n--\n\n"
+"store_performance_metrics($self, metrics)\n--\n\n"
 "Stores several measurements, all of them or, where one is refused, none.\n");
 
 static PyObject *
@@ -182,7 +182,7 @@ store_metrics(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject 
 }
 
 PyDoc_STRVAR(store_preference_doc,
-"store_user_preference(key, value, weight=1.0)\n--\n\n"
+"store_user_preference($self, key, value, weight=1.0)\n--\n\n"
 "Stores a preference: any value that JSON can hold. get_user_preferences() gives the\n"
 "value last stored for each key.\n");
 
@@ -254,7 +254,7 @@ take_pattern_id(struct write *write, PyObject *id)
 }
 
 PyDoc_STRVAR(update_weights_doc,
-"update_pattern_weights(pattern_id, weight)\n--\n\n"
+"update_pattern_weights($self, pattern_id, weight)\n--\n\n"
 "Sets a pattern's confidence_score, and updated_at to now. Awaits to False where there\n"
 "is no such pattern.\n");
 
@@ -299,7 +299,7 @@ change_by_id(PyObject *self, const char *call, enum write_kind kind, PyObject *c
 }
 
 PyDoc_STRVAR(use_pattern_doc,
-"use_pattern(pattern_id)\n--\n\n"
+"use_pattern($self, pattern_id)\n--\n\n"
 "Counts a use of a pattern. Awaits to False where there is no such pattern.\n");
 
 static PyObject *
@@ -309,7 +309,7 @@ use_pattern(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *k
 }
 
 PyDoc_STRVAR(delete_pattern_doc,
-"delete_pattern(pattern_id)\n--\n\n"
+"delete_pattern($self, pattern_id)\n--\n\n"
 "Deletes a pattern. Awaits to False where there is no such pattern.\n");
 
 static PyObject *

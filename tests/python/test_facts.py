@@ -1,0 +1,532 @@
+"""The table of facts an adaptive learning engine relies on, one by one, from the engine's side: its own classes go in,
+and the database is asked as the engine would ask."""
+
+import dataclasses
+import enum
+import inspect
+import logging
+import os
+import sqlite3
+import time
+
+import pytest
+
+import knackdb
+from conftest import FIELDS, EngineFilters, EngineMetrics, EnginePattern, METRIC_FIELDS, values_of
+
+NOW = time.time()
+
+
+# ---- dataclasses ----
+
+def test_pattern_has_the_fields_and_defaults_in_order():
+    before = time.time()
+    pattern = knackdb.ExecutionPattern()
+    assert tuple(field.name for field in dataclasses.fields(pattern)) == FIELDS
+    assert values_of(pattern)[:10] == (None, "", "", 0.0, 1.0, 0.0, 1, "simple", [], {})
+    assert before <= pattern.created_at <= pattern.updated_at <= time.time()
+    assert pattern.usage_count == 0
+
+
+def test_pattern_goes_to_a_dict_and_back():
+    pattern = knackdb.ExecutionPattern(id="x", tools_used=["a"], context_factors={"k": [1]})
+    as_dict = pattern.to_dict()
+    assert list(as_dict) == list(FIELDS) and as_dict["tools_used"] == ["a"]
+    assert knackdb.ExecutionPattern.from_dict(as_dict) == pattern
+    assert knackdb.ExecutionPattern.from_dict({"id": "y", "no_field": 1}).id == "y"
+    as_dict["context_factors"]["k"].append(2)
+    assert pattern.context_factors == {"k": [1]}
+
+
+def test_filters_begin_with_the_seven_of_the_engine():
+    filters = knackdb.PatternFilters()
+    names = [field.name for field in dataclasses.fields(filters)]
+    assert names[:7] == ["pattern_type", "task_type", "min_confidence", "min_success_rate", "max_age_seconds",
+                         "limit", "offset"]
+    assert [getattr(filters, name) for name in names[:7]] == [None, None, 0.0, 0.0, None, 100, 0]
+
+
+def test_metrics_have_the_fields_and_defaults_in_order():
+    metric = knackdb.PerformanceMetrics()
+    assert tuple(field.name for field in dataclasses.fields(metric)) == METRIC_FIELDS
+    assert values_of(metric, METRIC_FIELDS[:7]) == ("", "", 0.0, 0.0, 0.0, 1, 0.95)
+    assert metric.metadata == {} and abs(metric.measured_at - time.time()) < 60
+
+
+@pytest.mark.parametrize("value, baseline, improvement", [(80, 100, -20.0), (3.0, 2.0, 50.0), (1.0, -2.0, 150.0),
+                                                          (5.0, 0.0, 0.0)])
+def test_improvement_is_the_change_against_the_baseline(value, baseline, improvement):
+    metric = knackdb.PerformanceMetrics("c", "m", value, baseline)
+    metric.calculate_improvement()
+    assert metric.improvement_percentage == pytest.approx(improvement)
+
+
+def test_learning_metrics_count_from_nothing():
+    metrics = knackdb.LearningMetrics()
+    names = ["patterns_learned", "learning_accuracy", "adaptation_speed", "memory_usage_mb", "learning_overhead_ms",
+             "database_performance_ms", "pattern_cache_hits", "pattern_cache_misses"]
+    assert [field.name for field in dataclasses.fields(metrics)] == names + ["last_updated"]
+    assert all(getattr(metrics, name) == 0 for name in names)
+    assert metrics.get_cache_hit_ratio() == 0
+    assert knackdb.LearningMetrics(pattern_cache_hits=1, pattern_cache_misses=3).get_cache_hit_ratio() == 0.25
+
+
+def test_pattern_types_are_the_six():
+    assert [each.value for each in knackdb.PatternType] == [
+        "execution_pattern", "user_preference", "performance_optimization", "task_classification", "agent_selection",
+        "workflow_routing"]
+
+
+# ---- the eight calls ----
+
+@pytest.mark.parametrize("call, arguments", [
+    ("initialize", []), ("store_execution_pattern", ["pattern"]), ("retrieve_patterns", ["filters"]),
+    ("update_pattern_weights", ["pattern_id", "weight"]), ("get_performance_history", ["component"]),
+    ("cleanup_old_data", ["max_age_seconds"]), ("get_database_status", []), ("shutdown", [])])
+def test_the_eight_calls_take_their_arguments_by_place_and_by_name(call, arguments):
+    method = getattr(knackdb.LearningDatabase, call)
+    parameters = list(inspect.signature(method).parameters)[1:]
+    assert parameters[:len(arguments)] == arguments
+
+
+def test_keywords_reach_the_calls_in_c(db):
+    assert db.store_execution_pattern(pattern=EnginePattern("a"))
+    assert db.update_pattern_weights(pattern_id="a", weight=0.5)
+    assert db.update_pattern_weights("a", weight=0.5)
+    assert len(db.retrieve_patterns(filters=EngineFilters())) == 1
+    assert db.get_performance_history(component="none") == []
+    for call in (lambda: db.store_execution_pattern(), lambda: db.store_execution_pattern(nothing=1),
+                 lambda: db.store_execution_pattern(1, 2), lambda: db.store_execution_pattern(1, pattern=2)):
+        with pytest.raises(TypeError):
+            call()
+
+
+def test_a_database_needs_no_arguments(tmp_path, monkeypatch, loop):
+    monkeypatch.chdir(tmp_path)
+    database = knackdb.LearningDatabase()
+    assert loop.run_until_complete(database.initialize()) is True
+    loop.run_until_complete(database.shutdown())
+    assert os.path.isdir(tmp_path / "learning.db")
+
+
+# ---- ids ----
+
+@pytest.mark.parametrize("id", ["pattern_1a2b3c4d", "test_pattern_001", "1", "0042", "", "with space", "ünïcode", "a" * 500])
+def test_any_string_is_an_id(db, id):
+    stored = EnginePattern(id)
+    assert db.store_execution_pattern(stored) is True
+    found = db.retrieve_patterns(EngineFilters())
+    assert [values_of(each) for each in found] == [values_of(stored)]
+    assert db.update_pattern_weights(id, 0.25) is True
+    assert db.retrieve_patterns(EngineFilters())[0].confidence_score == 0.25
+
+
+def test_an_id_of_none_is_replaced_on_the_object_by_one_that_begins_with_pattern(db):
+    patterns = [EnginePattern() for _ in range(100)] + [knackdb.ExecutionPattern(task_type="t") for _ in range(100)]
+    for pattern in patterns:
+        assert db.store_execution_pattern(pattern) is True
+        assert pattern.id.startswith("pattern_") and len(pattern.id) >= 16
+    assert len({pattern.id for pattern in patterns}) == 200
+    assert {each.id for each in db.retrieve_patterns(EngineFilters(limit=-1))} == {each.id for each in patterns}
+
+
+def test_an_id_given_for_a_refused_pattern_is_taken_back(db):
+    pattern = EnginePattern(success_rate=7)
+    assert db.store_execution_pattern(pattern) is False and pattern.id is None
+    batch = [EnginePattern(), EnginePattern("x"), EnginePattern(success_rate=-1)]
+    assert db.store_execution_patterns(batch) is False
+    assert [each.id for each in batch] == [None, "x", None]
+
+
+def test_storing_an_id_again_replaces_the_row(db):
+    db.store_execution_pattern(EnginePattern("pattern_1a2b3c4d", execution_time=1.0))
+    db.store_execution_pattern(EnginePattern("pattern_1a2b3c4d", execution_time=2.0))
+    found = db.retrieve_patterns(EngineFilters())
+    assert [each.execution_time for each in found] == [2.0]
+
+
+def test_an_unknown_id_has_no_weight(db):
+    assert db.update_pattern_weights("pattern_ffffffff", 0.5) is False
+    assert "pattern_ffffffff" in db.last_error
+
+
+# ---- filters ----
+
+def test_the_most_trusted_come_first(db):
+    for i, (confidence, success) in enumerate([(0.2, 0.9), (0.9, 0.1), (0.9, 0.8), (0.5, 0.5)]):
+        db.store_execution_pattern(EnginePattern(f"p{i}", confidence_score=confidence, success_rate=success))
+    assert [each.id for each in db.retrieve_patterns(EngineFilters())] == ["p2", "p1", "p3", "p0"]
+
+
+@pytest.mark.parametrize("limit, offset, count", [(100, 0, 100), (-1, 0, 150), (-7, 140, 10), (10, 0, 10), (0, 0, 0),
+                                                  (10, 145, 5), (10, 500, 0)])
+def test_a_negative_limit_means_none(db, limit, offset, count):
+    db.store_execution_patterns([EnginePattern(f"p{i}") for i in range(150)])
+    assert len(db.retrieve_patterns(EngineFilters(limit=limit, offset=offset))) == count
+    assert len(db.retrieve_patterns(knackdb.PatternFilters(limit=limit, offset=offset))) == count
+
+
+class EngineType(enum.Enum):
+    EXECUTION_PATTERN = "execution_pattern"
+    AGENT_SELECTION = "agent_selection"
+
+
+@pytest.mark.parametrize("pattern_type, count", [
+    (None, 1), (knackdb.PatternType.EXECUTION_PATTERN, 1), (EngineType.EXECUTION_PATTERN, 1), ("execution_pattern", 1),
+    (knackdb.PatternType.AGENT_SELECTION, 0), (EngineType.AGENT_SELECTION, 0), (knackdb.PatternType.WORKFLOW_ROUTING, 0)])
+def test_patterns_are_execution_patterns(db, pattern_type, count):
+    db.store_execution_pattern(EnginePattern())
+    assert len(db.retrieve_patterns(EngineFilters(pattern_type=pattern_type))) == count
+
+
+def test_age_counts_from_created_at(db):
+    db.store_execution_pattern(EnginePattern("old", created_at=time.time() - 1000))
+    db.store_execution_pattern(EnginePattern("new"))
+    assert [each.id for each in db.retrieve_patterns(EngineFilters(max_age_seconds=500))] == ["new"]
+    assert len(db.retrieve_patterns(EngineFilters(max_age_seconds=5000))) == 2
+
+
+# ---- history ----
+
+def test_history_is_newest_first_and_narrows_by_days_and_metric(db):
+    now = time.time()
+    for age_days, metric in [(3, "latency"), (0.5, "latency"), (10, "errors"), (0.1, "errors")]:
+        assert db.store_performance_metric(EngineMetrics(metric_name=metric, measured_at=now - age_days * 86400))
+    history = db.get_performance_history("router")
+    assert [round((now - each.measured_at) / 86400, 1) for each in history] == [0.1, 0.5, 3.0, 10.0]
+    assert len(db.get_performance_history("router", days=5)) == 3
+    assert [each.metric_name for each in db.get_performance_history("router", metric="errors")] == ["errors"] * 2
+    assert len(db.get_performance_history("router", days=1, metric="errors")) == 1
+    assert db.get_performance_history("nobody") == []
+
+
+def test_a_metric_comes_back_as_it_went_in(db):
+    stored = EngineMetrics()
+    db.store_performance_metric(stored)
+    [found] = db.get_performance_history("router")
+    assert isinstance(found, knackdb.PerformanceMetrics)
+    assert values_of(found, METRIC_FIELDS) == values_of(stored, METRIC_FIELDS)
+
+
+# ---- further calls ----
+
+def test_a_batch_is_stored_whole_or_not_at_all(db):
+    assert db.store_execution_patterns([EnginePattern(f"p{i}") for i in range(100)]) is True
+    assert db.store_execution_patterns([EnginePattern("a"), EnginePattern("b", confidence_score=2)]) is False
+    assert "confidence_score" in db.last_error
+    assert db.store_execution_patterns([EnginePattern("a"), None]) is False
+    assert db.store_execution_patterns([]) is True
+    assert db.store_execution_patterns(None) is False
+    assert db.store_execution_patterns("pattern") is False
+    assert len(db.retrieve_patterns(EngineFilters(limit=-1))) == 100
+
+
+@pytest.mark.parametrize("value", ["dark", "", {"theme": "dark", "size": 12}, ["a", 1, None], 42, -0.5, True, None,
+                                   {"deep": [{"er": ["text ü \U0001f600", "\x00\n\""]}]}, 10 ** 30])
+def test_a_preference_holds_whatever_json_can(db, value):
+    assert db.store_user_preference("key", value) is True
+    assert db.get_user_preferences() == {"key": value}
+    assert type(db.get_user_preferences()["key"]) is type(value)
+
+
+def test_the_preference_last_stored_counts(db, open_database):
+    for value in ["a", "b", "a", {"c": 1}, "b"]:
+        db.store_user_preference("key", value)
+        db.store_user_preference("other", [value])
+        assert db.get_user_preferences() == {"key": value, "other": [value]}
+    [first] = db.retrieve_preferences("key", '"a"')
+    assert (first.preference_type, first.usage_count) == ("key", 2)
+    assert [each.usage_count for each in db.retrieve_preferences("key")] == [2, 2, 1]
+    db.shutdown()
+    again = open_database()
+    assert again.get_user_preferences() == {"key": "b", "other": ["b"]}
+    again.store_user_preference("key", "a")
+    assert again.get_user_preferences()["key"] == "a"
+
+
+@pytest.mark.parametrize("value", [object(), {1, 2}, {"k": object()}, b"bytes"])
+def test_a_preference_that_json_cannot_hold_is_refused(db, value):
+    assert db.store_user_preference("key", value) is False
+    assert "value" in db.last_error
+    assert db.get_user_preferences() == {}
+
+
+def test_the_best_are_those_by_score(db):
+    now = time.time()
+    db.store_execution_pattern(EnginePattern("proven", success_rate=0.9, usage_count=500, confidence_score=0.8))
+    db.store_execution_pattern(EnginePattern("lucky", success_rate=1.0, usage_count=1, confidence_score=0.8))
+    db.store_execution_pattern(EnginePattern("stale", success_rate=0.9, usage_count=500, confidence_score=0.8,
+                                             updated_at=now - 60 * 86400))
+    db.store_execution_pattern(EnginePattern("other", task_type="search"))
+    best = db.get_best_patterns("sort")
+    assert [each.id for each in best] == ["proven", "lucky", "stale"]
+    assert [each.id for each in db.get_best_patterns("sort", limit=1)] == ["proven"]
+    assert len(db.get_best_patterns(None)) == 4
+    by_score = db.retrieve_patterns(knackdb.PatternFilters(task_type="sort", order_by="score"))
+    assert [each.id for each in by_score] == ["proven", "lucky", "stale"]
+
+
+def test_the_stats_have_what_an_engine_reads(open_database):
+    db = open_database(pool_size=8)
+    db.store_execution_pattern(EnginePattern())
+    db.store_user_preference("key", 1)
+    db.store_performance_metric(EngineMetrics())
+    stats = db.get_database_stats()
+    assert (stats["pattern_count"], stats["preference_count"], stats["metric_count"]) == (1, 1, 1)
+    assert stats["database_size_mb"] > 0 and stats["uptime_seconds"] >= 0 and stats["pool_size"] == 8
+    assert stats["total_operations"] >= 3
+    for cache in ("pattern_cache", "query_cache"):
+        assert set(stats[cache]) >= {"size", "memory_mb"}
+    status = db.get_database_status()
+    assert status["initialized"] is True and status["status"] == "healthy" and status["state"] == "ok"
+
+
+def test_metrics_are_one_and_live(db):
+    metrics = db.metrics
+    assert isinstance(metrics, knackdb.LearningMetrics) and db.metrics is metrics
+    assert metrics.patterns_learned == 0
+    db.store_execution_pattern(EnginePattern())
+    assert metrics.patterns_learned == 1
+    misses = metrics.pattern_cache_misses
+    db.retrieve_patterns(EngineFilters())
+    assert metrics.pattern_cache_misses > misses
+    hits = metrics.pattern_cache_hits
+    db.retrieve_patterns(EngineFilters())
+    assert metrics.pattern_cache_hits > hits and 0 < metrics.get_cache_hit_ratio() < 1
+    metrics.learning_accuracy = 0.75
+    assert db.metrics.learning_accuracy == 0.75
+    assert metrics.memory_usage_mb > 0
+
+
+# ---- foreign objects ----
+
+def test_a_foreign_object_goes_in_and_is_left_as_it_was(db):
+    stored = EnginePattern("pattern_1a2b3c4d")
+    before = dict(vars(stored))
+    assert db.store_execution_pattern(stored) is True
+    assert vars(stored) == before
+    [found] = db.retrieve_patterns(EngineFilters())
+    assert isinstance(found, knackdb.ExecutionPattern) and values_of(found) == values_of(stored)
+
+
+def test_attributes_may_be_computed(db):
+    class Computed(EnginePattern):
+        @property
+        def computed(self):
+            return 0.5
+
+        def __getattribute__(self, name):
+            return 0.125 if name == "confidence_score" else object.__getattribute__(self, name)
+
+    assert db.store_execution_pattern(Computed("x")) is True
+    assert db.retrieve_patterns(EngineFilters())[0].confidence_score == 0.125
+
+
+def test_a_subclass_of_ours_may_override_what_it_likes(db):
+    class Mine(knackdb.ExecutionPattern):
+        @property
+        def success_rate(self):
+            return 0.5
+
+        @success_rate.setter
+        def success_rate(self, value):
+            pass
+
+    assert db.store_execution_pattern(Mine(id="x", success_rate=1.0)) is True
+    assert db.retrieve_patterns(EngineFilters())[0].success_rate == 0.5
+
+
+def test_enums_whose_members_are_words_are_words(db):
+    class Level(enum.Enum):
+        HARD = "hard"
+
+    class Task(str, enum.Enum):
+        SORT = "sort"
+
+    assert db.store_execution_pattern(EnginePattern("x", complexity_level=Level.HARD, task_type=Task.SORT))
+    [found] = db.retrieve_patterns(EngineFilters(task_type=Task.SORT))
+    assert (found.complexity_level, found.task_type) == ("hard", "sort")
+
+
+def test_null_empty_and_nothing_stay_three_things(db):
+    db.store_execution_pattern(EnginePattern("none", task_type=None, execution_time=None, tools_used=None,
+                                             context_factors=None, agent_count=None, success_rate=None))
+    db.store_execution_pattern(EnginePattern("empty", task_type="", execution_time=0.0, tools_used=[],
+                                             context_factors={}, agent_count=0, success_rate=0.0))
+    none, empty = (db.get_pattern(id) for id in ("none", "empty"))
+    names = ("task_type", "execution_time", "tools_used", "context_factors", "agent_count", "success_rate")
+    assert values_of(none, names) == (None,) * 6
+    assert values_of(empty, names) == ("", 0.0, [], {}, 0, 0.0)
+
+
+# ---- bad input ----
+
+class Unreadable(EnginePattern):
+    @property
+    def task_type(self):
+        raise RuntimeError("no task today")
+
+    @task_type.setter
+    def task_type(self, value):
+        pass
+
+
+BAD = [(None, "None"), (object(), "id"), (42, "id"), ("pattern", "id"), ({"id": "x"}, "id"),
+       (EnginePattern(success_rate=1.5), "success_rate"), (EnginePattern(confidence_score=-0.1), "confidence_score"),
+       (EnginePattern(execution_time=float("nan")), "execution_time"),
+       (EnginePattern(execution_time=float("inf")), "execution_time"),
+       (EnginePattern(execution_time="fast"), "execution_time"), (EnginePattern(agent_count=1.5), "agent_count"),
+       (EnginePattern(agent_count=2 ** 64), "agent_count"), (EnginePattern(agent_count="two"), "agent_count"),
+       (EnginePattern(task_type=7), "task_type"), (EnginePattern(task_type="\ud800"), "task_type"),
+       (EnginePattern(tools_used=7), "tools_used"), (EnginePattern(tools_used=[object()]), "tools_used"),
+       (EnginePattern(tools_used={"a": 1}), "tools_used"), (EnginePattern(context_factors=[1]), "context_factors"),
+       (EnginePattern(context_factors={"k": object()}), "context_factors"),
+       (EnginePattern(id=3.5), "id"), (Unreadable(), "no task today"), (EnginePattern, "id")]
+
+
+@pytest.mark.parametrize("pattern, reason", BAD, ids=range(len(BAD)))
+def test_bad_input_is_false_with_a_reason_in_words(db, caplog, pattern, reason):
+    with caplog.at_level(logging.WARNING, logger="knackdb"):
+        assert db.store_execution_pattern(pattern) is False
+    assert reason in db.last_error
+    assert db.last_error in [record.getMessage() for record in caplog.records if record.name == "knackdb"]
+    assert db.retrieve_patterns(EngineFilters()) == []
+
+
+@pytest.mark.parametrize("pattern, reason", BAD, ids=range(len(BAD)))
+def test_bad_input_raises_where_strict(open_database, pattern, reason):
+    db = open_database(":memory:", strict=True)
+    with pytest.raises(knackdb.Error, match=reason):
+        db.store_execution_pattern(pattern)
+
+
+def test_strict_raises_when_awaited_and_not_before(open_database, loop):
+    db = open_database(":memory:", strict=True)
+    awaitable = db.database.store_execution_pattern(None)
+
+    async def await_it():
+        with pytest.raises(knackdb.InvalidError):
+            await awaitable
+    loop.run_until_complete(await_it())
+
+
+def test_the_cause_of_a_failure_is_kept(open_database):
+    db = open_database(":memory:", strict=True)
+    with pytest.raises(knackdb.InvalidError) as caught:
+        db.store_execution_pattern(Unreadable())
+    assert isinstance(caught.value.__cause__, RuntimeError)
+
+
+def test_what_is_no_exception_passes_through(db):
+    class Interrupting(EnginePattern):
+        def __getattribute__(self, name):
+            if name == "complexity_level":
+                raise KeyboardInterrupt
+            return object.__getattribute__(self, name)
+
+    with pytest.raises(KeyboardInterrupt):
+        db.store_execution_pattern(Interrupting())
+
+
+@pytest.mark.parametrize("filters", [42, "sort", [1], EngineFilters(limit="many"), EngineFilters(task_type=7),
+                                     EngineFilters(min_confidence="high"), EngineFilters(min_confidence=float("nan")),
+                                     knackdb.PatternFilters(order_by="beauty"), EngineFilters(max_age_seconds="old"),
+                                     knackdb.PatternFilters(half_life_seconds=-1), EngineFilters(task_type="\udfff")])
+def test_bad_filters_find_nothing_and_say_why(db, filters):
+    db.store_execution_pattern(EnginePattern())
+    assert db.retrieve_patterns(filters) == []
+    assert db.last_error
+
+
+@pytest.mark.parametrize("call", [
+    lambda db: db.store_execution_pattern(EnginePattern()), lambda db: db.update_pattern_weights("x", 0.5),
+    lambda db: db.store_performance_metric(EngineMetrics()), lambda db: db.store_user_preference("k", 1),
+    lambda db: db.store_execution_patterns([EnginePattern()]), lambda db: db.sync(), lambda db: db.snapshot()])
+def test_a_closed_database_says_false(tmp_path, loop, call):
+    from conftest import Fleeting
+    db = Fleeting(knackdb.LearningDatabase(str(tmp_path / "x")), loop)
+    assert call(db) is False and "initialize" in db.last_error
+    assert db.initialize() is True
+    db.shutdown()
+    assert call(db) is False and "initialize" in db.last_error
+    assert db.retrieve_patterns(EngineFilters()) == [] and db.get_performance_history("x") == []
+    assert db.get_user_preferences() == {} and db.get_database_stats() == {} and db.cleanup_old_data() == 0
+    assert db.get_database_status()["initialized"] is False
+    db.shutdown()
+
+
+# ---- path ----
+
+def test_the_path_is_a_directory(tmp_path, open_database):
+    open_database(tmp_path / "some.db")
+    assert os.path.isdir(tmp_path / "some.db")
+
+
+def test_an_empty_file_is_taken_for_a_new_database(tmp_path, open_database):
+    (tmp_path / "empty.db").touch()
+    db = open_database(tmp_path / "empty.db")
+    assert db.store_execution_pattern(EnginePattern()) and os.path.isdir(tmp_path / "empty.db")
+
+
+def test_a_sqlite_file_is_refused_with_the_import_command(tmp_path, loop):
+    path = tmp_path / "old.db"
+    with sqlite3.connect(path) as old:
+        old.execute("CREATE TABLE execution_patterns (id INTEGER PRIMARY KEY)")
+    old.close()
+    before = path.read_bytes()
+    database = knackdb.LearningDatabase(str(path))
+    assert loop.run_until_complete(database.initialize()) is False
+    assert "knackdb import" in database.last_error
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("path", [":memory:", None])
+def test_memory_keeps_nothing(tmp_path, monkeypatch, loop, path):
+    monkeypatch.chdir(tmp_path)
+    database = knackdb.LearningDatabase(path)
+
+    async def store():
+        async with database as db:
+            assert await db.store_execution_pattern(EnginePattern())
+            assert await db.sync() is True
+    loop.run_until_complete(store())
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_path_that_cannot_be_is_false_with_a_reason(tmp_path, loop):
+    (tmp_path / "file").write_text("not empty")
+    for path in (tmp_path / "file", tmp_path / "file" / "below", "", "a\0b"):
+        database = knackdb.LearningDatabase(path)
+        assert loop.run_until_complete(database.initialize()) is False
+        assert database.last_error
+
+
+def test_a_second_writer_is_refused_and_the_holder_named(db, tmp_path, loop):
+    second = knackdb.LearningDatabase(tmp_path / "learning.db", strict=True)
+    with pytest.raises(knackdb.BusyError, match=str(os.getpid())):
+        loop.run_until_complete(second.initialize())
+
+
+def test_readers_stand_beside_the_writer(db, open_database):
+    db.store_execution_pattern(EnginePattern("x"))
+    reader = open_database(read_only=True)
+    assert [each.id for each in reader.retrieve_patterns(EngineFilters())] == ["x"]
+    assert reader.store_execution_pattern(EnginePattern("y")) is False
+    assert db.store_execution_pattern(EnginePattern("z")) is True
+
+
+# ---- what a retrieve returns is the caller's ----
+
+def test_what_the_caller_changes_stays_the_callers(db):
+    db.store_execution_pattern(EnginePattern("x"))
+    filters = EngineFilters()
+    first = db.retrieve_patterns(filters)
+    first[0].tools_used.append("mine")
+    first[0].context_factors["mine"] = 1
+    first[0].task_type = "mine"
+    first.append(None)
+    [second] = db.retrieve_patterns(filters)
+    assert second.tools_used == ["grep", "sed"] and "mine" not in second.context_factors and second.task_type == "sort"
+    assert first[0].tools_used == ["grep", "sed", "mine"] and first[0].task_type == "mine"
+    assert db.store_execution_pattern(first[0]) is True
+    assert db.retrieve_patterns(filters)[0].tools_used == ["grep", "sed", "mine"]
