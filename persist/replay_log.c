@@ -50,6 +50,26 @@ open_reader(struct replay_log *log, const struct schema_history *history, const 
     return status;
 }
 
+/* Every commit that no snapshot holds must be in the log; what is missing at its beginning shows only here. */
+static knackdb_status
+check_beginning(struct replay_log *log, knackdb_error *error)
+{
+    struct manifest manifest;
+    knackdb_status  status;
+
+    if (log->first_sequence <= 1)
+        return KNACKDB_OK;
+    manifest_init(&manifest, log->allocator);
+    status = manifest_file_read_newest(&manifest, &log->dir, error);
+    if (status == KNACKDB_OK && log->first_sequence > manifest.sequence + 1)
+        status = error_set(error, KNACKDB_CORRUPT, "%s/%s: offset %" PRIu64 ": commit %" PRIu64
+                           " is the first; commit %" PRIu64 " is missing from the log",
+                           log->dir.path, log->first.file, log->first.offset, log->first_sequence,
+                           manifest.sequence + 1);
+    manifest_clear(&manifest);
+    return status;
+}
+
 knackdb_status
 replay_log_open(struct allocator *allocator, const struct disk *disk, const char *path,
                 const struct schema_history *history, const struct schema *schema, struct replay_log **ret_log,
@@ -70,6 +90,8 @@ replay_log_open(struct allocator *allocator, const struct disk *disk, const char
     log->has_first = status == KNACKDB_OK;
     if (log->has_first)
         log->first_sequence = log->first.record.sequence;
+    if (log->has_first)
+        status = check_beginning(log, error);
     if (status != KNACKDB_OK && status != KNACKDB_NOT_FOUND) {
         replay_log_close(log);
         return status;
