@@ -171,26 +171,32 @@ snapshot(struct history *history)
     return knackdb_snapshot(history->db, &error) == KNACKDB_OK || history_fails(history, "%s", error.message);
 }
 
-/* Another handle, read-only, beside the writer sees what the writer stored. */
+/* Another handle, read-only, beside the writer sees what the writer stored; or, of a log that goes back far enough,
+ * the moment of a view that is still open. */
 static bool
 open_beside(struct history *history)
 {
-    knackdb_options options = knackdb_options_default();
-    knackdb        *other;
-    knackdb_read   *read;
-    knackdb_error   error;
-    bool            agree;
+    const struct history_view *view = &history->views[random_below(&history->random, HISTORY_VIEWS_MAX)];
+    bool                       of_view = history->keeps_log && view->read != NULL && view->sequence > 0;
+    const struct model        *moment = of_view ? &view->moment : &history->model;
+    uint64_t                   sequence = of_view ? view->sequence : history->sequence;
+    knackdb_options            options = knackdb_options_default();
+    knackdb                   *other;
+    knackdb_read              *read;
+    knackdb_error              error;
+    bool                       agree;
 
-    history_says(history, "open read-only beside");
+    history_says(history, "open read-only beside, as of commit %" PRIu64, sequence);
     options.flags = KNACKDB_OPEN_READ_ONLY;
+    options.as_of_sequence = of_view ? (int64_t) sequence : 0;
     if (knackdb_open(history->directory, &options, &other, &error) != KNACKDB_OK)
         return history_fails(history, "%s", error.message);
     agree = knackdb_read_begin(other, &read, &error) == KNACKDB_OK ? true : history_fails(history, "%s", error.message);
     if (agree) {
-        agree = knackdb_read_sequence(read) == history->sequence
-                    ? agree_on_all(read, &history->model, &history->why)
+        agree = knackdb_read_sequence(read) == sequence
+                    ? agree_on_all(read, moment, &history->why)
                     : history_fails(history, "it is at %" PRIu64 ", not at %" PRIu64, knackdb_read_sequence(read),
-                                    history->sequence);
+                                    sequence);
         knackdb_read_end(read);
     }
     knackdb_close(other, NULL);
@@ -210,7 +216,7 @@ take_step(struct history *history)
         return snapshot(history);
     if (history->keeps_log && random_chance(random, 3000))
         return history_replay(history);
-    if (history->on_disk && random_chance(random, 1500))
+    if (history->on_disk && random_chance(random, 1000))
         return open_beside(history);
     if (random_chance(random, 4) && !use_view(history))
         return false;
