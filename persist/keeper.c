@@ -174,6 +174,8 @@ recover(struct keeper *keeper, struct recovery *recovery, knackdb_error *error)
                          (unsigned) store_schema(keeper->store)->version);
 
     keeper->figures.recovered_commits = recovery->commits;
+    keeper->figures.log_bytes = recovery->log_bytes; /* a writer's log tells more as it grows */
+    keeper->figures.durable_sequence = recovery->end.durable;
     keeper->figures.torn_bytes = recovery->end.torn_bytes;
     keeper->figures.found_schema_version = recovery->is_new ? store_schema(keeper->store)->version
                                                             : recovery->manifest.schema_version;
