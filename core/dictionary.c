@@ -86,7 +86,7 @@ dictionary_intern(struct dictionary *dictionary, struct epochs *epochs, knackdb_
     if (stored == NULL)
         return error_no_memory(error, "text");
 
-    dictionary_entry_at(dictionary, code)->text = stored;
+    dictionary_entry_at(dictionary, code)->text = text_cell_of(stored, text.length);
     atomic_store_explicit(&dictionary->count, code + 1, memory_order_release);
     index_insert(&dictionary->index, hash, code); /* D2 */
     *ret_code = code;

@@ -22,8 +22,8 @@
 #define DICTIONARY_CODE_NONE    UINT32_MAX
 
 struct dictionary_entry {
-    const struct stored_text *text;
-    struct posting            posting; /* of columns with is_posted */
+    text_cell      text;    /* with its length, so that a code's text is handed out without a look at it */
+    struct posting posting; /* of columns with is_posted */
 };
 
 struct dictionary {
@@ -54,7 +54,7 @@ dictionary_text(const struct dictionary *dictionary, uint32_t code)
 {
     if (code == DICTIONARY_CODE_NULL)
         return (knackdb_text) { NULL, 0 };
-    return stored_text_view(dictionary_entry_at(dictionary, code)->text);
+    return text_cell_view(dictionary_entry_at(dictionary, code)->text);
 }
 
 /* The code of a text, or DICTIONARY_CODE_NONE; DICTIONARY_CODE_NULL for the NULL text. Any thread. */

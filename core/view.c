@@ -83,6 +83,10 @@ view_struct(const struct view *view, uint32_t table, row_number row, const struc
     char                    *base = ret_struct;
     uint64_t                 nulls = 0;
 
+    /* A large dictionary's entries are as far away as the row was: ask for them all before the first is needed. */
+    for (uint32_t c = 0; c < layout->field_count; c++)
+        if (column_is_dictionary(&columns[c]) && table_code(data, row, c) != DICTIONARY_CODE_NULL)
+            __builtin_prefetch(dictionary_entry_at(&data->dictionaries[c], table_code(data, row, c)));
     for (uint32_t c = 0; c < layout->field_count; c++) {
         void         *field = base + layout->offsets[c];
         knackdb_text *text = field;
