@@ -32,15 +32,6 @@ def _without_json(text):
         return text
 
 
-async def _elsewhere(call, *arguments):
-    """Runs what blocks in a thread of the loop's executor; here, where nothing runs a loop."""
-    try:
-        loop = asyncio.get_running_loop()
-    except RuntimeError:
-        return call(*arguments)
-    return await loop.run_in_executor(None, functools.partial(call, *arguments))
-
-
 class LearningDatabase(_knackdb.Database):
     """A store for what agents learn, in this process.
 
@@ -87,6 +78,7 @@ class LearningDatabase(_knackdb.Database):
             "as_of_time": as_of_time,
         }
         self._opened_at = None
+        self._opener = None
         self._metrics = LiveMetrics(self)
 
     def __repr__(self):
@@ -97,12 +89,24 @@ class LearningDatabase(_knackdb.Database):
 
     # ---- life ----
 
+    async def _elsewhere(self, call, *arguments):
+        """Runs what blocks in a thread of the loop's executor. Here, where nothing runs a loop, and in a fork, where
+        the executor's threads did not come along and the store refuses at once."""
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            return call(*arguments)
+        if self._opener not in (None, os.getpid()):
+            return call(*arguments)
+        return await loop.run_in_executor(None, functools.partial(call, *arguments))
+
     def _open_now(self):
         if os.fspath(self.db_path) == "":
             raise InvalidError("the path of a database must not be empty")
         self._open(self.db_path, **self._options)
         if self._opened_at is None:
             self._opened_at = time.monotonic()
+            self._opener = os.getpid()
         return True
 
     async def initialize(self) -> bool:
@@ -110,17 +114,17 @@ class LearningDatabase(_knackdb.Database):
         try:
             if self.db_path == ":memory:" or self.durability == "memory":
                 return self._open_now()
-            return await _elsewhere(self._open_now)
+            return await self._elsewhere(self._open_now)
         except Exception as error:
             return self._failed(error)
 
     async def shutdown(self) -> None:
         """Brings everything to stable storage and closes. May be called again, and at any time."""
         try:
-            await _elsewhere(self._close)
+            await self._elsewhere(self._close)
         except Exception as error:
             self._failed(error)
-        self._opened_at = None
+        self._opened_at = self._opener = None
 
     async def __aenter__(self):
         if not await self.initialize():
@@ -133,21 +137,21 @@ class LearningDatabase(_knackdb.Database):
     async def _wait_for(self, job):
         """A store that waits for the disk, with durability "sync"."""
         try:
-            return await _elsewhere(job)
+            return await self._elsewhere(job)
         except Exception as error:
             return self._failed(error)
 
     async def sync(self) -> bool:
         """Waits until all that was stored before is on stable storage."""
         try:
-            return await _elsewhere(self._sync)
+            return await self._elsewhere(self._sync)
         except Exception as error:
             return self._failed(error)
 
     async def snapshot(self) -> bool:
         """Writes a snapshot now, and waits until it is on stable storage."""
         try:
-            return await _elsewhere(self._snapshot)
+            return await self._elsewhere(self._snapshot)
         except Exception as error:
             return self._failed(error)
 
@@ -157,7 +161,7 @@ class LearningDatabase(_knackdb.Database):
             tables = self._stats()["tables"].values()
             if sum(table["rows"] for table in tables) <= _CLEAN_UP_IS_QUICK_ROWS:
                 return self._clean_up(max_age_seconds)
-            return await _elsewhere(self._clean_up, max_age_seconds)
+            return await self._elsewhere(self._clean_up, max_age_seconds)
         except Exception as error:
             return int(self._failed(error))
 
