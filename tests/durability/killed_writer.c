@@ -261,6 +261,7 @@ shed_the_past(struct model *model)
     texts = malloc(bytes + 1);
     if (texts == NULL)
         abort(); /* a test without memory shows nothing */
+    texts[bytes] = '\0'; /* so that a message can print the last one, too */
 
     model_init(&fresh);
     for (int table = 0; table < MODEL_TABLES; table++) {

@@ -24,6 +24,7 @@ keep(struct kept_text **kept, knackdb_value value)
     if (text == NULL)
         abort(); /* a test without memory shows nothing */
     memcpy(text->data, value.as.text.data, value.as.text.length);
+    text->data[value.as.text.length] = '\0'; /* so that a message can print it */
     text->older = *kept;
     *kept = text;
     value.as.text.data = text->data;

@@ -72,6 +72,7 @@ get_bytes(size_t bytes)
 
     if (memory == NULL)
         abort(); /* a test without memory shows nothing */
+    memory[bytes] = '\0'; /* so that a message can print it */
     return memory;
 }
 
