@@ -1,25 +1,30 @@
 /* dir_lock.c - one writing process a directory, for as long as it lives.
  *
- * The lock is a POSIX record lock (fcntl F_SETLK) on a file of the directory. The
- * system drops it when the process ends, however it ends, and F_GETLK names the pid
- * of the holder, so nothing has to be written into the file and nothing stale can
- * be read from it. A fork does not inherit it: a child cannot keep its parent's
- * directory locked.
+ * Two locks on one file, for neither does it all:
  *
- * Such a lock has two holes, both within one process: a second lock by the same
- * process succeeds, and closing any descriptor of the file drops the lock. So this
- * file keeps the one global of the library, a list of the directories this
- * process writes, and looks there before it opens the lock file at all. No
- * handle could carry that list: two handles opened by strangers to each other (two
- * libraries in one program) must find each other.
+ *   byte 0  a POSIX record lock (F_SETLK). The system knows whose it is: F_GETLK names the
+ *           pid, so nothing has to be written into the file and nothing stale can be read
+ *           from it. But it is gone as soon as the process closes any descriptor of the
+ *           file, as a host does that copies its own store's directory.
+ *   byte 1  a lock of the open file (F_OFD_SETLK). It stays until our descriptor is closed,
+ *           whatever else the process does, and is what decides. But it does not tell
+ *           whose it is, and a fork would inherit it.
  *
- * L1  `held` is read and changed under `held_mutex` alone. Nothing is done under it
- *     but list work and the few calls on the lock file, so nobody waits long.
+ * Both end with the process, however it ends. A forked child closes the descriptor at
+ * once (pthread_atfork), so no child keeps its parent's directory locked. A second open by the
+ * same process would get the POSIX lock and might be refused the other without knowing
+ * by whom. So this file keeps the one global of the library, a list of the directories this
+ * process writes, and looks there before it opens the lock file at all. No handle could carry
+ * that list: two handles opened by strangers to each other (two libraries in one program) must
+ * find each other.
+ *
+ * L1  `held` is read and changed under `held_mutex` alone. Nothing is done under it but
+ *     list work and the few calls on the lock file, so nobody waits long.
  * L2  A directory is known by device and inode, so two paths to it are one.
- * L3  After a fork the child finds its parent's entries. They carry the pid that made
- *     them and mean nothing where it is not ours: the system's lock decides then. The
- *     mutex is held across a fork, so that the child never inherits it locked
- *     by a thread that it does not have. */
+ * L3  The mutex is held across a fork, so that the child never inherits it locked by a thread
+ *     that it does not have. The child finds its parent's entries; they carry the pid that
+ *     made them and mean nothing where it is not ours. */
+#define _GNU_SOURCE /* F_OFD_SETLK */
 #include "persist/dir_lock.h"
 
 #include <errno.h>
@@ -34,6 +39,7 @@ struct held_dir {
     dev_t            device;
     ino_t            inode;
     pid_t            pid;
+    int              fd;   /* -1: closed, in a child */
     struct held_dir *next;
 };
 
@@ -53,10 +59,22 @@ fork_ends(void)
     (void) pthread_mutex_unlock(&held_mutex);
 }
 
+/* close() may be called between fork and exec, and touches no file; the parent's descriptor keeps the lock. */
+static void
+child_begins(void)
+{
+    for (struct held_dir *entry = held; entry != NULL; entry = entry->next) {
+        if (entry->fd >= 0)
+            (void) close(entry->fd);
+        entry->fd = -1;
+    }
+    (void) pthread_mutex_unlock(&held_mutex);
+}
+
 static void
 watch_forks(void)
 {
-    (void) pthread_atfork(fork_begins, fork_ends, fork_ends);
+    (void) pthread_atfork(fork_begins, fork_ends, child_begins);
 }
 
 /* The link that points to this directory's entry of this process, or to the end. */
@@ -70,24 +88,46 @@ find(dev_t device, ino_t inode)
     return link;
 }
 
-/* Locks the file; the caller holds held_mutex and knows that no descriptor of ours is open on it. */
+static int
+lock_byte(int fd, int command, off_t byte)
+{
+    struct flock region = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1 };
+
+    if (fcntl(fd, command, &region) == 0)
+        return 0;
+    return errno == EACCES ? -EAGAIN : -errno;
+}
+
+/* Who has byte 0; 0 where nobody has. */
+static int64_t
+find_holder(int fd)
+{
+    struct flock region = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 0, .l_len = 1 };
+
+    return fcntl(fd, F_GETLK, &region) == 0 && region.l_type != F_UNLCK ? region.l_pid : 0;
+}
+
+/* Locks the file; the caller holds held_mutex and knows that this process has not got it. */
 static int
 lock_file(int dir_fd, const char *name, uint32_t mode, int64_t *ret_holder)
 {
-    struct flock region = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
-    int          fd;
-    int          result;
+    int fd;
+    int result;
 
     fd = openat(dir_fd, name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, (mode_t) mode);
     if (fd < 0)
         return -errno;
-    if (fcntl(fd, F_SETLK, &region) == 0)
+    if ((mode & 077) != 0)
+        (void) fchmod(fd, (mode_t) mode); /* asked for, whatever the umask; where another user made it, so be it */
+    result = lock_byte(fd, F_OFD_SETLK, 1);
+    if (result == -EINVAL) /* a system without them: the other lock has to do */
+        result = 0;
+    if (result == 0)
+        result = lock_byte(fd, F_SETLK, 0);
+    if (result == 0)
         return fd;
-    result = errno == EACCES ? -EAGAIN : -errno;
-    if (result == -EAGAIN) {
-        region.l_type = F_WRLCK;
-        *ret_holder = fcntl(fd, F_GETLK, &region) == 0 && region.l_type != F_UNLCK ? region.l_pid : 0;
-    }
+    if (result == -EAGAIN)
+        *ret_holder = find_holder(fd);
     (void) close(fd);
     return result;
 }
@@ -119,6 +159,7 @@ dir_lock_take(int dir_fd, const char *name, uint32_t mode, int64_t *ret_holder)
         result = lock_file(dir_fd, name, mode, ret_holder);
     }
     if (result >= 0) {
+        entry->fd = result;
         entry->next = held;
         held = entry;
         entry = NULL;

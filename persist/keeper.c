@@ -412,16 +412,14 @@ keeper_close(struct keeper *keeper, knackdb_error *error)
 }
 
 /* The child has one thread, which is in none of our locks, while the parent's threads may have been in any: so none
- * is taken and none is ended. Memory is freed, descriptors are closed, which touches no file, and no lock of the
- * parent's either: POSIX locks are the process's. What the parent's threads held at that moment is lost to the child. */
+ * is taken and none is ended. Memory is freed, descriptors are closed, which touches no file; that of the lock was closed
+ * when the child began (dir_lock.c). What the parent's threads held at that moment is lost to the child. */
 void
 keeper_abandon(struct keeper *keeper)
 {
     if (keeper == NULL)
         return;
     log_writer_abandon(keeper->log);
-    if (keeper->lock != DISK_NONE)
-        keeper->dir.disk->close(keeper->dir.disk, keeper->lock);
     dir_close(&keeper->dir);
     allocator_put(keeper->allocator, keeper, sizeof *keeper);
 }

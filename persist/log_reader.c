@@ -110,6 +110,20 @@ close_segment(struct log_reader *reader, struct segment *segment)
     reader->files_held--;
 }
 
+/* A segment that has not been read yet may have been made ahead by a writer that closed without using it: that removes
+ * it, and the next writer makes another of its name. So what the name stands for now takes its place. Where it stands
+ * for nothing the file stays: a snapshot has removed it, and what it holds may still be wanted. */
+static void
+renew_segment(struct log_reader *reader, struct segment *segment)
+{
+    struct file now = { 0 };
+
+    if (file_open(reader->options.dir, segment->file.name, DISK_READ, 0, &now, NULL) != KNACKDB_OK)
+        return;
+    file_close(&segment->file);
+    segment->file = now;
+}
+
 /* Takes in segments that were not there before. */
 static knackdb_status
 list_segments(struct log_reader *reader, knackdb_error *error)
@@ -203,6 +217,8 @@ peek_segment(struct log_reader *reader, struct segment_reader *candidate, struct
     knackdb_status  status;
 
     for (; segment != NULL; segment = segment->next) {
+        if (segment->file.dir != NULL)
+            renew_segment(reader, segment);
         status = open_segment(reader, segment, error);
         if (status == KNACKDB_NOT_FOUND)
             continue; /* covered by a snapshot and removed meanwhile; the next record will tell */

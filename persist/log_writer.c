@@ -26,7 +26,9 @@
  * W4  The flusher sleeps only after it said so (`asleep`, seq_cst) and then found nothing
  *     appended; the appender stores `appended` (seq_cst) and then looks whether it sleeps. One of
  *     the two sees the other, so no commit waits for a wake-up that nobody sends.
- * W5  Segments are made under `making`, so that their serials are in the order of their use.
+ * W5  Segments are made under `making`, so that their serials are in the order of their use; it is
+ *     held until the segment is listed as `next` or in `kept`. Who holds it finds every segment in one
+ *     of the two, and so a snapshot never names a serial behind the one in use.
  * W6  Only the flusher unmaps and frees a segment (or the close, when there is no flusher any
  *     more): it may be readying the pages of a segment that others rotate and sync.
  *
@@ -220,8 +222,8 @@ rotate(struct log_writer *writer, uint64_t sequence, size_t record_bytes, knackd
         return error_no_memory(error, "a log segment");
     (void) pthread_mutex_lock(&writer->making);
     status = get_segment(writer, record_bytes, &segment, error);
-    (void) pthread_mutex_unlock(&writer->making);
     if (status != KNACKDB_OK) {
+        (void) pthread_mutex_unlock(&writer->making);
         segment_list_free(writer->allocator, kept);
         return status;
     }
@@ -237,6 +239,7 @@ rotate(struct log_writer *writer, uint64_t sequence, size_t record_bytes, knackd
     }
     writer->current = segment;
     (void) pthread_mutex_unlock(&writer->mutex);
+    (void) pthread_mutex_unlock(&writer->making);
     atomic_store_explicit(&writer->rotates, false, memory_order_relaxed);
     atomic_store_explicit(&writer->wake_at, 0, memory_order_relaxed); /* pages to ready, a next one to make */
     return KNACKDB_OK;

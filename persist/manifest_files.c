@@ -161,6 +161,9 @@ manifest_file_publish(const struct manifest *manifest, const struct dir *dir, ui
     status = file_write(&file, 0, bytes.data, bytes.bytes, error);
     if (status == KNACKDB_OK)
         status = file_sync(&file, error);
+    /* The names of its parts before its own: a rename may reach the disk ahead of them. */
+    if (status == KNACKDB_OK && manifest->part_count > 0)
+        status = dir_sync(dir, error);
     if (status == KNACKDB_OK)
         status = dir_rename(dir, unfinished, name, error);
     if (status == KNACKDB_OK)

@@ -116,6 +116,12 @@ take(struct keeper *keeper, knackdb_error *error)
     clear_behind(keeper);
 
 out:
+    /* A manifest that could not be published may be seen all the same: its rename was done, and only the sync
+     * behind it failed. Neither its number nor its parts' may then be given a second time. */
+    if (status != KNACKDB_OK && next.generation > keeper->manifest.generation) {
+        keeper->manifest.generation = next.generation;
+        keeper->manifest.next_part = next.next_part;
+    }
     manifest_clear(&next);
     return status;
 }

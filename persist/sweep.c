@@ -153,6 +153,9 @@ sweep(struct allocator *allocator, const struct dir *dir, const struct manifest 
     status = gather_needed(&needed, dir, newest, snapshots_kept, error);
     if (status == KNACKDB_OK)
         status = dir_list(dir, hear_name, &doomed, error);
+    /* The newest manifest may be the work of a writer that was killed between its rename and the sync. */
+    if (status == KNACKDB_OK && doomed.count > 0)
+        status = dir_sync(dir, error);
     for (int round = 0; round < 2; round++) {
         for (size_t i = 0; i < doomed.count && status == KNACKDB_OK; i++) {
             if ((file_name_read(doomed.names[i], &number) == FILE_MANIFEST) != (round == 0))
