@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 static knackdb *
 open_at(const char *path)
@@ -143,6 +144,48 @@ Test(replay_log, follows_the_writer_from_segment_to_segment)
     knackdb_log_close(log);
     free(text);
     close_it(db);
+    scratch_remove(directory);
+}
+
+/* A writer that closes removes the segment it had made ahead, and the next writer makes another of that name. A
+ * reader that had opened the first must see the second. Each life fills its segment by more than half, so that the
+ * next one is made, and the reader looks often enough to find it. */
+Test(replay_log, follows_from_writer_to_writer)
+{
+    const struct timespec pause = { .tv_nsec = 2000000 };
+    char                  directory[SCRATCH_PATH_MAX];
+    knackdb_options       options = knackdb_options_default();
+    knackdb              *db;
+    knackdb_log          *log = NULL;
+    knackdb_log_entry     entry;
+    knackdb_pattern       pattern = empty_pattern();
+    char                 *text = calloc(1, 30001);
+    uint64_t              sequence = 0;
+    knackdb_error         error;
+
+    cr_assert_not_null(text);
+    memset(text, 'f', 30000);
+    scratch_make(directory);
+    options.log_segment_bytes_max = 256 * 1024;
+    pattern.context_factors = knackdb_string(text);
+    for (int life = 0; life < 5; life++) {
+        MUST(knackdb_open(directory, &options, &db, &error));
+        for (int row = 0; row < 6; row++)
+            MUST(knackdb_pattern_store(db, &pattern, NULL, &error));
+        if (log == NULL)
+            log = open_log(directory);
+        for (int row = 0; row < 6; row++) {
+            MUST(knackdb_log_next(log, &entry, &error));
+            cr_assert_eq(entry.sequence, ++sequence);
+        }
+        for (int look = 0; look < 50; look++) {
+            cr_assert_eq(knackdb_log_next(log, &entry, &error), KNACKDB_NOT_FOUND);
+            (void) nanosleep(&pause, NULL);
+        }
+        close_it(db);
+    }
+    knackdb_log_close(log);
+    free(text);
     scratch_remove(directory);
 }
 
