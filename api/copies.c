@@ -6,6 +6,7 @@
 #include "api/rows.h"
 
 #include "base/error.h"
+#include "base/utf8.h"
 
 #include <stdlib.h>
 
@@ -121,7 +122,7 @@ get_copy(knackdb *db, const int64_t *id, knackdb_text external_id, void **ret_ro
         (void) error_set(error, status, "execution_patterns: no row with id %lld", (long long) *id);
     else if (status == KNACKDB_NOT_FOUND)
         (void) error_set(error, status, "execution_patterns: no row with external_id \"%.*s\"",
-                         external_id.length < 80 ? (int) external_id.length : 80,
+                         (int) utf8_valid_prefix(external_id.data, external_id.length < 80 ? external_id.length : 80),
                          external_id.data != NULL ? external_id.data : "");
     if (status == KNACKDB_OK)
         status = copy_rows(read, KNACKDB_EXECUTION_PATTERNS, &row, 1, ret_row, error);

@@ -8,8 +8,10 @@
 #include "core/store.h"
 #include "persist/keeper.h"
 
+#include <sys/types.h>
+
 struct knackdb {
-    struct allocator   allocator; /* of everything but itself, which malloc'd it may outlive no part of */
+    struct allocator   allocator; /* of everything but this struct itself */
     struct store      *store;
     struct keeper     *keeper; /* NULL: memory only */
     bool               is_read_only;
@@ -19,7 +21,8 @@ struct knackdb {
     double             open_seconds;
 
     /* A page that the kernel clears in a forked child, so that asking whether this is one costs a load. */
-    _Atomic uint32_t *parent_mark;
+    _Atomic uint32_t *parent_mark; /* NULL: there is none; `opener` is asked instead */
+    pid_t             opener;
 };
 
 #define PARENT_MARK 1u
@@ -55,7 +58,8 @@ struct knackdb_read {
     struct read_owned_block *more_owned;
 };
 
-/* Hands memory of the store's allocator over to the view. Frees it at once, and says NO_MEMORY, where it cannot be kept. */
+/* Hands memory of the store's allocator over to the view. Frees it at once, and says NO_MEMORY, where it cannot be
+ * kept. */
 knackdb_status read_own(knackdb_read *read, void *memory, size_t bytes, knackdb_error *error);
 
 #endif

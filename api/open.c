@@ -6,6 +6,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #define CACHE_BYTES_DEFAULT ((uint64_t) 1 << 20)
 #define KNOWN_OPEN_FLAGS \
@@ -35,7 +36,8 @@ parent_mark_new(void)
 knackdb_status
 handle_check(const knackdb *db, knackdb_error *error)
 {
-    if (atomic_load_explicit(db->parent_mark, memory_order_relaxed) == PARENT_MARK)
+    if (db->parent_mark != NULL ? atomic_load_explicit(db->parent_mark, memory_order_relaxed) == PARENT_MARK
+                                : getpid() == db->opener)
         return KNACKDB_OK;
     return error_set(error, KNACKDB_FORKED,
                      "this process is a fork of the one that opened the store; open it anew, read-only");
@@ -62,7 +64,7 @@ handle_wait(knackdb *db, uint64_t sequence, knackdb_error *error)
 /* ---- options ---- */
 
 static knackdb_status
-check_options(const knackdb_options *options, knackdb_error *error)
+check_options(const knackdb_options *options, bool in_memory, knackdb_error *error)
 {
     bool is_past = options->as_of_sequence != 0 || options->as_of_time != 0.0
                    || (options->flags & KNACKDB_OPEN_SNAPSHOT) != 0;
@@ -82,9 +84,22 @@ check_options(const knackdb_options *options, knackdb_error *error)
         return error_set(error, KNACKDB_INVALID, "options: as_of_sequence and as_of_time must not be negative");
     if (is_past && (options->flags & KNACKDB_OPEN_READ_ONLY) == 0)
         return error_set(error, KNACKDB_INVALID, "options: the past can only be opened read-only");
+    if (in_memory && (is_past || (options->flags & (KNACKDB_OPEN_READ_ONLY | KNACKDB_OPEN_NO_CREATE)) != 0))
+        return error_set(error, KNACKDB_INVALID, "options: a store in memory is always new; there is none to be read");
     if (options->allocator != NULL && (options->allocator->allocate == NULL || options->allocator->release == NULL))
         return error_set(error, KNACKDB_INVALID, "options: an allocator needs both of its functions");
     return KNACKDB_OK;
+}
+
+/* 0 means the newest, so the first microsecond stands for any earlier moment, and the last for any later one. */
+static int64_t
+as_of_time_us(double seconds)
+{
+    double us = seconds * 1e6;
+
+    if (seconds == 0.0)
+        return 0;
+    return us < 1.0 ? 1 : us >= 0x1p63 ? INT64_MAX : (int64_t) us;
 }
 
 static struct keeper_options
@@ -104,7 +119,7 @@ keeper_options_of(const knackdb_options *options)
         .snapshot_only = (options->flags & KNACKDB_OPEN_SNAPSHOT) != 0,
         .no_migrate = (options->flags & KNACKDB_OPEN_NO_MIGRATE) != 0,
         .as_of_sequence = (uint64_t) options->as_of_sequence,
-        .as_of_time_us = (int64_t) llround(options->as_of_time * 1e6),
+        .as_of_time_us = as_of_time_us(options->as_of_time),
         .log_message = options->log_message,
         .log_context = options->log_context,
         .history = schema_history_builtin(),
@@ -145,9 +160,8 @@ handle_new(const knackdb_options *options, knackdb **ret_db, knackdb_error *erro
     db->is_read_only = (options->flags & KNACKDB_OPEN_READ_ONLY) != 0;
     status = operations_init(&db->operations, &db->allocator, options->slow_operation_us, error);
     if (status == KNACKDB_OK) {
-        db->parent_mark = parent_mark_new();
-        if (db->parent_mark == NULL)
-            status = error_no_memory(error, "a page that fork clears");
+        db->parent_mark = parent_mark_new(); /* without one (an old kernel, a sandbox) the process id has to do */
+        db->opener = getpid();
     }
     if (status == KNACKDB_OK)
         status = store_new(&db->allocator, schema_builtin(), &db->store, error);
@@ -171,15 +185,17 @@ knackdb_open(const char *path, const knackdb_options *options, knackdb **ret_db,
     knackdb        *db = NULL;
     knackdb_status  status;
 
+    if (ret_db == NULL)
+        return error_set(error, KNACKDB_INVALID, "open: there is nowhere to put the store");
     if (options == NULL)
         options = &defaults;
-    status = check_options(options, error);
+    in_memory = path == NULL || strcmp(path, ":memory:") == 0 || options->durability == KNACKDB_MEMORY_ONLY;
+    status = check_options(options, in_memory, error);
     if (status == KNACKDB_OK)
         status = handle_new(options, &db, error);
     if (status != KNACKDB_OK)
         return status;
 
-    in_memory = path == NULL || strcmp(path, ":memory:") == 0 || options->durability == KNACKDB_MEMORY_ONLY;
     if (in_memory) {
         db->durability = KNACKDB_MEMORY_ONLY;
     } else {

@@ -59,7 +59,8 @@ keep_slow(struct operations *operations, knackdb_operation kind, uint64_t ticks,
 void
 operation_end(struct operations *operations, knackdb_operation kind, uint64_t begun, int table, uint64_t rows)
 {
-    uint64_t ticks = ticker_now(&operations->ticker) - begun;
+    uint64_t now = ticker_now(&operations->ticker);
+    uint64_t ticks = now > begun ? now - begun : 0; /* counters of two processors may differ a little */
     /* Threads have stacks far apart. */
     uint64_t shard = hash_integer((uintptr_t) __builtin_frame_address(0) >> 14) % OPERATION_SHARDS;
 

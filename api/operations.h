@@ -1,7 +1,7 @@
 /* operations.h - how long calls take: a histogram a kind, and the slow ones kept for inspection.
  *
  * Threads are spread over a few shards, so that they do not fight for one cache line. A
- * call that fails is not counted. */
+ * call that fails is not counted; a row that is not there is an answer, and is. */
 #ifndef KNACKDB_API_OPERATIONS_H
 #define KNACKDB_API_OPERATIONS_H
 

@@ -3,8 +3,9 @@
 
 #include "base/error.h"
 
+/* Has an allocator of its own over the store's functions, so that it may be freed after the store is closed. */
 struct knackdb_prepared {
-    struct allocator  *allocator;
+    struct allocator   allocator;
     struct query_copy *copy;
 };
 
@@ -14,8 +15,10 @@ find_checked(knackdb_read *read, const knackdb_query *checked, knackdb_rows *ret
 {
     uint64_t        begun = operation_begin(&read->db->operations);
     struct row_list list;
-    knackdb_status  status;
+    knackdb_status  status = handle_check(read->db, error);
 
+    if (status != KNACKDB_OK)
+        return status;
     row_list_init(&list, &read->db->allocator);
     status = view_find(&read->view, checked, &list, error);
     if (status != KNACKDB_OK) {
@@ -45,8 +48,10 @@ knackdb_read_count(knackdb_read *read, const knackdb_query *query, uint64_t *ret
 {
     uint64_t       begun = operation_begin(&read->db->operations);
     knackdb_query  checked;
-    knackdb_status status = query_check(store_schema(read->view.store), query, &checked, error);
+    knackdb_status status = handle_check(read->db, error);
 
+    if (status == KNACKDB_OK)
+        status = query_check(store_schema(read->view.store), query, &checked, error);
     if (status == KNACKDB_OK)
         status = view_count(&read->view, &checked, ret_count, error);
     if (status == KNACKDB_OK)
@@ -57,6 +62,7 @@ knackdb_read_count(knackdb_read *read, const knackdb_query *query, uint64_t *ret
 knackdb_status
 knackdb_prepare(knackdb *db, const knackdb_query *query, knackdb_prepared **ret_prepared, knackdb_error *error)
 {
+    struct allocator  allocator;
     knackdb_prepared *prepared;
     knackdb_query     checked;
     knackdb_status    status = handle_check(db, error);
@@ -65,13 +71,14 @@ knackdb_prepare(knackdb *db, const knackdb_query *query, knackdb_prepared **ret_
         status = query_check(store_schema(db->store), query, &checked, error);
     if (status != KNACKDB_OK)
         return status;
-    prepared = allocator_get(&db->allocator, sizeof *prepared);
+    allocator_init(&allocator, &db->allocator.functions);
+    prepared = allocator_get(&allocator, sizeof *prepared);
     if (prepared == NULL)
         return error_no_memory(error, "a prepared query");
-    prepared->allocator = &db->allocator;
-    status = query_copy_new(&db->allocator, &checked, &prepared->copy, error);
+    allocator_init(&prepared->allocator, &db->allocator.functions);
+    status = query_copy_new(&prepared->allocator, &checked, &prepared->copy, error);
     if (status != KNACKDB_OK) {
-        allocator_put(&db->allocator, prepared, sizeof *prepared);
+        allocator_put(&allocator, prepared, sizeof *prepared);
         return status;
     }
     *ret_prepared = prepared;
@@ -81,10 +88,13 @@ knackdb_prepare(knackdb *db, const knackdb_query *query, knackdb_prepared **ret_
 void
 knackdb_prepared_free(knackdb_prepared *prepared)
 {
+    struct allocator allocator;
+
     if (prepared == NULL)
         return;
-    query_copy_free(prepared->allocator, prepared->copy);
-    allocator_put(prepared->allocator, prepared, sizeof *prepared);
+    allocator_init(&allocator, &prepared->allocator.functions);
+    query_copy_free(&prepared->allocator, prepared->copy);
+    allocator_put(&allocator, prepared, sizeof *prepared);
 }
 
 knackdb_status
@@ -104,8 +114,10 @@ knackdb_read_aggregate(knackdb_read *read, const knackdb_query *query, uint32_t 
     knackdb_query            checked;
     knackdb_group           *groups;
     size_t                   count;
-    knackdb_status           status = query_check(store_schema(read->view.store), query, &checked, error);
+    knackdb_status           status = handle_check(read->db, error);
 
+    if (status == KNACKDB_OK)
+        status = query_check(store_schema(read->view.store), query, &checked, error);
     if (status == KNACKDB_OK)
         status = view_aggregate(&read->view, &checked, &request, &groups, &count, error);
     if (status == KNACKDB_OK)

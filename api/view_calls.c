@@ -96,8 +96,11 @@ find_by_key(knackdb_read *read, int table, uint32_t key_index, const knackdb_val
 {
     uint64_t       begun = operation_begin(&read->db->operations);
     row_number     row;
-    knackdb_status status = view_find_by_key(&read->view, (uint32_t) table, key_index, key, &row);
+    knackdb_status status = handle_check(read->db, NULL);
 
+    if (status != KNACKDB_OK)
+        return status;
+    status = view_find_by_key(&read->view, (uint32_t) table, key_index, key, &row);
     if (status == KNACKDB_OK)
         *ret_row = row;
     operation_end(&read->db->operations, KNACKDB_OPERATION_GET, begun, table, status == KNACKDB_OK);
@@ -133,29 +136,44 @@ knackdb_read_by_preference(knackdb_read *read, knackdb_text type, knackdb_text v
 
 /* ---- cells ---- */
 
+static void
+view_row(knackdb_read *read, int table, knackdb_row row, void *ret_row)
+{
+    const struct row_layout *layout = row_layout_of(table);
+    uint64_t                 nulls = UINT64_MAX;
+
+    if (view_has_row(&read->view, (uint32_t) table, row)) {
+        view_struct(&read->view, (uint32_t) table, (row_number) row, layout, ret_row);
+        return;
+    }
+    memset(ret_row, 0, layout->struct_bytes); /* no row that this view gave: nothing but NULL */
+    memcpy((char *) ret_row + layout->nulls_offset, &nulls, sizeof nulls);
+}
+
 void
 knackdb_read_pattern(knackdb_read *read, knackdb_row row, knackdb_pattern *ret_pattern)
 {
-    view_struct(&read->view, KNACKDB_EXECUTION_PATTERNS, (row_number) row, row_layout_of(KNACKDB_EXECUTION_PATTERNS), ret_pattern);
+    view_row(read, KNACKDB_EXECUTION_PATTERNS, row, ret_pattern);
 }
 
 void
 knackdb_read_preference(knackdb_read *read, knackdb_row row, knackdb_preference *ret_preference)
 {
-    view_struct(&read->view, KNACKDB_USER_PREFERENCES, (row_number) row, row_layout_of(KNACKDB_USER_PREFERENCES), ret_preference);
+    view_row(read, KNACKDB_USER_PREFERENCES, row, ret_preference);
 }
 
 void
 knackdb_read_metric(knackdb_read *read, knackdb_row row, knackdb_metric *ret_metric)
 {
-    view_struct(&read->view, KNACKDB_PERFORMANCE_METRICS, (row_number) row, row_layout_of(KNACKDB_PERFORMANCE_METRICS), ret_metric);
+    view_row(read, KNACKDB_PERFORMANCE_METRICS, row, ret_metric);
 }
 
 knackdb_value
 knackdb_read_value(knackdb_read *read, int table, knackdb_row row, uint32_t column)
 {
     if (table < 0 || (size_t) table >= knackdb_table_count()
-        || column >= schema_builtin()->tables[table].column_count)
+        || column >= schema_builtin()->tables[table].column_count
+        || !view_has_row(&read->view, (uint32_t) table, row))
         return knackdb_value_null();
     return view_cell(&read->view, (uint32_t) table, (row_number) row, column);
 }
@@ -165,7 +183,7 @@ knackdb_read_values(knackdb_read *read, int table, knackdb_row row, size_t colum
 {
     size_t known = 0;
 
-    if (table >= 0 && (size_t) table < knackdb_table_count()) {
+    if (table >= 0 && (size_t) table < knackdb_table_count() && view_has_row(&read->view, (uint32_t) table, row)) {
         known = schema_builtin()->tables[table].column_count;
         view_cells(&read->view, (uint32_t) table, (row_number) row, column_count < known ? column_count : known,
                    ret_values);

@@ -1,6 +1,8 @@
 /* error.c - how a failed call explains itself. */
 #include "base/error.h"
 
+#include "base/utf8.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,7 +14,8 @@ fill(knackdb_error *error, int os_errno, int column, const char *format, va_list
         return;
     error->os_errno = os_errno;
     error->column = column;
-    (void) vsnprintf(error->message, sizeof error->message, format, arguments);
+    if (vsnprintf(error->message, sizeof error->message, format, arguments) >= (int) sizeof error->message)
+        error->message[utf8_valid_prefix(error->message, sizeof error->message - 1)] = '\0'; /* no half character */
 }
 
 knackdb_status

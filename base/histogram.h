@@ -13,7 +13,7 @@
 #define HISTOGRAM_BUCKETS  ((48 - HISTOGRAM_SUB_BITS + 1) << HISTOGRAM_SUB_BITS) /* up to 2^48 ticks: a day */
 
 struct histogram {
-    _Atomic uint32_t buckets[HISTOGRAM_BUCKETS];
+    _Atomic uint64_t buckets[HISTOGRAM_BUCKETS];
     _Atomic uint64_t maximum;
 };
 

@@ -13,6 +13,9 @@
 #include <math.h>
 #include <stdlib.h>
 
+/* A power of two, so scaling is exact but for the smallest numbers; 2^64 rows of the largest do not overflow it. */
+#define SCALE 0x1p-64
+
 struct kept_value {
     uint32_t group;
     double   value;
@@ -31,6 +34,9 @@ struct aggregation {
 
     knackdb_group *groups; /* mean holds the sum until finish */
     size_t         group_count, group_capacity;
+
+    double *scaled_sums; /* the same sums times SCALE, for those that overflow */
+    size_t  scaled_capacity;
 
     struct kept_value *values;
     size_t             value_count, value_capacity;
@@ -78,9 +84,13 @@ add_group(struct aggregation *aggregation, knackdb_text key, knackdb_error *erro
                                  aggregation->group_count, aggregation->group_count + 1, sizeof *aggregation->groups,
                                  error);
 
+    if (status == KNACKDB_OK)
+        status = grow(aggregation->allocator, (void **) &aggregation->scaled_sums, &aggregation->scaled_capacity,
+                      aggregation->group_count, aggregation->group_count + 1, sizeof *aggregation->scaled_sums, error);
     if (status != KNACKDB_OK)
         return status;
     memset(&aggregation->groups[aggregation->group_count], 0, sizeof *aggregation->groups);
+    aggregation->scaled_sums[aggregation->group_count] = 0.0;
     aggregation->groups[aggregation->group_count++].key = key;
     return KNACKDB_OK;
 }
@@ -145,6 +155,7 @@ add_row(struct aggregation *aggregation, row_number row, knackdb_error *error)
     if (group->value_count == 0 || value > group->maximum)
         group->maximum = value;
     group->mean += value;
+    aggregation->scaled_sums[number] += value * SCALE;
     group->value_count++;
     if (aggregation->request->percentile_count == 0)
         return KNACKDB_OK;
@@ -173,8 +184,9 @@ percentile_of(const double *sorted, uint64_t count, double percentile)
 
     if (below + 1 >= count)
         return sorted[count - 1];
-    /* Weighted, not sorted[below] + part * difference: the difference of two finite numbers may overflow. */
-    return part == 0.0 ? sorted[below] : sorted[below] * (1.0 - part) + sorted[below + 1] * part;
+    /* Weighted, not low + part * difference: the difference of two finite numbers may overflow. The weights are
+     * rounded, so the sum could lie a trace outside its two neighbours. */
+    return fmin(fmax(sorted[below] * (1.0 - part) + sorted[below + 1] * part, sorted[below]), sorted[below + 1]);
 }
 
 static knackdb_status
@@ -232,7 +244,8 @@ finish_groups(struct aggregation *aggregation)
         knackdb_group *group = &aggregation->groups[g];
 
         if (group->value_count != 0) {
-            group->mean /= (double) group->value_count;
+            group->mean = isfinite(group->mean) ? group->mean / (double) group->value_count
+                                                : aggregation->scaled_sums[g] / (double) group->value_count / SCALE;
             continue;
         }
         group->mean = group->minimum = group->maximum = (double) NAN;
@@ -262,6 +275,8 @@ check_request(const struct table *definition, const struct aggregate_request *re
     if (request->percentile_count > KNACKDB_PERCENTILES_MAX)
         return error_set(error, KNACKDB_INVALID, "%zu percentiles; at most %d", request->percentile_count,
                          KNACKDB_PERCENTILES_MAX);
+    if (request->percentile_count != 0 && request->percentiles == NULL)
+        return error_set(error, KNACKDB_INVALID, "aggregate: percentiles is NULL");
     for (size_t p = 0; p < request->percentile_count; p++)
         if (!(request->percentiles[p] >= 0.0 && request->percentiles[p] <= 100.0))
             return error_set(error, KNACKDB_INVALID, "percentile %g is outside 0..100", request->percentiles[p]);
@@ -322,6 +337,8 @@ view_aggregate(const struct view *view, const knackdb_query *checked, const stru
     }
 
     allocator_put(aggregation.allocator, aggregation.groups, aggregation.group_capacity * sizeof(knackdb_group));
+    allocator_put(aggregation.allocator, aggregation.scaled_sums,
+                  aggregation.scaled_capacity * sizeof *aggregation.scaled_sums);
     allocator_put(aggregation.allocator, aggregation.group_by_code,
                   aggregation.code_capacity * sizeof *aggregation.group_by_code);
     allocator_put(aggregation.allocator, aggregation.values, aggregation.value_capacity * sizeof *aggregation.values);

@@ -27,15 +27,35 @@ open_list(struct candidates *candidates)
     candidates->at = 0;
 }
 
-/* id = value names one row at most. */
-static void
-narrow_to_id(struct candidates *candidates, const knackdb_condition *condition)
+/* The value that the conditions want a column to be equal to; NULL where they do not say. */
+static const knackdb_value *
+value_wanted(const struct table_data *table, const knackdb_query *checked, uint32_t column)
 {
+    for (size_t i = 0; i < checked->condition_count; i++)
+        if (checked->conditions[i].column == column && checked->conditions[i].op == KNACKDB_EQUAL
+            && checked->conditions[i].value.type == table->definition->columns[column].type)
+            return &checked->conditions[i].value;
+    return NULL;
+}
+
+/* Conditions that give every column of a key name one row at most. */
+static void
+narrow_to_key(struct candidates *candidates, const knackdb_query *checked, uint32_t key_index)
+{
+    const struct key *key = &candidates->table->definition->keys[key_index];
     struct key_search search;
+    knackdb_value     values[SCHEMA_KEY_COLUMNS_MAX];
     row_number        row = ROW_NONE;
 
-    if (key_search_init(&search, candidates->table, 0, &condition->value))
-        row = table_key_find(candidates->table, 0, &search, candidates->sequence);
+    for (uint32_t i = 0; i < key->column_count; i++) {
+        const knackdb_value *value = value_wanted(candidates->table, checked, key->columns[i]);
+
+        if (value == NULL)
+            return;
+        values[i] = *value;
+    }
+    if (key_search_init(&search, candidates->table, key_index, values))
+        row = table_key_find(candidates->table, key_index, &search, candidates->sequence);
     candidates->posted = NULL;
     candidates->next = row != ROW_NONE ? row : 0;
     candidates->end = row != ROW_NONE ? row + 1 : 0;
@@ -72,12 +92,8 @@ candidates_init(struct candidates *candidates, const struct view *view, const kn
             candidates->posted = predicate;
         }
     }
-    for (uint32_t i = 0; i < candidates->predicate_count; i++) {
-        const knackdb_condition *condition = &checked->conditions[i];
-
-        if (condition->column == 0 && condition->op == KNACKDB_EQUAL && condition->value.type == KNACKDB_INTEGER)
-            narrow_to_id(candidates, condition);
-    }
+    for (uint32_t k = 0; k < table->definition->key_count && candidates->end != 0; k++)
+        narrow_to_key(candidates, checked, k);
     if (candidates->end == 0)
         candidates->posted = NULL;
     if (candidates->posted != NULL)

@@ -1,7 +1,7 @@
 /* candidates.h - the rows that can match a query, one after the other.
  *
  * Every query walks one of three ways, the cheapest that its conditions allow: the one
- * row an id names; the posting lists of a text (or several) that must be equal; all
+ * row a key names; the posting lists of a text (or several) that must be equal; all
  * rows. Rows come visible and matching; those of one way come by rising row number, list by list. */
 #ifndef KNACKDB_CORE_CANDIDATES_H
 #define KNACKDB_CORE_CANDIDATES_H

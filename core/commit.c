@@ -29,10 +29,15 @@ commit_writer_clear(struct commit_writer *writer)
 void
 commit_writer_begin(struct commit_writer *writer)
 {
-    if (writer->capacity > KEPT_BYTES)
-        commit_writer_clear(writer);
     writer->bytes = 0;
     writer->operation_count = 0;
+}
+
+void
+commit_writer_trim(struct commit_writer *writer)
+{
+    if (writer->capacity > KEPT_BYTES)
+        commit_writer_clear(writer);
 }
 
 static size_t

@@ -33,7 +33,8 @@ struct commit_writer {
 
 void commit_writer_init(struct commit_writer *writer, struct allocator *allocator);
 void commit_writer_clear(struct commit_writer *writer); /* frees the buffer */
-void commit_writer_begin(struct commit_writer *writer); /* empties it, keeps a buffer of modest size */
+void commit_writer_begin(struct commit_writer *writer); /* empties it */
+void commit_writer_trim(struct commit_writer *writer);  /* gives a large buffer back once its commit is done */
 
 /* Writes one operation. `columns` NULL means 0 to count - 1. Column 0, the id, and in a
  * PUT the columns that are NULL are left out. NO_MEMORY, or INVALID past

@@ -92,8 +92,7 @@ index_clear(struct index *index, struct epochs *epochs)
 uint64_t
 index_bytes(const struct index *index)
 {
-    struct index_table *table = atomic_load_explicit(&((struct index *) (uintptr_t) index)->table,
-                                                     memory_order_acquire);
+    struct index_table *table = atomic_load(&((struct index *) (uintptr_t) index)->table); /* seq_cst: E2 */
 
     return table != NULL ? sizeof *table + (table->mask + 1) * sizeof(uint64_t) : 0;
 }

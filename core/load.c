@@ -11,11 +11,12 @@ store_load_row(struct store *store, uint32_t table, const knackdb_value *values,
 {
     struct table_data  *data = &store->tables[table];
     const struct table *definition = data->definition;
-    knackdb_status      status = table_check_values(definition, values, definition->column_count, error);
+    knackdb_error       why = { .message = "" };
+    knackdb_status      status = table_check_values(definition, values, definition->column_count, &why);
     row_number          row;
 
     if (status != KNACKDB_OK)
-        return error != NULL ? error_set(error, KNACKDB_CORRUPT, "stored row: %.400s", error->message) : KNACKDB_CORRUPT;
+        return error_set(error, KNACKDB_CORRUPT, "stored row: %s", why.message);
     if (values[0].type != KNACKDB_INTEGER || values[0].as.integer <= 0)
         return error_set(error, KNACKDB_CORRUPT, "%s: stored row without an id", definition->name);
     for (uint32_t k = 0; k < definition->key_count; k++) {

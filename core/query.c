@@ -24,6 +24,8 @@ query_check(const struct schema *schema, const knackdb_query *query, knackdb_que
     const struct table *definition;
     knackdb_status      status;
 
+    if (query == NULL)
+        return error_set(error, KNACKDB_INVALID, "query: it is NULL");
     if (query->struct_size != 0 && query->struct_size != sizeof *query)
         return error_set(error, KNACKDB_INVALID, "query: struct_size %zu is none this library knows",
                          query->struct_size);
@@ -35,7 +37,8 @@ query_check(const struct schema *schema, const knackdb_query *query, knackdb_que
     if (query->condition_count != 0 && query->conditions == NULL)
         return error_set(error, KNACKDB_INVALID, "query: conditions is NULL");
     if (!isfinite(query->now) || !isfinite(query->half_life_seconds) || query->half_life_seconds < 0.0)
-        return error_set(error, KNACKDB_INVALID, "query: now and half_life_seconds must be finite, the latter not negative");
+        return error_set(error, KNACKDB_INVALID,
+                         "query: now and half_life_seconds must be finite, the latter not negative");
 
     definition = &schema->tables[query->table];
     for (size_t i = 0; i < query->condition_count; i++) {
@@ -60,6 +63,15 @@ static size_t
 text_bytes(const knackdb_value *value)
 {
     return value->type == KNACKDB_TEXT ? value->as.text.length : 0;
+}
+
+/* What a condition compares with; the operators that look at no single value have none, whatever stands there. */
+static knackdb_value
+operand_of(const knackdb_condition *condition)
+{
+    if (condition->op == KNACKDB_ONE_OF || condition->op == KNACKDB_IS_NULL || condition->op == KNACKDB_IS_NOT_NULL)
+        return knackdb_value_null();
+    return condition->value;
 }
 
 static char *
@@ -87,7 +99,9 @@ query_copy_new(struct allocator *allocator, const knackdb_query *checked, struct
     char              *text;
 
     for (size_t i = 0; i < checked->condition_count; i++) {
-        bytes += text_bytes(&checked->conditions[i].value);
+        knackdb_value operand = operand_of(&checked->conditions[i]);
+
+        bytes += text_bytes(&operand);
         for (size_t v = 0; checked->conditions[i].op == KNACKDB_ONE_OF && v < checked->conditions[i].value_count; v++)
             bytes += sizeof(knackdb_value) + text_bytes(&checked->conditions[i].values[v]);
     }
@@ -102,6 +116,7 @@ query_copy_new(struct allocator *allocator, const knackdb_query *checked, struct
     values = (knackdb_value *) (conditions + checked->condition_count);
     for (size_t i = 0; i < checked->condition_count; i++) {
         conditions[i] = checked->conditions[i];
+        conditions[i].value = operand_of(&checked->conditions[i]);
         if (conditions[i].op != KNACKDB_ONE_OF) {
             conditions[i].values = NULL;
             conditions[i].value_count = 0;

@@ -13,6 +13,7 @@ double
 score_value(double success_rate, int64_t usage_count, double confidence_score, double updated_at, uint64_t nulls,
             double now, double half_life_seconds)
 {
+    double half_life = half_life_seconds > 0.0 ? half_life_seconds : KNACKDB_HALF_LIFE_DEFAULT;
     double p = (nulls & KNACKDB_BIT(KNACKDB_PATTERN_SUCCESS_RATE)) != 0 ? 0.0 : success_rate;
     double n = (nulls & KNACKDB_BIT(KNACKDB_PATTERN_USAGE_COUNT)) != 0 || usage_count < 1 ? 1.0 : (double) usage_count;
     double c = (nulls & KNACKDB_BIT(KNACKDB_PATTERN_CONFIDENCE_SCORE)) != 0 ? 1.0 : confidence_score;
@@ -23,7 +24,7 @@ score_value(double success_rate, int64_t usage_count, double confidence_score, d
     /* Exactly 0 for p = 0; rounding may leave a trace of either sign. */
     if (lower < 0.0 || p == 0.0)
         lower = 0.0;
-    return lower * c * exp2(-age / half_life_seconds);
+    return lower * c * exp2(-age / half_life);
 }
 
 double

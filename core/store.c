@@ -86,6 +86,7 @@ store_get_figures(struct store *store, struct store_figures *ret_figures)
 {
     uint64_t    counted = atomic_load_explicit(&store->allocator->bytes, memory_order_relaxed);
     uint64_t    known;
+    uint64_t    paged = 0; /* what the allocator does not count */
     struct view view;
     bool        is_reading;
 
@@ -106,6 +107,7 @@ store_get_figures(struct store *store, struct store_figures *ret_figures)
         ret_figures->column_bytes += columns;
         ret_figures->text_bytes += texts;
         ret_figures->index_bytes += indexes;
+        paged += table_page_bytes(table);
     }
     if (is_reading)
         view_end(&view);
@@ -113,9 +115,8 @@ store_get_figures(struct store *store, struct store_figures *ret_figures)
     ret_figures->cache_hits = atomic_load_explicit(&store->cache.hits, memory_order_relaxed);
     ret_figures->cache_misses = atomic_load_explicit(&store->cache.misses, memory_order_relaxed);
     ret_figures->cache_entries = atomic_load_explicit(&store->cache.entries, memory_order_relaxed);
-    /* Columns are pages, which the allocator does not count. */
-    known = ret_figures->text_bytes + ret_figures->index_bytes + ret_figures->cache_bytes;
-    ret_figures->other_bytes = counted > known ? counted - known : 0;
+    known = ret_figures->column_bytes + ret_figures->text_bytes + ret_figures->index_bytes + ret_figures->cache_bytes;
+    ret_figures->other_bytes = counted + paged > known ? counted + paged - known : 0;
 
     ret_figures->sequence = store_sequence(store);
     ret_figures->oldest_reader_sequence =

@@ -102,6 +102,8 @@ typedef uint32_t row_number; /* chunk number << 16 | place in the chunk */
 knackdb_status view_find_by_key(const struct view *view, uint32_t table, uint32_t key_index,
                                 const knackdb_value *key_values, row_number *ret_row);
 
+/* Is it a row of the table that this view could have given? Its cells may then be asked for. */
+bool          view_has_row(const struct view *view, uint32_t table, uint64_t row);
 knackdb_value view_cell(const struct view *view, uint32_t table, row_number row, uint32_t column);
 void          view_cells(const struct view *view, uint32_t table, row_number row, size_t column_count,
                          knackdb_value *ret_values);

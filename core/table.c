@@ -349,9 +349,11 @@ table_key_find(const struct table_data *table, uint32_t key_index, const struct 
 {
     row_number row = table_key_head(table, key_index, search);
 
-    while (row != ROW_NONE && !table_row_visible(table, row, sequence))
+    /* One row at a time holds a key, the newest first: where one was born by this moment and is dead at it, those
+     * before it are, too. */
+    while (row != ROW_NONE && !table_row_born(table, row, sequence))
         row = *TABLE_AT(table, row, table->links_offset[key_index], row_number);
-    return row;
+    return row != ROW_NONE && table_row_visible(table, row, sequence) ? row : ROW_NONE;
 }
 
 /* ---- adding ---- */
@@ -521,6 +523,12 @@ table_column_bytes(const struct table_data *table)
     uint64_t rows = atomic_load_explicit(&((struct table_data *) (uintptr_t) table)->row_end, memory_order_relaxed);
 
     return rows * table->row_bytes;
+}
+
+uint64_t
+table_page_bytes(const struct table_data *table)
+{
+    return table_column_bytes(table) + id_map_bytes(&table->ids, table_next_id(table));
 }
 
 uint64_t

@@ -36,7 +36,8 @@
  *     view loaded the sequence with acquire, so it sees every end up to its own commit;
  *     whether it sees later ones makes no difference to it.
  * T3  A commit that fails leaves its rows with birth BIRTH_NEVER, which no view sees, and
- *     restores the ends it stamped. Indexes may lead to such rows; their links go on. */
+ *     restores the ends it stamped. Indexes may lead to such rows; their links go on. Their
+ *     memory is not given back: nothing a reader may have found can be used again. */
 #ifndef KNACKDB_CORE_TABLE_H
 #define KNACKDB_CORE_TABLE_H
 
@@ -128,10 +129,16 @@ table_exact(const struct table_data *table, row_number row)
 }
 
 static inline bool
-table_row_visible(const struct table_data *table, row_number row, uint64_t sequence)
+table_row_born(const struct table_data *table, row_number row, uint64_t sequence)
 {
     return atomic_load_explicit(TABLE_AT(table, row, table->births_offset, _Atomic uint64_t), memory_order_relaxed)
-               <= sequence
+           <= sequence;
+}
+
+static inline bool
+table_row_visible(const struct table_data *table, row_number row, uint64_t sequence)
+{
+    return table_row_born(table, row, sequence)
            && atomic_load_explicit(TABLE_AT(table, row, table->ends_offset, _Atomic uint64_t), memory_order_relaxed)
                   > sequence;
 }
@@ -232,6 +239,7 @@ table_use_id(struct table_data *table, int64_t id)
 }
 
 uint64_t table_column_bytes(const struct table_data *table);
+uint64_t table_page_bytes(const struct table_data *table); /* columns and the array of ids: not counted by the allocator */
 uint64_t table_text_bytes(const struct table_data *table);
 uint64_t table_index_bytes(const struct table_data *table);
 

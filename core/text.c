@@ -10,6 +10,37 @@ struct text_block {
 #define BLOCK_BYTES_MAX ((size_t) 1 << 20)
 #define POPULATE_BYTES  ((size_t) 1 << 16) /* pages are brought in by so many */
 
+static struct text_block *
+block_new(struct text_arena *arena, struct allocator *allocator, size_t bytes)
+{
+    struct text_block *block = allocator_get(allocator, bytes);
+
+    if (block == NULL)
+        return NULL;
+    if (((uint64_t) (uintptr_t) block + bytes) >> TEXT_CELL_ADDRESS_BITS != 0) { /* see text.h */
+        allocator_put(allocator, block, bytes);
+        return NULL;
+    }
+    block->bytes = bytes;
+    atomic_fetch_add_explicit(&arena->bytes, bytes, memory_order_relaxed);
+    return block;
+}
+
+/* A long text gets a block of its own, behind the newest: what is left of that one is not given up for it. */
+static const struct stored_text *
+add_long(struct text_arena *arena, struct allocator *allocator, knackdb_text text, uint32_t length)
+{
+    struct text_block *block = block_new(arena, allocator, sizeof *block + sizeof length + text.length);
+
+    if (block == NULL)
+        return NULL;
+    block->older = arena->newest->older;
+    arena->newest->older = block;
+    memcpy(block + 1, &length, sizeof length);
+    memcpy((unsigned char *) (block + 1) + sizeof length, text.data, length);
+    return (const struct stored_text *) (block + 1);
+}
+
 const struct stored_text *
 text_arena_add(struct text_arena *arena, struct allocator *allocator, knackdb_text text)
 {
@@ -17,6 +48,8 @@ text_arena_add(struct text_arena *arena, struct allocator *allocator, knackdb_te
     size_t         needed = sizeof length + text.length;
     unsigned char *to;
 
+    if (arena->newest != NULL && needed > BLOCK_BYTES_MAX / 4)
+        return add_long(arena, allocator, text, length);
     if (arena->newest == NULL || arena->newest->bytes - arena->used < needed) {
         uint64_t           total = atomic_load_explicit(&arena->bytes, memory_order_relaxed);
         /* An eighth of what is there: little is wasted at any size, and blocks stay few. */
@@ -27,19 +60,13 @@ text_arena_add(struct text_arena *arena, struct allocator *allocator, knackdb_te
 
         if (bytes < sizeof *block + needed)
             bytes = sizeof *block + needed;
-        block = allocator_get(allocator, bytes);
+        block = block_new(arena, allocator, bytes);
         if (block == NULL)
             return NULL;
-        if (((uint64_t) (uintptr_t) block + bytes) >> TEXT_CELL_ADDRESS_BITS != 0) { /* see text.h */
-            allocator_put(allocator, block, bytes);
-            return NULL;
-        }
         block->older = arena->newest;
-        block->bytes = bytes;
         arena->newest = block;
         arena->used = sizeof *block;
         arena->populated = 0;
-        atomic_store_explicit(&arena->bytes, total + bytes, memory_order_relaxed);
     }
     if (arena->used + needed > arena->populated && arena->newest->bytes >= 2 * POPULATE_BYTES) {
         size_t from = arena->populated;

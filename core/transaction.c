@@ -84,6 +84,7 @@ transaction_end(struct transaction *transaction, knackdb_status status, uint64_t
     if (status == KNACKDB_OK && ret_sequence != NULL)
         *ret_sequence = did_something ? transaction->sequence : 0;
     trim_ended(store);
+    commit_writer_trim(&store->commit);
     epoch_collect(&store->epochs);
     (void) pthread_mutex_unlock(&store->writer);
     return status;

@@ -57,6 +57,12 @@ view_find_by_key(const struct view *view, uint32_t table, uint32_t key_index, co
     return KNACKDB_OK;
 }
 
+bool
+view_has_row(const struct view *view, uint32_t table, uint64_t row)
+{
+    return row < atomic_load_explicit(&view->store->tables[table].row_end, memory_order_acquire);
+}
+
 knackdb_value
 view_cell(const struct view *view, uint32_t table, row_number row, uint32_t column)
 {

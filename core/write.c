@@ -35,7 +35,7 @@ check_memory(struct store *store, const struct table_data *table, const knackdb_
     more = bytes_of_rows(table, values, value_count, row_count);
     used = atomic_load_explicit(&store->allocator->bytes, memory_order_relaxed);
     for (uint32_t t = 0; t < store->schema->table_count; t++)
-        used += table_column_bytes(&store->tables[t]);
+        used += table_page_bytes(&store->tables[t]);
     if (used + more <= limit)
         return KNACKDB_OK;
     return error_set(error, KNACKDB_FULL, "memory limit: %llu bytes in use, %llu more wanted, %llu allowed",
@@ -306,6 +306,18 @@ resolve_assignments(const struct table_data *data, row_number row, const struct 
     return KNACKDB_OK;
 }
 
+/* The same check for an update: a new version of a row, and the texts that are new in it. */
+static knackdb_status
+check_update_memory(struct store *store, const struct table_data *table, const struct assignment *assignments,
+                    size_t count, knackdb_error *error)
+{
+    knackdb_value values[KNACKDB_COLUMNS_MAX];
+
+    for (size_t i = 0; i < count; i++)
+        values[i] = assignments[i].value;
+    return check_memory(store, table, values, count, 1, error);
+}
+
 static knackdb_status
 check_assignments(const struct table *definition, const struct assignment *assignments, size_t count,
                   knackdb_error *error)
@@ -374,7 +386,7 @@ store_update(struct store *store, uint32_t table, uint32_t key_index, const knac
     knackdb_status     status = check_assignments(data->definition, assignments, count, error);
 
     if (status == KNACKDB_OK)
-        status = check_memory(store, data, NULL, 0, 1, error);
+        status = check_update_memory(store, data, assignments, count, error);
     if (status != KNACKDB_OK)
         return status;
 

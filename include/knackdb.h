@@ -332,7 +332,8 @@ typedef enum knackdb_severity {
     KNACKDB_LOG_ERROR = 2,
 } knackdb_severity;
 
-/** Memory for a store. Calls come from any thread; both functions must be thread-safe. */
+/** Memory for a store, aligned to 16 bytes as malloc's is. Calls come from any thread; both functions must be
+ *  thread-safe. */
 typedef struct knackdb_allocator {
     void *context;
     void *(*allocate)(void *context, size_t bytes); /**< NULL when there is none */
@@ -401,7 +402,7 @@ KNACKDB_API knackdb_status knackdb_open(const char *path, const knackdb_options 
 /**
  * Syncs, stops the background thread and frees the store, in every case. NULL is
  * accepted. No other thread may be in a call on it; every knackdb_read must have
- * ended. KNACKDB_IO means that the final sync failed.
+ * ended; prepared queries and copied answers may be freed later. KNACKDB_IO means that the final sync failed.
  */
 KNACKDB_API knackdb_status knackdb_close(knackdb *db, knackdb_error *error);
 
@@ -420,7 +421,8 @@ KNACKDB_API knackdb_status knackdb_snapshot(knackdb *db, knackdb_error *error);
  * Errors common to the group: INVALID (bytes that are not UTF-8, NaN or infinity, a
  * rate outside 0..1, text over 16 MiB, a negative id; error.column and the message
  * name the column), EXISTS, FULL, NO_MEMORY, READ_ONLY, FORKED, and IO where the
- * durability asked for cannot be given. */
+ * durability asked for cannot be given: the rows are then stored in memory alone, and
+ * `ret_ids` names them; after any other failure it is of no meaning. */
 
 enum knackdb_store_flags {
     KNACKDB_STORE_REPLACE = 0, /**< an id or key that is there is replaced (a preference: added to) */
@@ -483,8 +485,9 @@ KNACKDB_API knackdb_status knackdb_preference_use(knackdb *db, knackdb_text type
 /** Deletes a row by id. NOT_FOUND where there is none. */
 KNACKDB_API knackdb_status knackdb_delete(knackdb *db, int table, int64_t id, knackdb_error *error);
 
-/** Deletes patterns created and metrics measured more than max_age_seconds ago.
- *  Preferences and rows without that time stay. @param ret_deleted may be NULL. */
+/** Deletes patterns created and metrics measured more than max_age_seconds ago; a negative age
+ *  reaches into the future. Preferences and rows without that time stay.
+ *  @param ret_deleted may be NULL. */
 KNACKDB_API knackdb_status knackdb_clean_up(knackdb *db, double max_age_seconds, uint64_t *ret_deleted,
                                             knackdb_error *error);
 
@@ -499,7 +502,7 @@ KNACKDB_API knackdb_status knackdb_clean_up_before(knackdb *db, int table, doubl
  * stays valid until knackdb_read_end(). Beginning one takes no lock. A view that is
  * never ended holds memory; knackdb_stats reports the oldest. */
 
-/** A row in a read view; meaningless elsewhere. */
+/** A row in a read view; meaningless elsewhere. One that is none reads as NULL in every column. */
 typedef uint64_t knackdb_row;
 
 KNACKDB_API knackdb_status knackdb_read_begin(knackdb *db, knackdb_read **ret_read, knackdb_error *error);
@@ -645,6 +648,7 @@ KNACKDB_API knackdb_status knackdb_read_find_prepared(knackdb_read *read, const 
  * negative. n 0, negative or NULL counts as 1, c NULL as 1, p NULL as 0, updated_at NULL as now.
  *
  * @param nulls  KNACKDB_BIT(KNACKDB_PATTERN_...) of the arguments that are NULL.
+ * @param half_life_seconds  not above 0 means KNACKDB_HALF_LIFE_DEFAULT.
  */
 KNACKDB_API double knackdb_score(double success_rate, int64_t usage_count, double confidence_score, double updated_at,
                                  uint64_t nulls, double now, double half_life_seconds);
