@@ -220,15 +220,9 @@ log_segment_rest(struct log_segment *segment)
     segment->dropped = used;
 }
 
+/* The mapping stays, with nobody to touch it behind `used`: there it ends in nothing now, and to write would be a signal. */
 knackdb_status
 log_segment_cut(struct log_segment *segment, knackdb_error *error)
 {
-    uint64_t used = atomic_load_explicit(&segment->used, memory_order_acquire);
-
-    if (segment->map != NULL) {
-        segment->file.dir->disk->unmap(segment->file.dir->disk, segment->map, segment->capacity);
-        segment->map = NULL;
-    }
-    segment->capacity = used;
-    return file_truncate(&segment->file, used, error);
+    return file_truncate(&segment->file, atomic_load_explicit(&segment->used, memory_order_acquire), error);
 }

@@ -29,8 +29,8 @@
  * W5  Segments are made under `making`, so that their serials are in the order of their use; it is
  *     held until the segment is listed as `next` or in `kept`. Who holds it finds every segment in one
  *     of the two, and so a snapshot never names a serial behind the one in use.
- * W6  Only the flusher unmaps and frees a segment (or the close, when there is no flusher any
- *     more): it may be readying the pages of a segment that others rotate and sync.
+ * W6  Only the flusher cuts, unmaps and frees a segment (or the close, when there is no flusher
+ *     any more): it may be readying the pages of a segment that others rotate and sync.
  *
  * Lock order: making, then mutex. No disk is waited for under `mutex`. The appender takes
  * it for a rotation only. */
@@ -347,9 +347,7 @@ do_work(struct log_writer *writer, struct sync_work *work, knackdb_error *error)
 
         work->sealed = segment->next;
         if (status == KNACKDB_OK)
-            status = log_segment_cut(segment, error);
-        if (status == KNACKDB_OK)
-            status = file_sync(&segment->file, error);
+            status = log_segment_sync(segment, error);
         segment->next = work->done;
         work->done = segment;
     }
@@ -447,6 +445,15 @@ free_segments(struct log_segment *segments)
     }
 }
 
+/* W6. All that they hold is on stable storage; where the space behind cannot be given back, it is no loss but of space. */
+static void
+retire_segments(struct log_segment *segments)
+{
+    for (struct log_segment *segment = segments; segment != NULL; segment = segment->next)
+        (void) log_segment_cut(segment, NULL);
+    free_segments(segments);
+}
+
 /* How far ahead of the appender the pages should be ready now. */
 static uint64_t
 choose_ahead(struct log_writer *writer)
@@ -483,7 +490,7 @@ log_writer_tend(struct log_writer *writer)
     done = writer->done;
     writer->done = NULL;
     (void) pthread_mutex_unlock(&writer->mutex);
-    free_segments(done);
+    retire_segments(done);
     /* W6: only we close segments, so `current` stays mapped while we look at it, whoever rotates and syncs it. */
     if (current != NULL) {
         log_segment_populate(current, ahead);
@@ -663,6 +670,10 @@ log_writer_close(struct log_writer *writer, uint64_t covered, knackdb_error *err
     if (writer->current != NULL && status == KNACKDB_OK && last > covered &&
         !atomic_load_explicit(&writer->failed, memory_order_relaxed))
         status = seal(writer, error);
+    if (!atomic_load_explicit(&writer->failed, memory_order_relaxed)) {
+        retire_segments(writer->done);
+        writer->done = NULL;
+    }
     segment_list_finish(&writer->kept, last);
     (void) log_writer_remove_up_to(writer, covered, NULL);
     (void) pthread_mutex_destroy(&writer->mutex);
