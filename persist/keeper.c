@@ -280,7 +280,6 @@ take_over(struct keeper *keeper, struct recovery *recovery, knackdb_error *error
     return KNACKDB_OK;
 }
 
-/* Highest serial of any segment there is or was, torn ones included. */
 static void
 hear_serial(void *context, const char *name)
 {
@@ -290,6 +289,21 @@ hear_serial(void *context, const char *name)
 
     if ((kind == FILE_LOG || kind == FILE_TORN) && serial > *highest)
         *highest = serial;
+}
+
+/* Highest serial of any segment there is or was, torn ones included. No writer lives to count to the last number
+ * there is, and behind it the next segment would be before all others. */
+static knackdb_status
+find_highest_serial(const struct keeper *keeper, uint64_t *ret_highest, knackdb_error *error)
+{
+    knackdb_status status;
+
+    *ret_highest = 0;
+    status = dir_list(&keeper->dir, hear_serial, ret_highest, error);
+    if (status == KNACKDB_OK && *ret_highest == UINT64_MAX)
+        status = error_set(error, KNACKDB_CORRUPT, "%s: offset 0: a log segment of number %" PRIx64
+                           " is here, which no writer of knackdb made", keeper->dir.path, *ret_highest);
+    return status;
 }
 
 struct adoption {
@@ -308,7 +322,7 @@ adopt_segment(void *context, const struct log_segment_facts *facts)
 }
 
 static knackdb_status
-begin_log(struct keeper *keeper, const struct recovery *recovery, knackdb_error *error)
+begin_log(struct keeper *keeper, const struct recovery *recovery, uint64_t highest_serial, knackdb_error *error)
 {
     struct log_writer_options options = {
         .dir = &keeper->dir,
@@ -324,13 +338,10 @@ begin_log(struct keeper *keeper, const struct recovery *recovery, knackdb_error 
         .wake_context = keeper,
     };
     struct adoption adoption = { .keeper = keeper, .status = KNACKDB_OK, .error = error };
-    uint64_t        highest = keeper->manifest.log_serial - 1;
     knackdb_status  status;
 
-    status = dir_list(&keeper->dir, hear_serial, &highest, error);
-    if (status != KNACKDB_OK)
-        return status;
-    options.next_serial = highest + 1;
+    options.next_serial = highest_serial + 1 > keeper->manifest.log_serial ? highest_serial + 1
+                                                                            : keeper->manifest.log_serial;
     status = log_writer_new(keeper->allocator, &options, &keeper->log, error);
     if (status != KNACKDB_OK)
         return status;
@@ -343,11 +354,14 @@ static knackdb_status
 become_writer(struct keeper *keeper, struct recovery *recovery, knackdb_error *error)
 {
     knackdb_error  why = { 0 };
+    uint64_t       highest_serial;
     knackdb_status status;
 
-    status = take_over(keeper, recovery, error);
+    status = find_highest_serial(keeper, &highest_serial, error);
     if (status == KNACKDB_OK)
-        status = begin_log(keeper, recovery, error);
+        status = take_over(keeper, recovery, error);
+    if (status == KNACKDB_OK)
+        status = begin_log(keeper, recovery, highest_serial, error);
     if (status != KNACKDB_OK)
         return status;
     if (!recovery->is_new && sweep(keeper->allocator, &keeper->dir, &keeper->manifest, keeper->options.snapshots_kept,
@@ -383,7 +397,7 @@ keeper_open(struct allocator *allocator, const char *path, const struct keeper_o
     recovery_clear(&recovery);
     if (status != KNACKDB_OK) {
         flusher_stop(keeper);
-        (void) log_writer_close(keeper->log, 0, NULL);
+        (void) log_writer_close(keeper->log, 0, 0, NULL);
         keeper_free(keeper);
         return status;
     }
@@ -405,7 +419,7 @@ keeper_close(struct keeper *keeper, knackdb_error *error)
         flusher_stop(keeper);
         snapshot_end_taker(keeper);
         store_set_log(keeper->store, NULL);
-        status = log_writer_close(keeper->log, keeper->covered, error);
+        status = log_writer_close(keeper->log, store_sequence(keeper->store), keeper->covered, error);
     }
     keeper_free(keeper);
     return status;

@@ -656,7 +656,7 @@ free_writer(struct log_writer *writer)
 }
 
 knackdb_status
-log_writer_close(struct log_writer *writer, uint64_t covered, knackdb_error *error)
+log_writer_close(struct log_writer *writer, uint64_t sequence, uint64_t covered, knackdb_error *error)
 {
     uint64_t       last;
     knackdb_status status;
@@ -664,7 +664,11 @@ log_writer_close(struct log_writer *writer, uint64_t covered, knackdb_error *err
     if (writer == NULL)
         return KNACKDB_OK;
     last = atomic_load_explicit(&writer->appended, memory_order_relaxed);
-    status = log_writer_sync(writer, last, error);
+    /* A log that failed took none of the commits after that, and whoever closes is told. */
+    if (atomic_load_explicit(&writer->failed, memory_order_relaxed) && sequence > last)
+        status = log_writer_sync(writer, sequence, error);
+    else
+        status = log_writer_sync(writer, last, error);
     discard_segment(writer, writer->next);
     writer->next = NULL;
     if (writer->current != NULL && status == KNACKDB_OK && last > covered &&

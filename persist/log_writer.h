@@ -27,8 +27,9 @@ knackdb_status log_writer_new(struct allocator *allocator, const struct log_writ
                               struct log_writer **ret_writer, knackdb_error *error);
 
 /* Ends the log in order: syncs it, seals the last segment and cuts it to what it holds, removes
- * what `covered` makes superfluous; frees the writer in every case. No append may be under way. NULL is accepted. */
-knackdb_status log_writer_close(struct log_writer *writer, uint64_t covered, knackdb_error *error);
+ * what `covered` makes superfluous; frees the writer in every case. KNACKDB_IO where the log has failed and the store's
+ * commits up to `sequence` are not all on stable storage. No append may be under way. NULL is accepted. */
+knackdb_status log_writer_close(struct log_writer *writer, uint64_t sequence, uint64_t covered, knackdb_error *error);
 
 /* After a fork, in the child: frees and touches no file. */
 void log_writer_abandon(struct log_writer *writer);

@@ -144,6 +144,13 @@ manifest_write(const struct manifest *manifest, struct byte_buffer *to)
     byte_buffer_put_u64(to, hash_bytes(to->data + start, to->bytes - start, 0));
 }
 
+/* Numbers are counted from 1, and there is always one after it. */
+static bool
+counts(uint64_t number)
+{
+    return number != 0 && number != UINT64_MAX;
+}
+
 /* What stands before the lists. */
 static knackdb_status
 read_head(struct manifest *manifest, struct byte_reader *from, uint32_t *ret_migrations, uint32_t *ret_parts,
@@ -175,7 +182,8 @@ read_head(struct manifest *manifest, struct byte_reader *from, uint32_t *ret_mig
     manifest->table_count = byte_reader_u32(from);
     *ret_migrations = byte_reader_u32(from);
     *ret_parts = byte_reader_u32(from);
-    if (format == 0 || reserved != 0 || manifest->table_count > KNACKDB_TABLES_MAX)
+    if (format == 0 || reserved != 0 || manifest->table_count > KNACKDB_TABLES_MAX || !counts(manifest->generation) ||
+        !counts(manifest->log_serial) || !counts(manifest->next_part))
         return error_set(error, KNACKDB_CORRUPT, "the head makes no sense");
     return KNACKDB_OK;
 }
