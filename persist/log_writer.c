@@ -16,8 +16,10 @@
  *     (acquire) finds every record up to it in the current segment or in the sealed list.
  *     A syncer loads it before it looks at either, under `mutex`; rotation changes
  *     both under `mutex`.
- * W2  `durable` rises only after every segment that may hold a commit up to it, and the
- *     directory that names them, have been synced without an error.
+ * W2  `log_durable` rises only after every segment that may hold a commit up to it, and the
+ *     directory that names them, have been synced without an error. `durable` rises with it, and
+ *     with a snapshot: then the log's own copy of those commits may never have been synced, and
+ *     a power cut may take it. So what the log testifies to (log_reader.c) is `log_durable`.
  * W3  A failed write or sync is final: `failure` is set for good, nothing more is
  *     appended, no file is synced again, and every sync says so from then on. A
  *     gap in the log is thereby impossible: it ends at the first commit that could not be
@@ -86,7 +88,10 @@ struct log_writer {
     uint64_t                  synced_position;
     uint64_t                  log_base; /* position at which the snapshot was begun, less what was there at open */
     knackdb_error             failure;
-    _Atomic uint64_t          durable;  /* written under mutex, read by anyone (relaxed: it only rises) */
+    /* Newest commit on stable storage, in the log or in a snapshot; and in the log itself, which is what records and
+     * heads testify to. Written under mutex, read by anyone (relaxed: they only rise). */
+    _Atomic uint64_t          durable;
+    _Atomic uint64_t          log_durable;
 
     pthread_mutex_t           making;   /* W5 */
     uint64_t                  next_serial; /* under making */
@@ -114,6 +119,7 @@ log_writer_new(struct allocator *allocator, const struct log_writer_options *opt
     byte_buffer_init(&writer->staging, allocator);
     atomic_init(&writer->appended, options->sequence);
     atomic_init(&writer->durable, options->sequence);
+    atomic_init(&writer->log_durable, options->sequence);
     atomic_init(&writer->time_us, options->time_us);
     atomic_init(&writer->wake_at, UINT64_MAX);
     writer->next_serial = options->next_serial;
@@ -159,7 +165,7 @@ make_segment(struct log_writer *writer, size_t room, struct log_segment **ret_se
         .schema = writer->options.schema,
         .store_id = writer->options.store_id,
         .serial = writer->next_serial,
-        .durable = atomic_load_explicit(&writer->durable, memory_order_relaxed),
+        .durable = atomic_load_explicit(&writer->log_durable, memory_order_relaxed),
         .bytes = segment_bytes_wanted(writer),
         .room = room,
         .file_mode = writer->options.file_mode,
@@ -271,18 +277,19 @@ log_writer_append(struct commit_log *log, uint64_t sequence, int64_t time_us, co
          .payload_bytes = (uint32_t) payload_bytes,
          .sequence = sequence,
          .time_us = time_us,
-         .durable = atomic_load_explicit(&writer->durable, memory_order_relaxed),
+         .durable = atomic_load_explicit(&writer->log_durable, memory_order_relaxed),
          .payload = payload,
     };
     size_t         bytes = log_record_bytes(payload_bytes);
+    size_t         room = bytes + log_record_bytes(0); /* for the seal behind it, too */
     knackdb_error  failure = { 0 };
     knackdb_status status = KNACKDB_OK;
 
     if (atomic_load_explicit(&writer->failed, memory_order_relaxed))
         return KNACKDB_OK;
-    if (writer->current == NULL || !log_segment_has_room(writer->current, bytes) ||
+    if (writer->current == NULL || !log_segment_has_room(writer->current, room) ||
         atomic_load_explicit(&writer->rotates, memory_order_relaxed))
-        status = rotate(writer, sequence, bytes, &failure);
+        status = rotate(writer, sequence, room, &failure);
     if (status == KNACKDB_OK)
         status = log_segment_append(writer->current, &record, &writer->staging, &failure);
     if (status == KNACKDB_NO_MEMORY) {
@@ -356,15 +363,24 @@ do_work(struct log_writer *writer, struct sync_work *work, knackdb_error *error)
     return status;
 }
 
-knackdb_status
-log_writer_sync(struct log_writer *writer, uint64_t sequence, knackdb_error *error)
+static void
+lift(_Atomic uint64_t *sequence, uint64_t to)
+{
+    if (to > atomic_load_explicit(sequence, memory_order_relaxed))
+        atomic_store_explicit(sequence, to, memory_order_relaxed);
+}
+
+/* Until `reached`, one of `durable` and `log_durable`, has come to `sequence`. */
+static knackdb_status
+sync_until(struct log_writer *writer, const _Atomic uint64_t *reached, uint64_t sequence, knackdb_error *error)
 {
     knackdb_status status = KNACKDB_OK;
 
     (void) pthread_mutex_lock(&writer->mutex);
-    while (atomic_load_explicit(&writer->durable, memory_order_relaxed) < sequence) {
+    while (atomic_load_explicit(reached, memory_order_relaxed) < sequence) {
         struct sync_work work;
         knackdb_error    failure = { 0 };
+        bool             is_synced;
 
         if (atomic_load_explicit(&writer->failed, memory_order_relaxed)) {
             if (error != NULL)
@@ -379,9 +395,9 @@ log_writer_sync(struct log_writer *writer, uint64_t sequence, knackdb_error *err
         writer->syncing = true;
         work = take_work(writer);
         (void) pthread_mutex_unlock(&writer->mutex);
-        status = do_work(writer, &work, &failure);
-        if (status != KNACKDB_OK)
-            fail(writer, &failure);
+        is_synced = do_work(writer, &work, &failure) == KNACKDB_OK;
+        if (!is_synced)
+            fail(writer, &failure); /* told in the next turn, unless a snapshot has come to the rescue by then */
         (void) pthread_mutex_lock(&writer->mutex);
         writer->syncing = false;
         while (work.done != NULL) {
@@ -391,9 +407,9 @@ log_writer_sync(struct log_writer *writer, uint64_t sequence, knackdb_error *err
             segment->next = writer->done;
             writer->done = segment;
         }
-        if (status == KNACKDB_OK) {
-            if (work.sequence > atomic_load_explicit(&writer->durable, memory_order_relaxed))
-                atomic_store_explicit(&writer->durable, work.sequence, memory_order_relaxed);
+        if (is_synced) {
+            lift(&writer->durable, work.sequence);
+            lift(&writer->log_durable, work.sequence);
             writer->synced_position = work.position;
             if (work.serial > writer->named)
                 writer->named = work.serial;
@@ -404,12 +420,19 @@ log_writer_sync(struct log_writer *writer, uint64_t sequence, knackdb_error *err
     return status;
 }
 
+knackdb_status
+log_writer_sync(struct log_writer *writer, uint64_t sequence, knackdb_error *error)
+{
+    return sync_until(writer, &writer->durable, sequence, error);
+}
+
 /* ---- the flusher ---- */
 
 static void
 make_next(struct log_writer *writer)
 {
     struct log_segment *segment = NULL;
+    knackdb_error       failure = { 0 };
     uint64_t            serial = 0;
     bool                wanted;
 
@@ -426,12 +449,17 @@ make_next(struct log_writer *writer)
         (void) pthread_mutex_unlock(&writer->mutex);
     }
     (void) pthread_mutex_unlock(&writer->making); /* from here on an appender may find it too small and discard it */
-    if (serial != 0 && dir_sync(writer->options.dir, NULL) == KNACKDB_OK) {
-        (void) pthread_mutex_lock(&writer->mutex);
-        if (serial > writer->named)
-            writer->named = serial;
-        (void) pthread_mutex_unlock(&writer->mutex);
+    if (serial == 0)
+        return;
+    /* W3: the system tells a failure once, and the next sync might say that all is well. */
+    if (dir_sync(writer->options.dir, &failure) != KNACKDB_OK) {
+        fail(writer, &failure);
+        return;
     }
+    (void) pthread_mutex_lock(&writer->mutex);
+    if (serial > writer->named)
+        writer->named = serial;
+    (void) pthread_mutex_unlock(&writer->mutex);
 }
 
 static void
@@ -554,8 +582,7 @@ void
 log_writer_covered(struct log_writer *writer, uint64_t sequence, uint64_t position)
 {
     (void) pthread_mutex_lock(&writer->mutex);
-    if (sequence > atomic_load_explicit(&writer->durable, memory_order_relaxed))
-        atomic_store_explicit(&writer->durable, sequence, memory_order_relaxed);
+    lift(&writer->durable, sequence);
     writer->log_base = position;
     (void) pthread_cond_broadcast(&writer->synced);
     (void) pthread_mutex_unlock(&writer->mutex);
@@ -672,8 +699,11 @@ log_writer_close(struct log_writer *writer, uint64_t sequence, uint64_t covered,
     discard_segment(writer, writer->next);
     writer->next = NULL;
     if (writer->current != NULL && status == KNACKDB_OK && last > covered &&
-        !atomic_load_explicit(&writer->failed, memory_order_relaxed))
-        status = seal(writer, error);
+        !atomic_load_explicit(&writer->failed, memory_order_relaxed)) {
+        status = sync_until(writer, &writer->log_durable, last, error);
+        if (status == KNACKDB_OK)
+            status = seal(writer, error);
+    }
     if (!atomic_load_explicit(&writer->failed, memory_order_relaxed)) {
         retire_segments(writer->done);
         writer->done = NULL;
