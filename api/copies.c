@@ -59,17 +59,19 @@ text_bytes(const struct view *view, uint32_t table, row_number row, size_t colum
     return bytes;
 }
 
-/* Texts are moved behind the rows; an empty one still has an address, so that it is not NULL. */
+/* A struct's texts are moved behind the rows; an empty one still has an address, so that it is not NULL. */
 static char *
-copy_texts(knackdb_value *values, size_t count, char *to)
+own_texts(const struct table *definition, const struct row_layout *layout, void *row, char *to)
 {
-    for (size_t c = 0; c < count; c++) {
-        if (values[c].type != KNACKDB_TEXT)
+    for (size_t c = 0; c < layout->field_count; c++) {
+        knackdb_text *text = (knackdb_text *) (void *) ((char *) row + layout->offsets[c]);
+
+        if (definition->columns[c].type != KNACKDB_TEXT || text->data == NULL)
             continue;
-        if (values[c].as.text.length != 0)
-            memcpy(to, values[c].as.text.data, values[c].as.text.length);
-        values[c].as.text.data = to;
-        to += values[c].as.text.length;
+        if (text->length != 0)
+            memcpy(to, text->data, text->length);
+        text->data = to;
+        to += text->length;
     }
     return to;
 }
@@ -95,11 +97,10 @@ copy_rows(knackdb_read *read, int table, const knackdb_row *rows, size_t count, 
         return error_no_memory(error, "an answer");
     text = (char *) answer->rows + row_bytes;
     for (size_t r = 0; r < count; r++) {
-        knackdb_value values[KNACKDB_COLUMNS_MAX];
+        unsigned char *row = answer->rows + r * layout->struct_bytes;
 
-        view_cells(&read->view, (uint32_t) table, (row_number) rows[r], layout->field_count, values);
-        text = copy_texts(values, layout->field_count, text);
-        row_from_values(layout, table, values, answer->rows + r * layout->struct_bytes);
+        view_struct(&read->view, (uint32_t) table, (row_number) rows[r], layout, row);
+        text = own_texts(&schema_builtin()->tables[table], layout, row, text);
     }
     *ret_rows = answer->rows;
     return KNACKDB_OK;

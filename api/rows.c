@@ -1,4 +1,4 @@
-/* rows.c - see rows.h. */
+/* rows.c - where the fields of row structs are, their values, and what a new one holds. */
 #include "api/rows.h"
 
 #include "schema/schema.h"
@@ -84,29 +84,6 @@ row_to_values(const struct row_layout *layout, int table, const void *row, knack
             value->as.real = *(const double *) field;
         }
     }
-}
-
-void
-row_from_values(const struct row_layout *layout, int table, const knackdb_value *values, void *ret_row)
-{
-    const struct table *definition = &schema_builtin()->tables[table];
-    char               *base = ret_row;
-    uint64_t            nulls = 0;
-
-    memset(base, 0, layout->struct_bytes);
-    for (size_t c = 0; c < layout->field_count; c++) {
-        void *field = base + layout->offsets[c];
-
-        if (values[c].type == KNACKDB_NULL)
-            nulls |= KNACKDB_BIT(c);
-        else if (definition->columns[c].type == KNACKDB_TEXT)
-            *(knackdb_text *) field = values[c].as.text;
-        else if (definition->columns[c].type == KNACKDB_INTEGER)
-            *(int64_t *) field = values[c].as.integer;
-        else
-            *(double *) field = values[c].as.real;
-    }
-    memcpy(base + layout->nulls_offset, &nulls, sizeof nulls);
 }
 
 knackdb_pattern

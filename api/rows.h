@@ -1,4 +1,4 @@
-/* rows.h - row structs and value arrays, one into the other, by a table of fields. */
+/* rows.h - row structs by a table of fields: into values here, out of a view by view_struct() (core/store.h). */
 #ifndef KNACKDB_API_ROWS_H
 #define KNACKDB_API_ROWS_H
 
@@ -9,6 +9,5 @@ const struct row_layout *row_layout_of(int table);
 
 /* One value a field, texts borrowed. */
 void row_to_values(const struct row_layout *layout, int table, const void *row, knackdb_value *ret_values);
-void row_from_values(const struct row_layout *layout, int table, const knackdb_value *values, void *ret_row);
 
 #endif

@@ -1,6 +1,8 @@
 /* schema.c - claims about tables as data: versions, names across versions, checks of a row. */
 #include "schema/schema.h"
 
+#include "api/rows.h"
+
 #include <criterion/criterion.h>
 #include <math.h>
 
@@ -196,4 +198,12 @@ Test(check, takes_the_ends_of_every_range)
     cr_expect_eq(table_check_values(patterns, row, KNACKDB_PATTERN_COLUMNS, NULL), KNACKDB_OK);
     cr_expect_eq(table_check_values(patterns, row, KNACKDB_PATTERN_COLUMNS + 1, NULL), KNACKDB_INVALID);
     cr_expect_eq(table_check_values(patterns, row, 0, NULL), KNACKDB_INVALID);
+}
+
+/* A migration that adds a column must add the field, too: structs are read field by column. */
+Test(schema, every_table_has_a_row_struct_with_a_field_a_column)
+{
+    for (size_t t = 0; t < knackdb_table_count(); t++)
+        cr_expect_eq(row_layout_of((int) t)->field_count, schema_builtin()->tables[t].column_count, "%s",
+                     schema_builtin()->tables[t].name);
 }
