@@ -18,14 +18,17 @@ from .errors import *  # noqa: F401,F403
 from .errors import BY_STATUS as _BY_STATUS
 from .errors import Error
 from .errors import __all__ as _errors
+from .frames import column, metrics_from_pandas, patterns_from_pandas, to_pandas
 from .logs import log as _log
 from .logs import logger
+from .old_sqlite import import_sqlite
 from .records import (ExecutionPattern, LearningMetrics, PatternFilters, PatternType, PerformanceMetrics,
                       UserPreference)
 
 __version__ = _knackdb.version
 __all__ = ["ExecutionPattern", "LearningDatabase", "LearningMetrics", "PatternFilters", "PatternType",
-           "PerformanceMetrics", "UserPreference", "logger"] + _errors
+           "PerformanceMetrics", "UserPreference", "column", "import_sqlite", "logger", "metrics_from_pandas",
+           "patterns_from_pandas", "to_pandas"] + _errors
 
 _knackdb.setup(error_classes=_BY_STATUS, error=Error, log=_log, json_loads=_json.loads, json_dumps=_json.dumps,
                pattern=ExecutionPattern, metric=PerformanceMetrics, filters=PatternFilters)

@@ -1,0 +1,108 @@
+"""In from an old SQLite file, out to pandas and numpy and back, and the diagnosis of a directory."""
+
+import json
+import os
+import sqlite3
+
+import pytest
+
+import knackdb
+from conftest import EngineFilters, EngineMetrics, EnginePattern, run_python
+
+OLD_SCHEMA = """
+CREATE TABLE execution_patterns (id TEXT PRIMARY KEY, task_type TEXT, pattern_used TEXT, execution_time REAL,
+    success_rate REAL, confidence_score REAL, agent_count INTEGER, complexity_level TEXT, tools_used TEXT,
+    context_factors TEXT, created_at REAL, updated_at REAL, usage_count INTEGER, mood TEXT);
+CREATE TABLE user_preferences (preference_type TEXT, preference_value TEXT);
+CREATE TABLE performance_metrics (id INTEGER PRIMARY KEY, component_name TEXT, metric_name TEXT, metric_value REAL,
+    baseline_value REAL, improvement_percentage REAL, measured_at REAL);
+"""
+
+
+@pytest.fixture
+def old_file(tmp_path):
+    path = tmp_path / "old.sqlite"
+    with sqlite3.connect(path) as old:
+        old.executescript(OLD_SCHEMA)
+        old.executemany("INSERT INTO execution_patterns VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)", [
+            (f"pattern_{i:08x}", "sort", None, i / 2, 0.5, i / 3000, 1, "simple", json.dumps(["a", "ü"]),
+             json.dumps({"i": i}), 1.7e9, 1.7e9, i, "fine") for i in range(2500)])
+        old.executemany("INSERT INTO user_preferences VALUES (?,?)", [("theme", '"dark"'), ("size", "12"), ("name", "Jo")])
+        old.execute("INSERT INTO performance_metrics VALUES (1, 'router', 'latency', 2.0, 1.0, NULL, 1.7e9)")
+    old.close()
+    return path
+
+
+def test_an_old_sqlite_file_comes_in(db, old_file):
+    before = old_file.read_bytes()
+    report = db.loop.run_until_complete(knackdb.import_sqlite(db.database, old_file))
+    assert report == {"execution_patterns": 2500, "performance_metrics": 1, "user_preferences": 3,
+                      "left_out": ["execution_patterns.mood"]}
+    assert old_file.read_bytes() == before
+    pattern = db.get_pattern("pattern_000009c3")
+    assert (pattern.context_factors, pattern.tools_used, pattern.pattern_used) == ({"i": 2499}, ["a", "ü"], None)
+    assert db.get_user_preferences() == {"theme": "dark", "size": 12, "name": "Jo"}
+    assert db.get_performance_history("router")[0].improvement_percentage == 100.0
+
+
+def test_what_is_no_sqlite_file_is_refused(db, tmp_path):
+    (tmp_path / "text").write_text("not a database, and long enough to be looked at as one" * 20)
+    for path in (tmp_path / "text", tmp_path / "absent"):
+        with pytest.raises(knackdb.Error):
+            db.loop.run_until_complete(knackdb.import_sqlite(db.database, path))
+    assert not os.path.exists(tmp_path / "absent")
+
+
+def test_rows_to_pandas_and_back(db):
+    pandas = pytest.importorskip("pandas")
+    db.store_execution_patterns([EnginePattern(f"p{i}", execution_time=None if i == 3 else i / 2) for i in range(10)])
+    rows = db.retrieve_patterns(EngineFilters())
+    frame = knackdb.to_pandas(rows)
+    assert list(frame.columns) == [f for f in knackdb.ExecutionPattern.__dataclass_fields__] and len(frame) == 10
+    assert frame["execution_time"].isna().sum() == 1 and frame["agent_count"].dtype.kind == "i"
+    assert knackdb.patterns_from_pandas(frame) == rows
+    assert len(knackdb.to_pandas([])) == 0
+    assert db.store_execution_patterns(knackdb.patterns_from_pandas(pandas.DataFrame({"task_type": ["a", "b"]})))
+    with pytest.raises(ValueError):
+        knackdb.patterns_from_pandas(pandas.DataFrame({"nothing": [1]}))
+    db.store_performance_metric(EngineMetrics())
+    history = db.get_performance_history("router")
+    assert knackdb.metrics_from_pandas(knackdb.to_pandas(history)) == history
+
+
+def test_a_column_as_an_array(db):
+    numpy = pytest.importorskip("numpy")
+    db.store_execution_patterns([EnginePattern(f"p{i}", confidence_score=i / 10, execution_time=None) for i in range(5)])
+    rows = db.retrieve_patterns(EngineFilters())
+    scores = knackdb.column(rows, "confidence_score")
+    assert scores.tolist() == [0.4, 0.3, 0.2, 0.1, 0.0] and not scores.flags.writeable
+    assert numpy.isnan(knackdb.column(rows, "execution_time")).all()
+
+
+DIAGNOSE = "import sys, runpy; sys.argv = ['knackdb'] + sys.argv[1:]; runpy.run_module('knackdb', run_name='__main__')"
+
+
+def test_a_sound_database_is_diagnosed_as_such(db, tmp_path):
+    db.store_execution_patterns([EnginePattern(f"p{i}") for i in range(20)])
+    done = run_python(DIAGNOSE, tmp_path / "learning.db")  # beside the writer
+    assert "100 % operational" in done.stdout and "20 patterns" in done.stdout
+
+
+def test_a_damaged_one_is_below_100(db, tmp_path):
+    db.store_execution_patterns([EnginePattern(f"p{i}") for i in range(2000)])
+    db.snapshot()
+    db.shutdown()
+    folder = tmp_path / "learning.db"
+    parts = [path for path in folder.iterdir() if path.stat().st_size > 100]
+    for path in parts:
+        content = bytearray(path.read_bytes())
+        content[len(content) // 2] ^= 0xFF
+        path.write_bytes(content)
+    done = run_python(DIAGNOSE, folder, check=False)
+    assert done.returncode == 1 and "NOT OPERATIONAL" in done.stdout
+
+
+def test_a_call_at_fault_is_2(tmp_path):
+    assert run_python(DIAGNOSE, tmp_path / "absent", check=False).returncode == 2
+    assert run_python(DIAGNOSE, check=False).returncode == 2
+    assert run_python(DIAGNOSE, "--help", check=False).returncode == 0
