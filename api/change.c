@@ -168,18 +168,6 @@ knackdb_update_row(knackdb *db, int table, int64_t id, const uint32_t *columns, 
     return update(db, table, 0, &key, assignments, count, error);
 }
 
-/* Which key of a table is the one on this column; they are few. */
-static uint32_t
-key_on_column(int table, uint32_t column)
-{
-    const struct table *definition = &schema_builtin()->tables[table];
-    uint32_t            key = 0;
-
-    while (key + 1 < definition->key_count && definition->keys[key].columns[0] != column)
-        key++;
-    return key;
-}
-
 static knackdb_status
 set_weight(knackdb *db, uint32_t key_index, knackdb_value key, double weight, knackdb_error *error)
 {
@@ -200,7 +188,7 @@ knackdb_pattern_set_weight(knackdb *db, int64_t id, double weight, knackdb_error
 knackdb_status
 knackdb_pattern_set_weight_external(knackdb *db, knackdb_text external_id, double weight, knackdb_error *error)
 {
-    return set_weight(db, key_on_column(KNACKDB_EXECUTION_PATTERNS, KNACKDB_PATTERN_EXTERNAL_ID),
+    return set_weight(db, key_on(KNACKDB_EXECUTION_PATTERNS, KNACKDB_PATTERN_EXTERNAL_ID),
                       knackdb_value_text(external_id), weight, error);
 }
 
@@ -223,7 +211,7 @@ knackdb_pattern_use(knackdb *db, int64_t id, knackdb_error *error)
 knackdb_status
 knackdb_pattern_use_external(knackdb *db, knackdb_text external_id, knackdb_error *error)
 {
-    return use_pattern(db, key_on_column(KNACKDB_EXECUTION_PATTERNS, KNACKDB_PATTERN_EXTERNAL_ID),
+    return use_pattern(db, key_on(KNACKDB_EXECUTION_PATTERNS, KNACKDB_PATTERN_EXTERNAL_ID),
                        knackdb_value_text(external_id), error);
 }
 
@@ -236,7 +224,7 @@ knackdb_preference_use(knackdb *db, knackdb_text type, knackdb_text value, knack
         { .column = KNACKDB_PREFERENCE_LAST_USED, .value = knackdb_value_real(knackdb_now()) },
     };
 
-    return update(db, KNACKDB_USER_PREFERENCES, key_on_column(KNACKDB_USER_PREFERENCES, KNACKDB_PREFERENCE_TYPE), key,
+    return update(db, KNACKDB_USER_PREFERENCES, key_on(KNACKDB_USER_PREFERENCES, KNACKDB_PREFERENCE_TYPE), key,
                   assignments, 2, error);
 }
 

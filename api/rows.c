@@ -59,6 +59,12 @@ row_layout_of(int table)
     return &layouts[table];
 }
 
+uint32_t
+key_on(int table, uint32_t column)
+{
+    return (uint32_t) table_key_on_column(&schema_builtin()->tables[table], column);
+}
+
 void
 row_to_values(const struct row_layout *layout, int table, const void *row, knackdb_value *ret_values)
 {

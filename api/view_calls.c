@@ -117,13 +117,13 @@ knackdb_read_by_id(knackdb_read *read, int table, int64_t id, knackdb_row *ret_r
     return find_by_key(read, table, 0, &key, ret_row);
 }
 
-/* Keys other than the id: the second of their tables in this schema. */
 knackdb_status
 knackdb_read_by_external_id(knackdb_read *read, knackdb_text external_id, knackdb_row *ret_row)
 {
     knackdb_value key = knackdb_value_text(external_id);
 
-    return find_by_key(read, KNACKDB_EXECUTION_PATTERNS, 1, &key, ret_row);
+    return find_by_key(read, KNACKDB_EXECUTION_PATTERNS,
+                       key_on(KNACKDB_EXECUTION_PATTERNS, KNACKDB_PATTERN_EXTERNAL_ID), &key, ret_row);
 }
 
 knackdb_status
@@ -131,7 +131,8 @@ knackdb_read_by_preference(knackdb_read *read, knackdb_text type, knackdb_text v
 {
     knackdb_value key[] = { knackdb_value_text(type), knackdb_value_text(value) };
 
-    return find_by_key(read, KNACKDB_USER_PREFERENCES, 1, key, ret_row);
+    return find_by_key(read, KNACKDB_USER_PREFERENCES, key_on(KNACKDB_USER_PREFERENCES, KNACKDB_PREFERENCE_TYPE), key,
+                       ret_row);
 }
 
 /* ---- cells ---- */

@@ -35,6 +35,15 @@ table_column_by_name(const struct table *table, const char *name, size_t length)
     return -1;
 }
 
+int
+table_key_on_column(const struct table *table, uint32_t column)
+{
+    for (uint32_t k = 0; k < table->key_count; k++)
+        if (table->keys[k].columns[0] == column)
+            return (int) k;
+    return -1;
+}
+
 static knackdb_status
 bad_step(knackdb_error *error, const struct migration_step *step, const char *why)
 {

@@ -2,7 +2,8 @@
  *
  * A schema is what one version of the tables looks like. A schema_history is how it
  * came about: the tables of version 1 and the steps that lead on from there. Nothing
- * above this folder knows a table by heart; what the engine has to do for a column
+ * above this folder knows a table by heart (but for the score, which the contract
+ * defines on execution_patterns: core/score.c); what the engine has to do for a column
  * (which storage, which index, what to do when a key is stored again) is said here.
  *
  * Stored files name tables and columns, so they are read by name: schema_resolve()
@@ -115,6 +116,7 @@ knackdb_status schema_build(const struct schema_history *history, uint32_t versi
                             knackdb_error *error);
 
 int schema_table_by_name(const struct schema *schema, const char *name, size_t length); /* or -1 */
+int table_key_on_column(const struct table *table, uint32_t column); /* the key that begins with it, or -1 */
 int table_column_by_name(const struct table *table, const char *name, size_t length);   /* or -1 */
 
 /* Where a table or column named by a file of `from_version` lives in `schema` of the

@@ -206,4 +206,7 @@ Test(schema, every_table_has_a_row_struct_with_a_field_a_column)
     for (size_t t = 0; t < knackdb_table_count(); t++)
         cr_expect_eq(row_layout_of((int) t)->field_count, schema_builtin()->tables[t].column_count, "%s",
                      schema_builtin()->tables[t].name);
+    cr_expect_eq(table_key_on_column(&schema_builtin()->tables[0], KNACKDB_PATTERN_EXTERNAL_ID), 1);
+    cr_expect_eq(table_key_on_column(&schema_builtin()->tables[1], KNACKDB_PREFERENCE_TYPE), 1);
+    cr_expect_eq(table_key_on_column(&schema_builtin()->tables[0], KNACKDB_PATTERN_TASK_TYPE), -1);
 }
