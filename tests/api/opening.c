@@ -283,7 +283,7 @@ Test(opening, refuses_options_that_make_no_sense)
     REFUSED(knackdb_open(NULL, &options, &db, &error), KNACKDB_INVALID, "file_mode");
     options = knackdb_options_default();
     options.as_of_sequence = 5;
-    REFUSED(knackdb_open(NULL, &options, &db, &error), KNACKDB_INVALID, "read-only");
+    REFUSED(knackdb_open("/nowhere", &options, &db, &error), KNACKDB_INVALID, "read-only");
     cr_assert_null(db);
 }
 
