@@ -87,6 +87,19 @@ make(const struct disk *disk, const char *path, uint32_t file_mode, knackdb_erro
 }
 
 knackdb_status
+directory_sync_name(const struct disk *disk, const char *path, knackdb_error *error)
+{
+    knackdb_error  why = { 0 };
+    knackdb_status status = sync_above(disk, path, &why);
+
+    if (status == KNACKDB_OK || status == KNACKDB_NOT_FOUND || why.os_errno == EACCES || why.os_errno == EPERM)
+        return KNACKDB_OK;
+    if (error != NULL)
+        *error = why;
+    return status;
+}
+
+knackdb_status
 directory_open(const struct disk *disk, const char *path, bool creates, uint32_t file_mode, struct dir *ret_dir,
                bool *ret_made, knackdb_error *error)
 {

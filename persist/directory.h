@@ -10,6 +10,9 @@
 knackdb_status directory_open(const struct disk *disk, const char *path, bool creates, uint32_t file_mode,
                               struct dir *ret_dir, bool *ret_made, knackdb_error *error);
 
+/* Syncs the directory above, which holds the name. OK, too, where that one may not be read and so not be synced. */
+knackdb_status directory_sync_name(const struct disk *disk, const char *path, knackdb_error *error);
+
 /* The writer's lock; BUSY names the holder. */
 knackdb_status directory_lock(const struct dir *dir, uint32_t file_mode, int *ret_lock, knackdb_error *error);
 void           directory_unlock(const struct dir *dir, int lock); /* DISK_NONE is accepted */

@@ -21,7 +21,7 @@
 #include <string.h>
 #include <time.h>
 
-#define NEVER UINT64_MAX
+#define NEVER UINT64_MAX /* as snapshot_due_ns() says it */
 
 void
 flusher_wake(void *context)
@@ -56,18 +56,6 @@ wait_until(struct keeper *keeper, uint64_t until_ns, bool *ret_woken)
     return goes_on;
 }
 
-/* The wall clock decides when a snapshot is due; how long that is from now, the steady one. */
-static uint64_t
-snapshot_deadline_ns(const struct keeper *keeper)
-{
-    int64_t due_us = snapshot_due_us(keeper);
-    int64_t now_us = clock_wall_us();
-
-    if (due_us == INT64_MAX)
-        return NEVER;
-    return clock_monotonic_ns() + (due_us > now_us ? (uint64_t) (due_us - now_us) * 1000 : 0);
-}
-
 /* Commits are waiting for the disk. Returns false where there were none. */
 static bool
 flush(struct keeper *keeper)
@@ -92,7 +80,7 @@ flusher_run(void *context)
     bool           reported = false;
 
     log_writer_tend(keeper->log);
-    while (wait_until(keeper, sleeps ? snapshot_deadline_ns(keeper) : deadline, &woken)) {
+    while (wait_until(keeper, sleeps ? snapshot_due_ns(keeper) : deadline, &woken)) {
         struct log_figures figures;
 
         if (sleeps && woken) {
@@ -100,6 +88,7 @@ flusher_run(void *context)
             sleeps = false;
             deadline = clock_monotonic_ns() + interval_ns;
         }
+        log_writer_tend(keeper->log); /* before it falls asleep, which gives back what this makes ready */
         if (!sleeps && clock_monotonic_ns() >= deadline) {
             if (!flush(keeper)) {
                 sleeps = !log_writer_fall_asleep(keeper->log);
@@ -108,7 +97,6 @@ flusher_run(void *context)
             }
             deadline = clock_monotonic_ns() + interval_ns;
         }
-        log_writer_tend(keeper->log);
         snapshot_take_if_due(keeper);
 
         log_writer_get_figures(keeper->log, &figures);

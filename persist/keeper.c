@@ -89,7 +89,7 @@ keeper_new(struct allocator *allocator, const struct keeper_options *options, st
     keeper->lock = DISK_NONE;
     keeper->dir.handle = DISK_NONE;
     manifest_init(&keeper->manifest, allocator);
-    keeper->trigger_us = clock_wall_us() + (int64_t) keeper->options.snapshot_interval_s * 1000000;
+    keeper->trigger_ns = clock_monotonic_ns() + (uint64_t) keeper->options.snapshot_interval_s * 1000000000;
     (void) pthread_mutex_init(&keeper->wake_mutex, NULL);
     (void) pthread_mutex_init(&keeper->snapshot_mutex, NULL);
     (void) pthread_mutex_init(&keeper->figures_mutex, NULL);
@@ -392,6 +392,9 @@ keeper_open(struct allocator *allocator, const char *path, const struct keeper_o
         status = directory_lock(&keeper->dir, keeper->options.file_mode, &keeper->lock, error);
     if (status == KNACKDB_OK)
         status = recover(keeper, &recovery, error);
+    /* The life that made the directory may have ended before its name was durable. */
+    if (status == KNACKDB_OK && recovery.is_new && !made)
+        status = directory_sync_name(keeper->options.disk, path, error);
     if (status == KNACKDB_OK && !options->read_only)
         status = become_writer(keeper, &recovery, error);
     recovery_clear(&recovery);

@@ -34,7 +34,7 @@ struct keeper {
     _Atomic bool          taker_done;
     _Atomic bool          cancelled; /* no more snapshots: the store is being closed */
     uint64_t              trigger_position; /* the flusher's: after a failed one, no other before this much log */
-    int64_t               trigger_us;       /* likewise: not before this time */
+    uint64_t              trigger_ns;       /* likewise: not before this time, which setting the clock does not move */
 
     /* Figures, under figures_mutex, a leaf. */
     pthread_mutex_t       figures_mutex;
@@ -55,7 +55,7 @@ void           flusher_wake(void *keeper);
 /* snapshot_taker.c */
 knackdb_status snapshot_take(struct keeper *keeper, knackdb_error *error);
 void           snapshot_take_if_due(struct keeper *keeper); /* the flusher's */
-int64_t        snapshot_due_us(const struct keeper *keeper); /* when time alone makes one due; INT64_MAX: never */
+uint64_t       snapshot_due_ns(const struct keeper *keeper); /* when time alone makes one due; UINT64_MAX: never */
 void           snapshot_end_taker(struct keeper *keeper);   /* waits for it; the flusher must have ended */
 
 #endif

@@ -390,12 +390,19 @@ hear_witnesses(struct segment_reader *reader, uint64_t from, uint64_t *durable, 
     }
 }
 
-/* Adds what lies in a segment behind the log's end. */
+/* All that lies behind the end, gathered segment by segment. */
+struct behind {
+    uint64_t              testimony; /* newest commit that any record or head calls durable */
+    uint64_t              torn_bytes;
+    const struct segment *place;     /* the first segment in which something cannot be read */
+    uint64_t              offset;    /* where in it */
+    knackdb_error         head_error; /* of a head that cannot be read */
+};
+
 static knackdb_status
-look_behind(struct log_reader *reader, struct segment *segment, uint64_t *durable, uint64_t *torn_bytes,
-            knackdb_error *head_error, knackdb_error *error)
+look_behind(struct log_reader *reader, struct segment *segment, struct behind *behind, knackdb_error *error)
 {
-    struct segment_reader behind = { 0 };
+    struct segment_reader looker = { 0 };
     knackdb_error         why = { 0 };
     knackdb_status        status;
     uint64_t              from = 0;
@@ -404,31 +411,34 @@ look_behind(struct log_reader *reader, struct segment *segment, uint64_t *durabl
     status = open_segment(reader, segment, error);
     if (status != KNACKDB_OK)
         return status == KNACKDB_NOT_FOUND ? KNACKDB_OK : status;
-    segment_reader_init(&behind, reader->allocator, &segment->file, reader->options.store_id, segment->facts.serial);
+    segment_reader_init(&looker, reader->allocator, &segment->file, reader->options.store_id, segment->facts.serial);
     if (segment == reader->current) {
         from = reader->reader.offset;
     } else {
-        status = segment_reader_open(&behind, reader->options.history, reader->options.schema, &why);
+        status = segment_reader_open(&looker, reader->options.history, reader->options.schema, &why);
         if (status == KNACKDB_OK) {
-            from = behind.head_bytes;
-            if (behind.durable > *durable)
-                *durable = behind.durable;
-        } else if (status == KNACKDB_CORRUPT && head_error->message[0] == '\0') {
-            *head_error = why;
+            from = looker.head_bytes;
+            if (looker.durable > behind->testimony)
+                behind->testimony = looker.durable;
         } else if (status != KNACKDB_CORRUPT && status != KNACKDB_NOT_FOUND) {
             if (error != NULL)
                 *error = why;
             goto out;
         }
     }
-    status = segment_reader_find_end(&behind, from, &end, error);
+    status = segment_reader_find_end(&looker, from, &end, error);
     if (status == KNACKDB_OK && end > from) {
-        *torn_bytes += end - from;
-        status = hear_witnesses(&behind, from, durable, error);
+        if (behind->place == NULL) {
+            behind->place = segment;
+            behind->offset = from;
+            behind->head_error = why;
+        }
+        behind->torn_bytes += end - from;
+        status = hear_witnesses(&looker, from, &behind->testimony, error);
     }
 
 out:
-    segment_reader_clear(&behind);
+    segment_reader_clear(&looker);
     return status;
 }
 
@@ -438,44 +448,50 @@ end_of(const struct log_reader *reader)
     return reader->last > reader->options.after_sequence ? reader->last : reader->options.after_sequence;
 }
 
+/* T2: something says that the commit after the end had been on stable storage. Where is it now? */
+static knackdb_status
+tell_damage(const struct log_reader *reader, const struct behind *behind, knackdb_error *error)
+{
+    const struct segment *place = behind->place != NULL ? behind->place : reader->current;
+    uint64_t              offset = behind->place != NULL ? behind->offset : reader->reader.offset;
+    uint64_t              missing = end_of(reader) + 1;
+
+    if (behind->place != NULL && behind->head_error.message[0] != '\0') {
+        if (error != NULL)
+            *error = behind->head_error;
+        return KNACKDB_CORRUPT;
+    }
+    if (place == NULL)
+        return error_set(error, KNACKDB_CORRUPT, "%s: commit %" PRIu64 " is missing from the log",
+                         reader->options.dir->path, missing);
+    return error_set(error, KNACKDB_CORRUPT,
+                     "%s/%s: offset %" PRIu64 ": commit %" PRIu64 " is damaged or missing; commits up to %" PRIu64
+                     " had been on stable storage",
+                     reader->options.dir->path, place->file.name, offset, missing, behind->testimony);
+}
+
 static knackdb_status
 judge_once(struct log_reader *reader, struct log_end *ret_end, knackdb_error *error)
 {
-    knackdb_error   head_error = { 0 };
-    struct segment *behind = reader->current != NULL ? reader->current->next : reader->first;
-    uint64_t        after = end_of(reader);
-    uint64_t        testimony = reader->durable;
-    uint64_t        torn_here = 0;
-    uint64_t        torn_later = 0;
-    knackdb_status  status = KNACKDB_OK;
+    struct behind  behind = { .testimony = reader->durable };
+    uint64_t       after = end_of(reader);
+    knackdb_status status = KNACKDB_OK;
 
-    if (reader->current != NULL)
-        status = look_behind(reader, reader->current, &testimony, &torn_here, &head_error, error);
-    for (struct segment *segment = behind; segment != NULL && status == KNACKDB_OK; segment = segment->next)
-        status = look_behind(reader, segment, &testimony, &torn_later, &head_error, error);
+    for (struct segment *segment = reader->current != NULL ? reader->current : reader->first;
+         segment != NULL && status == KNACKDB_OK; segment = segment->next)
+        status = look_behind(reader, segment, &behind, error);
     if (status != KNACKDB_OK)
         return status;
     memset(ret_end, 0, sizeof *ret_end);
     ret_end->sequence = after;
-    ret_end->durable = testimony < after ? testimony : after;
+    ret_end->durable = behind.testimony < after ? behind.testimony : after;
     ret_end->serial = reader->current != NULL ? reader->current->facts.serial : 0;
     ret_end->offset = reader->current != NULL ? reader->reader.offset : 0;
-    ret_end->torn_bytes = torn_here + torn_later;
+    ret_end->torn_bytes = behind.torn_bytes;
     ret_end->is_sealed = reader->is_sealed;
-    if (testimony <= after || (reader->last == 0 && reader->options.from_oldest))
+    if (behind.testimony <= after || (reader->last == 0 && reader->options.from_oldest))
         return KNACKDB_OK;
-    if (torn_here == 0 && head_error.message[0] != '\0') {
-        if (error != NULL)
-            *error = head_error;
-        return KNACKDB_CORRUPT;
-    }
-    if (reader->current == NULL)
-        return error_set(error, KNACKDB_CORRUPT, "%s: commit %" PRIu64 " is missing from the log", reader->options.dir->path,
-                         after + 1);
-    return error_set(error, KNACKDB_CORRUPT,
-                     "%s/%s: offset %" PRIu64 ": commit %" PRIu64 " is damaged; commits up to %" PRIu64
-                     " had been on stable storage",
-                     reader->options.dir->path, reader->current->file.name, reader->reader.offset, after + 1, testimony);
+    return tell_damage(reader, &behind, error);
 }
 
 /* True where the log goes on after all; the next commit has not been taken yet. */

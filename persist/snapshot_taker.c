@@ -163,10 +163,10 @@ snapshot_take(struct keeper *keeper, knackdb_error *error)
 
 /* ---- triggers ---- */
 
-int64_t
-snapshot_due_us(const struct keeper *keeper)
+uint64_t
+snapshot_due_ns(const struct keeper *keeper)
 {
-    return keeper->options.snapshot_interval_s != 0 ? keeper->trigger_us : INT64_MAX;
+    return keeper->options.snapshot_interval_s != 0 ? keeper->trigger_ns : UINT64_MAX;
 }
 
 static void *
@@ -207,8 +207,8 @@ snapshot_end_taker(struct keeper *keeper)
 void
 snapshot_take_if_due(struct keeper *keeper)
 {
-    int64_t            interval_us = (int64_t) keeper->options.snapshot_interval_s * 1000000;
-    int64_t            now_us;
+    uint64_t           interval_ns = (uint64_t) keeper->options.snapshot_interval_s * 1000000000;
+    uint64_t           now_ns;
     struct log_figures figures;
     bool               by_log;
     bool               by_time;
@@ -219,11 +219,11 @@ snapshot_take_if_due(struct keeper *keeper)
     log_writer_get_figures(keeper->log, &figures);
     by_log = figures.log_bytes >= keeper->options.snapshot_log_bytes && figures.position >= keeper->trigger_position;
     by_time = false;
-    if (interval_us != 0) {
-        now_us = clock_wall_us();
-        by_time = now_us >= keeper->trigger_us && figures.log_bytes > 0;
-        if (now_us >= keeper->trigger_us)
-            keeper->trigger_us = now_us + interval_us;
+    if (interval_ns != 0) {
+        now_ns = clock_monotonic_ns();
+        by_time = now_ns >= keeper->trigger_ns && figures.log_bytes > 0;
+        if (now_ns >= keeper->trigger_ns)
+            keeper->trigger_ns = now_ns + interval_ns;
     }
     if (!by_log && !by_time)
         return;
