@@ -153,6 +153,10 @@ log_reader_new(struct allocator *allocator, const struct log_reader_options *opt
         if (reader->files_held == FILES_HELD_MAX)
             break;
         status = open_segment(reader, segment, error);
+        /* Unused and removed by a writer that closed, or covered by a snapshot: whether commits are missing, the
+         * judge tells, and he who asks knows whether a snapshot came in between. */
+        if (status == KNACKDB_NOT_FOUND)
+            status = KNACKDB_OK;
     }
     if (status != KNACKDB_OK) {
         log_reader_free(reader);
@@ -208,7 +212,34 @@ continues(const struct log_reader *reader, uint64_t sequence)
     return sequence <= reader->options.after_sequence + 1;
 }
 
-/* Opens the next segment behind the current one that has a record. NOT_FOUND where none has. */
+static knackdb_status
+unknown_kind(const struct log_reader *reader, const char *file, uint64_t offset, const struct log_record *record,
+             knackdb_error *error)
+{
+    return error_set(error, KNACKDB_UNSUPPORTED, "%s/%s: offset %" PRIu64 ": a record of kind %u, unknown to this version",
+                     reader->options.dir->path, file, offset, (unsigned) record->kind);
+}
+
+/* The first commit of a segment. What a newer version, with a kind of its own that may be passed over, or a seal has
+ * put before it says nothing about where the log goes on. */
+static knackdb_status
+first_commit(const struct log_reader *reader, struct segment_reader *candidate, struct log_record *ret_record,
+             knackdb_error *error)
+{
+    uint64_t       offset;
+    knackdb_status status;
+
+    do {
+        offset = candidate->offset;
+        status = segment_reader_next(candidate, ret_record, error);
+    } while (status == KNACKDB_OK &&
+             (ret_record->kind == LOG_RECORD_SEAL || ret_record->kind >= LOG_RECORD_SKIPPABLE));
+    if (status == KNACKDB_OK && ret_record->kind != LOG_RECORD_COMMIT)
+        status = unknown_kind(reader, candidate->file->name, offset, ret_record, error);
+    return status;
+}
+
+/* Opens the next segment behind the current one that has a commit. NOT_FOUND where none has. */
 static knackdb_status
 peek_segment(struct log_reader *reader, struct segment_reader *candidate, struct segment **ret_segment,
              struct log_record *ret_record, knackdb_error *error)
@@ -228,7 +259,7 @@ peek_segment(struct log_reader *reader, struct segment_reader *candidate, struct
                             segment->facts.serial);
         status = segment_reader_open(candidate, reader->options.history, reader->options.schema, error);
         if (status == KNACKDB_OK)
-            status = segment_reader_next(candidate, ret_record, error);
+            status = first_commit(reader, candidate, ret_record, error);
         if (status == KNACKDB_OK) {
             *ret_segment = segment;
             return KNACKDB_OK;
@@ -243,7 +274,23 @@ peek_segment(struct log_reader *reader, struct segment_reader *candidate, struct
     return KNACKDB_NOT_FOUND;
 }
 
-/* The current segment has ended. Makes the next one with a record current, if that record
+/* Who reads from the oldest may follow for years, and nobody asks him for facts of what he has passed. */
+static void
+forget_passed(struct log_reader *reader)
+{
+    if (!reader->options.from_oldest)
+        return;
+    while (reader->first != reader->current) {
+        struct segment *segment = reader->first;
+
+        reader->first = segment->next;
+        close_segment(reader, segment);
+        allocator_put(reader->allocator, segment, sizeof *segment);
+    }
+    reader->options.first_serial = reader->current->facts.serial;
+}
+
+/* The current segment has ended. Makes the next one with a commit current, if that commit
  * continues the log; NOT_FOUND otherwise. */
 static knackdb_status
 next_segment(struct log_reader *reader, knackdb_error *error)
@@ -268,6 +315,7 @@ next_segment(struct log_reader *reader, knackdb_error *error)
     reader->current = segment;
     reader->reader = candidate;
     reader->reader.offset = candidate.head_bytes;
+    forget_passed(reader);
     if (candidate.durable > reader->durable)
         reader->durable = candidate.durable;
     return KNACKDB_OK;
@@ -287,8 +335,7 @@ take_record(struct log_reader *reader, const struct log_record *record, uint64_t
     if (record->kind == LOG_RECORD_SEAL || record->kind >= LOG_RECORD_SKIPPABLE)
         return KNACKDB_OK;
     if (record->kind != LOG_RECORD_COMMIT)
-        return error_set(error, KNACKDB_UNSUPPORTED, "%s/%s: offset %" PRIu64 ": a record of kind %u, unknown to this version",
-                         reader->options.dir->path, reader->current->file.name, offset, (unsigned) record->kind);
+        return unknown_kind(reader, reader->current->file.name, offset, record, error);
     if (!continues(reader, record->sequence))
         return error_set(error, KNACKDB_CORRUPT, "%s/%s: offset %" PRIu64 ": commit %" PRIu64 " follows commit %" PRIu64,
                          reader->options.dir->path, reader->current->file.name, offset, record->sequence,

@@ -144,14 +144,21 @@ hear_leftover(void *context, const char *name)
     leftovers->found |= kind == FILE_LOG || kind == FILE_PART;
 }
 
-/* One attempt. *ret_again: something vanished or a newer manifest appeared meanwhile. */
+static bool
+are_same(const struct manifest_list *left, const struct manifest_list *right)
+{
+    return left->count == right->count &&
+           memcmp(left->generations, right->generations, left->count * sizeof *left->generations) == 0;
+}
+
+/* One attempt. *ret_again: a manifest appeared or went meanwhile, and with one that went, what it named may have. */
 static knackdb_status
 try_sources(struct sources *sources, const struct recovery_options *options, const struct store *store, bool *ret_new,
             bool *ret_again, knackdb_error *error)
 {
     struct manifest_list list;
+    struct manifest_list later;
     struct leftovers     leftovers = { false };
-    uint64_t             newest;
     knackdb_status       status;
 
     *ret_again = false;
@@ -165,21 +172,22 @@ try_sources(struct sources *sources, const struct recovery_options *options, con
             status = error_set(error, KNACKDB_CORRUPT, "%s: there are rows here, but no manifest", options->dir->path);
         return status;
     }
-    newest = list.generations[0];
     status = choose_manifest(&sources->manifest, &list, options, error);
-    manifest_list_clear(&list);
     if (status == KNACKDB_OK)
         status = check_version(&sources->manifest, options, store, error);
     if (status == KNACKDB_OK)
         status = open_sources(sources, options, store, error);
     if (status == KNACKDB_OK || status == KNACKDB_NOT_FOUND) {
-        knackdb_status listed = manifest_list_read(&list, sources->allocator, options->dir, error);
+        knackdb_status listed = manifest_list_read(&later, sources->allocator, options->dir, error);
 
-        if (listed != KNACKDB_OK)
-            return listed;
-        *ret_again = list.count == 0 || list.generations[0] != newest;
-        manifest_list_clear(&list);
+        if (listed == KNACKDB_OK) {
+            *ret_again = !are_same(&list, &later);
+            manifest_list_clear(&later);
+        } else {
+            status = listed;
+        }
     }
+    manifest_list_clear(&list);
     /* Nobody took it away from under us: it is missing. */
     if (status == KNACKDB_NOT_FOUND && !*ret_again)
         status = KNACKDB_CORRUPT;
@@ -207,6 +215,24 @@ find_sources(struct sources *sources, const struct recovery_options *options, co
 
 /* ---- loading ---- */
 
+/* A part that was not held open is not there. Was it removed with its manifest, by a writer beside us? The store has
+ * been filled in part by now, so that beginning again is the caller's. `error` names the file already. */
+static knackdb_status
+say_missing(const struct manifest *manifest, const struct recovery_options *options, knackdb_error *error)
+{
+    struct file    file = { 0 };
+    char           name[DISK_NAME_BYTES_MAX];
+    knackdb_status status;
+
+    file_name_write(name, FILE_MANIFEST, manifest->generation);
+    status = file_open(options->dir, name, DISK_READ, 0, &file, NULL);
+    file_close(&file);
+    if (status == KNACKDB_NOT_FOUND)
+        return error_set(error, KNACKDB_BUSY, "%s: a newer snapshot took the place of the one that was being read",
+                         options->dir->path);
+    return KNACKDB_CORRUPT;
+}
+
 static knackdb_status
 load_parts(struct sources *sources, const struct recovery_options *options, struct store *store, knackdb_error *error)
 {
@@ -221,7 +247,7 @@ load_parts(struct sources *sources, const struct recovery_options *options, stru
         if (file == &later)
             status = open_part(options->dir, &manifest->parts[i], file, error);
         if (status == KNACKDB_NOT_FOUND)
-            status = KNACKDB_CORRUPT;
+            status = say_missing(manifest, options, error);
         if (status == KNACKDB_OK)
             status = part_load(sources->allocator, file, &manifest->parts[i], manifest->store_id, options->history,
                                store, error);
