@@ -461,6 +461,8 @@ look_behind(struct log_reader *reader, struct segment *segment, struct behind *b
     segment_reader_init(&looker, reader->allocator, &segment->file, reader->options.store_id, segment->facts.serial);
     if (segment == reader->current) {
         from = reader->reader.offset;
+        looker.durable = reader->reader.durable;
+        looker.last_sequence = reader->reader.last_sequence;
     } else {
         status = segment_reader_open(&looker, reader->options.history, reader->options.schema, &why);
         if (status == KNACKDB_OK) {

@@ -174,8 +174,26 @@ segment_reader_next(struct segment_reader *reader, struct log_record *ret_record
         return status;
     if (state != LOG_WHOLE)
         return KNACKDB_NOT_FOUND;
+    if (ret_record->kind == LOG_RECORD_COMMIT)
+        reader->last_sequence = ret_record->sequence;
     reader->offset += (bytes + 7) & ~(size_t) 7;
     return KNACKDB_OK;
+}
+
+/* May a record stand here, by what is known of this segment? Says so before anything is hashed, so that a text which looks
+ * like one header after another (its lengths overlap) costs no more than any other. */
+static bool
+is_plausible(const struct segment_reader *reader, const unsigned char *header)
+{
+    uint32_t kind = bytes_get_u32(header + 4);
+    uint64_t sequence = bytes_get_u64(header + 8);
+    uint64_t durable = bytes_get_u64(header + 24);
+    uint64_t least = reader->last_sequence > reader->durable ? reader->last_sequence : reader->durable;
+
+    if (kind == LOG_RECORD_COMMIT ? durable >= sequence || sequence <= least : durable > sequence || sequence < least)
+        return false;
+    return reader->last_sequence == 0 ||
+           sequence - reader->last_sequence <= reader->file_bytes / LOG_RECORD_HEADER_BYTES;
 }
 
 knackdb_status
@@ -201,10 +219,14 @@ segment_reader_seek(struct segment_reader *reader, uint64_t from, knackdb_error 
             offset += zeros;
             continue;
         }
-        if (available < 8) {
+        if (available < LOG_RECORD_HEADER_BYTES) {
             status = window_load(reader, offset, WINDOW_BYTES, error);
-            if (reader->window_bytes < 8)
+            if (reader->window_bytes < LOG_RECORD_HEADER_BYTES)
                 break;
+            continue;
+        }
+        if (!is_plausible(reader, data)) {
+            offset += 8;
             continue;
         }
         status = look(reader, offset, false, &state, &record, &bytes, error);

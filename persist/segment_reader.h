@@ -13,7 +13,8 @@ struct segment_reader {
     uint64_t          serial;
     uint64_t          store_id;
     uint64_t          seed;
-    uint64_t          durable;        /* from the head */
+    uint64_t          durable;        /* from the head; 0 where it has not been read */
+    uint64_t          last_sequence;  /* of the commit read last; 0: none */
     uint32_t          head_bytes;     /* 0: the head has not been read */
     uint32_t          schema_version;
     struct commit_map map;
@@ -40,8 +41,8 @@ knackdb_status segment_reader_open(struct segment_reader *reader, const struct s
 knackdb_status segment_reader_next(struct segment_reader *reader, struct log_record *ret_record,
                                    knackdb_error *error);
 
-/* Stands before the first whole record at `from` or behind, trying every 8 bytes. NOT_FOUND
- * where there is none. CORRUPT where that took more work than any honest file can cause. */
+/* Stands before the first whole record at `from` or behind, trying every 8 bytes; one that could not follow the record
+ * read last is none. NOT_FOUND where there is none. CORRUPT where that took more work than any honest file can cause. */
 knackdb_status segment_reader_seek(struct segment_reader *reader, uint64_t from, knackdb_error *error);
 
 /* Where the last byte that is not zero ends, at `from` or behind; `from` where there is none. */
