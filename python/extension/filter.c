@@ -40,7 +40,8 @@ static const struct {
     { FILTER_MAX_UPDATED_AT, AT_MOST, KNACKDB_PATTERN_UPDATED_AT },
 };
 
-/* New reference in *ret_value, or NULL where the field asks nothing. -1 with an exception. */
+/* New reference in *ret_value, or NULL where the field asks nothing: where it is None, or has its default, which asks
+ * nothing either or is what filter_read() begins with. -1 with an exception. */
 static int
 asked(struct filter *filter, PyObject *object, int field, PyObject **ret_value)
 {
@@ -49,7 +50,9 @@ asked(struct filter *filter, PyObject *object, int field, PyObject **ret_value)
     *ret_value = NULL;
     if (Py_TYPE(object) == python_side.filters && !((record *) object)->in_dict) {
         filter->is_filter = true;
-        value = ((record *) object)->cells[field]; /* nothing else is behind a filter's cells */
+        value = ((record *) object)->cells[field];
+        if (field == FILTER_LIMIT && value == Py_None)
+            filter->query.limit = 0;
         if (value == NULL || value == Py_None)
             return 0;
         Py_INCREF(value);
@@ -337,8 +340,6 @@ read_other_fields(struct filter *filter, PyObject *object)
 
         if (status == 0 && value != NULL)
             status = others[i].read(filter, value);
-        else if (status == 0 && others[i].field == FILTER_LIMIT && Py_TYPE(object) == python_side.filters)
-            filter->query.limit = 0; /* None, in ours */
         Py_XDECREF(value);
         if (status < 0) {
             failure_in_column(filter_layout.field_names[others[i].field]);

@@ -14,6 +14,8 @@
 static PyMethodDef module_functions[] = {
     { "setup", (PyCFunction) (void (*)(void)) names_setup, METH_VARARGS | METH_KEYWORDS,
       "Tells the extension of the package's classes; for the package alone." },
+    { "take_defaults", names_take_defaults, METH_VARARGS,
+      "Tells the extension of a dataclass's defaults; for the package alone." },
     { "verify", verify_directory, METH_O,
       "verify(path): reads and checks every byte of a directory; what was found, as a dict." },
     { NULL, NULL, 0, NULL },

@@ -4,6 +4,8 @@
  * package is imported, and holds them for ever. One interpreter a process: module.c refuses a second. */
 #include "names.h"
 
+#include "record.h"
+
 struct python_side python_side;
 
 static void
@@ -39,5 +41,24 @@ names_setup(PyObject *module, PyObject *args, PyObject *keywords)
     keep((PyObject **) &python_side.pattern, pattern);
     keep((PyObject **) &python_side.metric, metric);
     keep((PyObject **) &python_side.filters, filters);
+    Py_RETURN_NONE;
+}
+
+PyObject *
+names_take_defaults(PyObject *module, PyObject *args)
+{
+    static struct record_layout *const layouts[] = { &pattern_layout, &metric_layout, &filter_layout };
+    PyObject                          *defaults, *factories;
+    int                                which;
+
+    (void) module;
+    if (!PyArg_ParseTuple(args, "iOO:take_defaults", &which, &defaults, &factories))
+        return NULL;
+    if (which < 0 || which > 2) {
+        PyErr_SetString(PyExc_ValueError, "0 is the pattern, 1 the metric, 2 the filters");
+        return NULL;
+    }
+    if (record_take_defaults(layouts[which], defaults, factories) < 0)
+        return NULL;
     Py_RETURN_NONE;
 }

@@ -21,4 +21,7 @@ extern struct python_side python_side;
 /* setup(**things): for the package alone. */
 PyObject *names_setup(PyObject *module, PyObject *args, PyObject *keywords);
 
+/* take_defaults(which, defaults, factories): likewise. */
+PyObject *names_take_defaults(PyObject *module, PyObject *args);
+
 #endif

@@ -7,7 +7,10 @@
  *     cell     an object that was set, or a list or dict that was read: the owner may change it in place
  *     dict     everything, once somebody has asked for obj.__dict__: from then on that dict is the object
  *
- *     read:  in_dict ? dict : cell, else answer          write:  in_dict ? dict : cell
+ *     read:  in_dict ? dict : cell, else answer, else default          write:  in_dict ? dict : cell
+ *
+ * A field that was given nothing has no cell: its default stands in for it, as a class attribute does for a
+ * dataclass's. So making one costs what its arguments cost; only lists, dicts and times are made each time.
  *
  * Numbers and strings read from an answer are made anew each time; only what can change in place is kept, so what
  * the owner does to it stays. Nothing ever writes to the answer, so what one owner does no other sees.
@@ -31,9 +34,9 @@ static PyObject *pattern_names[PATTERN_FIELD_COUNT];
 static PyObject *metric_names[METRIC_FIELD_COUNT];
 static PyObject *filter_names[FILTER_FIELD_COUNT];
 
-struct record_layout pattern_layout = { PATTERN_FIELD_COUNT, pattern_field_names, pattern_names, answer_pattern_field };
-struct record_layout metric_layout = { METRIC_FIELD_COUNT, metric_field_names, metric_names, answer_metric_field };
-struct record_layout filter_layout = { FILTER_FIELD_COUNT, filter_field_names, filter_names, NULL };
+struct record_layout pattern_layout = { PATTERN_FIELD_COUNT, pattern_field_names, pattern_names, NULL, NULL, answer_pattern_field };
+struct record_layout metric_layout = { METRIC_FIELD_COUNT, metric_field_names, metric_names, NULL, NULL, answer_metric_field };
+struct record_layout filter_layout = { FILTER_FIELD_COUNT, filter_field_names, filter_names, NULL, NULL, NULL };
 
 static void
 track(record *self)
@@ -51,6 +54,29 @@ set_cell(record *self, int field, PyObject *value) /* steals value */
         track(self);
     self->cells[field] = value;
     Py_XDECREF(old);
+}
+
+/* A default that is no object to be made; NULL with AttributeError for the others. */
+static PyObject *
+default_of(const struct record_layout *layout, int field)
+{
+    PyObject *place, *value;
+    int       is_made;
+
+    if (layout->defaults != NULL) {
+        place = PyLong_FromLong(field);
+        is_made = place != NULL ? PyDict_Contains(layout->factories, place) : -1;
+        Py_XDECREF(place);
+        if (is_made < 0)
+            return NULL;
+        if (is_made == 0) {
+            value = PyTuple_GET_ITEM(layout->defaults, field);
+            Py_INCREF(value);
+            return value;
+        }
+    }
+    PyErr_SetObject(PyExc_AttributeError, layout->names[field]);
+    return NULL;
 }
 
 static PyObject *
@@ -73,10 +99,8 @@ get_field(record *self, int field)
         Py_INCREF(value);
         return value;
     }
-    if (self->answer == NULL) {
-        PyErr_SetObject(PyExc_AttributeError, self->layout->names[field]);
-        return NULL;
-    }
+    if (self->answer == NULL)
+        return default_of(self->layout, field);
     value = self->layout->field(self->answer, self->index, field);
     if (value != NULL && PyObject_IS_GC(value)) {
         /* Reading JSON may run Python code that set the field meanwhile: what was set holds. */
@@ -102,9 +126,11 @@ all_attributes(record *self)
     for (int i = 0; dict != NULL && i < self->layout->field_count; i++) {
         PyObject *value;
 
-        if (self->cells[i] == NULL && self->answer == NULL)
-            continue;
         value = get_field(self, i);
+        if (value == NULL && PyErr_ExceptionMatches(PyExc_AttributeError)) { /* made by nobody's __init__ */
+            PyErr_Clear();
+            continue;
+        }
         if (value == NULL || PyDict_SetItem(dict, self->layout->names[i], value) < 0)
             Py_CLEAR(dict);
         Py_XDECREF(value);
@@ -329,6 +355,97 @@ filter_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
     return new_record(type, &filter_layout);
 }
 
+int
+record_take_defaults(struct record_layout *layout, PyObject *defaults, PyObject *factories)
+{
+    if (!PyTuple_Check(defaults) || PyTuple_GET_SIZE(defaults) != layout->field_count || !PyDict_Check(factories)) {
+        PyErr_SetString(PyExc_TypeError, "a default for each field, and a dict of what makes some");
+        return -1;
+    }
+    Py_INCREF(defaults);
+    Py_INCREF(factories);
+    Py_XDECREF(layout->defaults);
+    Py_XDECREF(layout->factories);
+    layout->defaults = defaults;
+    layout->factories = factories;
+    return 0;
+}
+
+static int
+field_named(const struct record_layout *layout, PyObject *name)
+{
+    for (int i = 0; i < layout->field_count; i++)
+        if (layout->names[i] == name)
+            return i;
+    for (int i = 0; i < layout->field_count; i++)
+        if (PyUnicode_Check(name) && PyUnicode_Compare(layout->names[i], name) == 0)
+            return i;
+    return -1;
+}
+
+static void
+drop_everything(record *self)
+{
+    struct answer *answer = self->answer;
+
+    self->answer = NULL;
+    self->in_dict = false;
+    Py_CLEAR(self->dict);
+    for (int i = 0; i < self->layout->field_count; i++)
+        Py_CLEAR(self->cells[i]);
+    answer_release(answer);
+}
+
+/* What the dataclass's own __init__ would do, without touching each field. */
+static int
+record_init_object(PyObject *object, PyObject *args, PyObject *keywords)
+{
+    record                     *self = (record *) object;
+    const struct record_layout *layout = self->layout;
+    Py_ssize_t                  given = PyTuple_GET_SIZE(args);
+    Py_ssize_t                  place = 0;
+    PyObject                   *name, *value;
+
+    if (layout->defaults == NULL) {
+        PyErr_SetString(PyExc_TypeError, "the package knackdb has not been imported");
+        return -1;
+    }
+    if (given > layout->field_count) {
+        PyErr_Format(PyExc_TypeError, "%.100s() takes at most %d arguments, %zd were given", Py_TYPE(object)->tp_name,
+                     layout->field_count, given);
+        return -1;
+    }
+    drop_everything(self);
+    for (Py_ssize_t i = 0; i < given; i++) {
+        Py_INCREF(PyTuple_GET_ITEM(args, i));
+        set_cell(self, (int) i, PyTuple_GET_ITEM(args, i));
+    }
+    while (keywords != NULL && PyDict_Next(keywords, &place, &name, &value)) {
+        int field = field_named(layout, name);
+
+        if (field < 0 || field < given) {
+            PyErr_Format(PyExc_TypeError, field < 0 ? "%.100s() has no argument named %R" : "%.100s() got %R twice",
+                         Py_TYPE(object)->tp_name, name);
+            return -1;
+        }
+        Py_INCREF(value);
+        set_cell(self, field, value);
+    }
+    place = 0;
+    while (PyDict_Next(layout->factories, &place, &name, &value)) {
+        int       field = (int) PyLong_AsLong(name);
+        PyObject *made;
+
+        if (self->cells[field] != NULL)
+            continue;
+        made = PyObject_CallNoArgs(value);
+        if (made == NULL)
+            return -1;
+        set_cell(self, field, made);
+    }
+    return 0;
+}
+
 PyObject *
 record_of_row(PyTypeObject *type, const struct record_layout *layout, struct answer *answer, size_t index)
 {
@@ -378,6 +495,7 @@ add_type(PyObject *module, const char *name, struct record_layout *layout, newfu
 {
     PyType_Slot slots[] = {
         { Py_tp_new, create },
+        { Py_tp_init, record_init_object },
         { Py_tp_dealloc, record_dealloc },
         { Py_tp_traverse, record_traverse },
         { Py_tp_clear, record_clear },

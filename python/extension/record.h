@@ -49,6 +49,8 @@ struct record_layout {
     int          field_count;
     const char **field_names;
     PyObject   **names; /* the same, interned */
+    PyObject    *defaults;  /* tuple of the fields' defaults, NULL until the package has made the dataclass */
+    PyObject    *factories; /* dict: place of a field -> what makes its default; such a field's default is None above */
     /* NULL where rows never come from an answer. */
     PyObject *(*field)(const struct answer *answer, size_t index, int field);
 };
@@ -67,6 +69,9 @@ typedef struct record {
 } record;
 
 int record_init(PyObject *module);
+
+/* Takes over what a dataclass's generated __init__ would know: see record_init_object(). */
+int record_take_defaults(struct record_layout *layout, PyObject *defaults, PyObject *factories);
 
 /* A row of an answer as an object of `type`, which is one of the package's dataclasses. */
 PyObject *record_of_row(PyTypeObject *type, const struct record_layout *layout, struct answer *answer, size_t index);

@@ -3,6 +3,7 @@
 import copy
 import dataclasses
 import gc
+import inspect
 import pickle
 import weakref
 
@@ -117,11 +118,38 @@ def test_rows_can_be_referred_to_weakly_and_cycles_are_collected(memory_db, stor
     assert gone() is None
 
 
+def test_making_one_is_as_with_any_dataclass():
+    parameters = inspect.signature(knackdb.ExecutionPattern).parameters
+    assert list(parameters) == list(FIELDS) and parameters["success_rate"].default == 1.0
+    made = knackdb.ExecutionPattern("x", "sort", usage_count=3)
+    assert (made.id, made.task_type, made.usage_count, made.success_rate) == ("x", "sort", 3, 1.0)
+    for wrong in (lambda: knackdb.ExecutionPattern(no_field=1), lambda: knackdb.ExecutionPattern("x", id="y"),
+                  lambda: knackdb.ExecutionPattern(*range(14))):
+        with pytest.raises(TypeError):
+            wrong()
+    first, second = knackdb.ExecutionPattern(), knackdb.ExecutionPattern()
+    first.tools_used.append("a")
+    assert second.tools_used == []
+    first.__init__("again")
+    assert (first.id, first.tools_used, first.usage_count) == ("again", [], 0)
+
+
+@pytest.mark.parametrize("limit, count", [(None, 120), (100, 100)])
+def test_a_limit_of_none_is_none(memory_db, limit, count):
+    memory_db.store_execution_patterns([EnginePattern(f"p{i}") for i in range(120)])
+    filters = knackdb.PatternFilters(limit=limit)
+    assert len(memory_db.retrieve_patterns(filters)) == count
+    filters = knackdb.PatternFilters()
+    filters.limit = limit
+    assert len(memory_db.retrieve_patterns(filters)) == count
+
+
 def test_subclasses_are_dataclasses_of_their_own(memory_db):
     @dataclasses.dataclass
     class Mine(knackdb.ExecutionPattern):
         note: str = "mine"
     mine = Mine(id="m", task_type="sort", note="kept")
+    assert list(inspect.signature(Mine).parameters) == [*FIELDS, "note"]
     assert mine == copy.deepcopy(mine) and mine.note == "kept" and "note='kept'" in repr(mine)
     assert memory_db.store_execution_pattern(mine)
     assert values_of(memory_db.get_pattern("m")) == values_of(mine)
@@ -129,10 +157,11 @@ def test_subclasses_are_dataclasses_of_their_own(memory_db):
 
 def test_an_object_without_its_init_is_refused_not_a_crash(memory_db):
     bare = knackdb.ExecutionPattern.__new__(knackdb.ExecutionPattern)
+    assert bare.task_type == ""  # as a dataclass's class attribute would say
     with pytest.raises(AttributeError):
-        bare.task_type
+        bare.tools_used
     assert memory_db.store_execution_pattern(bare) is False
-    assert vars(bare) == {}
+    assert "tools_used" not in vars(bare) and vars(bare)["usage_count"] == 0
     bare_filter = knackdb.PatternFilters.__new__(knackdb.PatternFilters)
     assert memory_db.retrieve_patterns(bare_filter) == []
 
