@@ -1,0 +1,534 @@
+/* moments.c - what may happen between two steps, made to happen there by a disk that waits for its moment. */
+#include "tests/persist/bench.h"
+
+#include "persist/log_format.h"
+#include "persist/segment_reader.h"
+#include "persist/verification.h"
+#include "tests/api/scratch.h"
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* The system's disk; before each call of a kind, or after it, a test may have its say. */
+static struct disk disk;
+static int (*before_open)(const char *name, enum disk_access access);
+static int (*before_remove)(const char *name);
+static int (*before_sync_dir)(void);
+static int (*before_allocate)(void);
+static void (*after_rename)(const char *to);
+static void (*before_unmap)(void);
+
+static int
+telling_open(const struct disk *self, int dir, const char *name, enum disk_access access, uint32_t mode)
+{
+    int result = before_open != NULL ? before_open(name, access) : 0;
+
+    (void) self;
+    return result < 0 ? result : disk_posix()->open(disk_posix(), dir, name, access, mode);
+}
+
+static int
+telling_remove(const struct disk *self, int dir, const char *name)
+{
+    int result = before_remove != NULL ? before_remove(name) : 0;
+
+    (void) self;
+    return result < 0 ? result : disk_posix()->remove(disk_posix(), dir, name);
+}
+
+static int
+telling_sync_dir(const struct disk *self, int dir)
+{
+    int result = before_sync_dir != NULL ? before_sync_dir() : 0;
+
+    (void) self;
+    return result < 0 ? result : disk_posix()->sync_dir(disk_posix(), dir);
+}
+
+static int
+telling_allocate(const struct disk *self, int file, uint64_t bytes)
+{
+    int result = before_allocate != NULL ? before_allocate() : 0;
+
+    (void) self;
+    return result < 0 ? result : disk_posix()->allocate(disk_posix(), file, bytes);
+}
+
+static int
+telling_rename(const struct disk *self, int dir, const char *from, const char *to)
+{
+    int result = disk_posix()->rename(disk_posix(), dir, from, to);
+
+    (void) self;
+    if (after_rename != NULL)
+        after_rename(to);
+    return result;
+}
+
+static void
+telling_unmap(const struct disk *self, void *memory, size_t bytes)
+{
+    (void) self;
+    if (before_unmap != NULL)
+        before_unmap();
+    disk_posix()->unmap(disk_posix(), memory, bytes);
+}
+
+static struct keeper_options
+telling_options(void)
+{
+    struct keeper_options options = kept_options();
+
+    disk = *disk_posix();
+    disk.open = telling_open;
+    disk.remove = telling_remove;
+    disk.sync_dir = telling_sync_dir;
+    disk.allocate = telling_allocate;
+    disk.rename = telling_rename;
+    disk.unmap = telling_unmap;
+    options.disk = &disk;
+    return options;
+}
+
+/* ---- manifests ---- */
+
+static bool manifest_came, sync_fails_after_manifest, part_was_rewritten, part_came_unsynced, gone_unsynced;
+
+static void
+note_manifest(const char *to)
+{
+    if (strncmp(to, "manifest-", 9) == 0)
+        manifest_came = true;
+}
+
+static int
+fail_behind_manifest(void)
+{
+    if (!manifest_came || !sync_fails_after_manifest)
+        return 0;
+    sync_fails_after_manifest = false;
+    return -EIO;
+}
+
+static int
+note_part_1(const char *name, enum disk_access access)
+{
+    part_was_rewritten |= access == DISK_CREATE && strcmp(name, "part-0000000000000001.knp") == 0 && manifest_came;
+    return 0;
+}
+
+/* The rename of a manifest is done, the sync behind it fails: nobody knows whether the manifest will be seen after a
+ * crash. The next attempt must leave its parts, and its number, alone. */
+Test(moments, a_manifest_that_may_be_visible_keeps_its_parts)
+{
+    struct keeper_options options = telling_options();
+    struct kept           kept;
+    char                  path[SCRATCH_PATH_MAX];
+    char                  last[64];
+
+    scratch_make(path);
+    after_rename = note_manifest;
+    before_sync_dir = fail_behind_manifest;
+    before_open = note_part_1;
+    kept_must_open(&kept, path, 3, &options);
+    bench_put_many(kept.store, 1, 20);
+    manifest_came = false;
+    sync_fails_after_manifest = true;
+    cr_assert_eq(keeper_snapshot(kept.keeper, &kept.error), KNACKDB_IO);
+    cr_assert(manifest_came);
+    cr_assert_eq(names_count(path, "manifest-", last), 2);
+    bench_put_many(kept.store, 21, 30);
+    cr_assert_eq(keeper_snapshot(kept.keeper, &kept.error), KNACKDB_OK, "%s", kept.error.message);
+    cr_assert_not(part_was_rewritten, "a part that the visible manifest names was written over");
+    (void) names_count(path, "manifest-", last);
+    cr_assert_str_eq(last, "manifest-0000000000000003.knm", "the number in doubt was given again");
+    kept_close(&kept);
+    kept_must_open(&kept, path, 3, NULL);
+    cr_assert_eq(store_sequence(kept.store), 30);
+    kept_close(&kept);
+    scratch_remove(path);
+}
+
+static bool part_is_unsynced, manifest_is_unsynced;
+
+static int
+note_part(const char *name, enum disk_access access)
+{
+    part_is_unsynced |= access == DISK_CREATE && strncmp(name, "part-", 5) == 0;
+    return 0;
+}
+
+static int
+note_sync_dir(void)
+{
+    part_is_unsynced = manifest_is_unsynced = false;
+    return 0;
+}
+
+static void
+note_order(const char *to)
+{
+    if (strncmp(to, "manifest-", 9) != 0)
+        return;
+    part_came_unsynced |= part_is_unsynced;
+    manifest_is_unsynced = true;
+}
+
+static int
+note_removal(const char *name)
+{
+    gone_unsynced |= strncmp(name, "manifest-", 9) == 0 && manifest_is_unsynced;
+    return 0;
+}
+
+/* What the directory has been told reaches the disk in any order until it is synced. */
+Test(moments, names_are_durable_before_what_depends_on_them)
+{
+    struct keeper_options options = telling_options();
+    struct kept           kept;
+    char                  path[SCRATCH_PATH_MAX];
+    char                  copy[PATH_MAX_BYTES];
+    char                  folder[SCRATCH_PATH_MAX];
+
+    scratch_make(path);
+    scratch_make(folder);
+    before_open = note_part;
+    before_sync_dir = note_sync_dir;
+    after_rename = note_order;
+    before_remove = note_removal;
+    kept_must_open(&kept, path, 3, &options);
+    bench_put_many(kept.store, 1, 20);
+    cr_assert_eq(keeper_snapshot(kept.keeper, &kept.error), KNACKDB_OK, "%s", kept.error.message);
+    cr_assert_not(part_came_unsynced, "the manifest's rename may be on the disk before its parts' names");
+    cr_assert_not(gone_unsynced);
+    kept_copy(path, folder, "copy", copy);
+    kept_close(&kept);
+
+    /* A writer was killed between rename and sync: an older manifest is still there, and the newer one's name may be
+     * in memory alone. The next life must not remove the older first. */
+    bytes_write(copy, "manifest-0000000000000001.knm", "old", 3);
+    manifest_is_unsynced = true;
+    kept_must_open(&kept, copy, 3, &options);
+    cr_assert_not(gone_unsynced, "the older manifest went before the newer was durable");
+    kept_close(&kept);
+    scratch_remove(path);
+    scratch_remove(folder);
+}
+
+/* ---- the log ---- */
+
+static _Atomic bool segment_came, sync_failed;
+
+static int
+note_segment(void)
+{
+    atomic_store(&segment_came, true);
+    return 0;
+}
+
+static int
+fail_once_behind_segment(void)
+{
+    if (!atomic_load(&segment_came) || atomic_exchange(&sync_failed, true))
+        return 0;
+    return -EIO;
+}
+
+/* The system tells of a failed sync once. The flusher's, for the name of a segment made ahead, must not be the one
+ * that nobody hears. */
+Test(moments, a_failed_sync_of_a_segments_name_is_final)
+{
+    struct keeper_options options = telling_options();
+    struct kept           kept;
+    char                  path[SCRATCH_PATH_MAX];
+
+    scratch_make(path);
+    before_allocate = note_segment;
+    before_sync_dir = fail_once_behind_segment;
+    options.flush_interval_ms = 1;
+    kept_must_open(&kept, path, 3, &options);
+    while (!atomic_load(&sync_failed))
+        (void) usleep(1000);
+    bench_put_many(kept.store, 1, 3);
+    cr_assert_eq(keeper_sync(kept.keeper, &kept.error), KNACKDB_IO);
+    cr_assert_eq(keeper_close(kept.keeper, &kept.error), KNACKDB_IO, "three commits are nowhere but in memory");
+    store_free(kept.store);
+    scratch_remove(path);
+}
+
+static pthread_t   appender;
+static _Atomic int unmapped_by_appender;
+
+static void
+note_unmap(void)
+{
+    if (pthread_equal(pthread_self(), appender))
+        atomic_fetch_add(&unmapped_by_appender, 1);
+}
+
+/* The flusher may be readying the pages of a segment while others fill, leave and sync it. */
+Test(moments, nobody_but_the_flusher_unmaps_a_segment)
+{
+    struct keeper_options options = telling_options();
+    struct kept           kept;
+    char                  path[SCRATCH_PATH_MAX];
+
+    scratch_make(path);
+    appender = pthread_self();
+    before_unmap = note_unmap;
+    options.log_io = KNACKDB_LOG_MAP;
+    options.log_segment_bytes_max = 4096;
+    options.flush_interval_ms = 1;
+    kept_must_open(&kept, path, 3, &options);
+    for (int64_t number = 1; number <= 300; number++) {
+        bench_put(kept.store, number);
+        cr_assert_eq(keeper_sync(kept.keeper, &kept.error), KNACKDB_OK);
+    }
+    cr_assert_eq(atomic_load(&unmapped_by_appender), 0);
+    before_unmap = NULL;
+    kept_close(&kept);
+    kept_must_open(&kept, path, 3, NULL);
+    cr_assert_eq(store_sequence(kept.store), 300);
+    kept_close(&kept);
+    scratch_remove(path);
+}
+
+/* Behind the last number there is none: the next segment would come before all others, and be lost. */
+Test(moments, the_last_number_there_is_is_refused)
+{
+    struct kept kept;
+    char        path[SCRATCH_PATH_MAX];
+    uint64_t    digest;
+
+    scratch_make(path);
+    kept_must_open(&kept, path, 3, NULL);
+    bench_put_many(kept.store, 1, 3);
+    kept_close(&kept);
+    bytes_write(path, "log-ffffffffffffffff.knl", "x\n", 2);
+    digest = directory_digest(path, false);
+    cr_assert_eq(kept_open(&kept, path, 3, NULL), KNACKDB_CORRUPT);
+    cr_assert_not_null(strstr(kept.error.message, "ffffffffffffffff"), "%s", kept.error.message);
+    cr_assert_eq(directory_digest(path, false), digest, "refused, and left as it was");
+    scratch_remove(path);
+}
+
+/* A newer version may put records of its own, which may be passed over, before the first commit of a segment; and a
+ * seal testifies wherever it stands. */
+Test(moments, a_segment_may_begin_with_a_record_that_is_passed_over)
+{
+    struct kept          kept;
+    struct byte_buffer   out;
+    struct log_head      head;
+    struct log_record    hint = { .kind = LOG_RECORD_SKIPPABLE, .sequence = 5, .durable = 5 };
+    struct log_record    commit;
+    struct bytes         segment;
+    unsigned char        header[LOG_RECORD_HEADER_BYTES];
+    static unsigned char zeros[8];
+    char                 path[SCRATCH_PATH_MAX];
+    char                 name[64];
+    size_t               at, taken;
+    knackdb_error        error;
+
+    scratch_make(path);
+    kept_must_open(&kept, path, 3, NULL);
+    bench_put_many(kept.store, 1, 6);
+    kept_close(&kept);
+    cr_assert_eq(names_count(path, "log-", name), 1);
+    segment = bytes_read(path, name);
+    cr_assert_eq(log_head_read(segment.data, segment.count, &head, &error), KNACKDB_OK);
+
+    /* Commit 6, and the seal, move to a segment of their own, behind a hint. */
+    allocator_init(&kept.allocator, NULL);
+    byte_buffer_init(&out, &kept.allocator);
+    log_head_write(&out, head.store_id, head.serial + 1, 5, 0, bench_schema(3));
+    hint.payload = (const unsigned char *) "hint";
+    hint.payload_bytes = 4;
+    log_record_write_header(header, log_seed(head.store_id, head.serial + 1), &hint);
+    byte_buffer_put(&out, header, sizeof header);
+    byte_buffer_put(&out, hint.payload, 4);
+    byte_buffer_put(&out, zeros, 4);
+    for (at = head.head_bytes;; at += (taken + 7) & ~(size_t) 7) {
+        cr_assert_eq(log_record_read(segment.data + at, segment.count - at, segment.count - at,
+                                     log_seed(head.store_id, head.serial), &commit, &taken), LOG_WHOLE);
+        if (commit.sequence == 6)
+            break;
+    }
+    commit.durable = 5;
+    log_record_write_header(header, log_seed(head.store_id, head.serial + 1), &commit);
+    byte_buffer_put(&out, header, sizeof header);
+    byte_buffer_put(&out, commit.payload, commit.payload_bytes);
+    byte_buffer_put(&out, zeros, (8 - commit.payload_bytes % 8) % 8);
+    (void) snprintf(name, sizeof name, "log-%016llx.knl", (unsigned long long) head.serial);
+    bytes_write(path, name, segment.data, at);
+    (void) snprintf(name, sizeof name, "log-%016llx.knl", (unsigned long long) head.serial + 1);
+    bytes_write(path, name, out.data, out.bytes);
+    byte_buffer_clear(&out);
+    bytes_free(&segment);
+
+    kept_must_open(&kept, path, 3, NULL);
+    cr_assert_eq(store_sequence(kept.store), 6, "the commit behind the hint was cut");
+    kept_close(&kept);
+    cr_assert_eq(names_count(path, "torn-", name), 0);
+    scratch_remove(path);
+}
+
+/* A stored text of any content, in a record whose header a power cut took, is torn and not corrupt. This one looks like a
+ * header of a long record at every eighth byte. */
+Test(moments, a_text_that_looks_like_headers_is_only_torn)
+{
+    static const unsigned char pattern[8] = { 0, 0, 0x10, 0, 1, 0, 0, 0 };
+    struct allocator           allocator;
+    struct segment_reader      reader;
+    struct dir                 dir;
+    struct file                file;
+    char                       path[SCRATCH_PATH_MAX];
+    size_t                     bytes = 4 * 1024 * 1024;
+    unsigned char             *data = malloc(bytes);
+    knackdb_error              error;
+
+    scratch_make(path);
+    for (size_t i = 0; i < bytes; i++)
+        data[i] = pattern[i % 8];
+    bytes_write(path, "log-0000000000000001.knl", data, bytes);
+    allocator_init(&allocator, NULL);
+    cr_assert_eq(dir_open(disk_posix(), path, &dir, &error), KNACKDB_OK);
+    cr_assert_eq(file_open(&dir, "log-0000000000000001.knl", DISK_READ, 0, &file, &error), KNACKDB_OK);
+    segment_reader_init(&reader, &allocator, &file, 1, 1);
+    cr_assert_eq(segment_reader_seek(&reader, 0, &error), KNACKDB_NOT_FOUND);
+    segment_reader_clear(&reader);
+    file_close(&file);
+    dir_close(&dir);
+    free(data);
+    scratch_remove(path);
+}
+
+/* ---- beside a writer ---- */
+
+static struct kept *writer;
+static const char  *awaited; /* beginning of a file's name */
+static void       (*happens)(void);
+
+static int
+wait_for_name(const char *name, enum disk_access access)
+{
+    void (*now)(void) = happens;
+
+    if (access != DISK_READ || happens == NULL || strncmp(name, awaited, strlen(awaited)) != 0)
+        return 0;
+    happens = NULL;
+    now();
+    return 0;
+}
+
+static void
+close_writer(void)
+{
+    kept_close(writer);
+}
+
+/* The segment made ahead is removed by the writer's close after the reader has listed it. */
+Test(moments, a_reader_opens_while_the_writer_closes)
+{
+    struct keeper_options options = telling_options();
+    struct keeper_options quick = kept_options();
+    struct kept           kept, reader;
+    char                  path[SCRATCH_PATH_MAX];
+    char                  last[64];
+
+    scratch_make(path);
+    quick.flush_interval_ms = 1;
+    quick.log_segment_bytes_max = 4096;
+    kept_must_open(&kept, path, 3, &quick);
+    for (int64_t number = 1; names_count(path, "log-", last) < 3; number++) {
+        bench_put(kept.store, number);
+        (void) usleep(2000);
+    }
+    writer = &kept;
+    awaited = "log-";
+    happens = close_writer;
+    before_open = wait_for_name;
+    options.read_only = true;
+    kept_must_open(&reader, path, 3, &options);
+    cr_assert_null(happens, "the writer has closed meanwhile");
+    kept_close(&reader);
+    scratch_remove(path);
+}
+
+static void
+snapshot_twice(void)
+{
+    for (int64_t round = 0; round < 2; round++) {
+        bench_put_many(writer->store, 100 + round * 10, 105 + round * 10);
+        cr_assert_eq(keeper_snapshot(writer->keeper, NULL), KNACKDB_OK);
+        bench_put_many(writer->store, 200 + round * 10, 205 + round * 10);
+    }
+    cr_assert_eq(keeper_sync(writer->keeper, NULL), KNACKDB_OK);
+}
+
+static void
+fill_segments(void)
+{
+    bench_put_many(writer->store, 300, 400);
+    cr_assert_eq(keeper_sync(writer->keeper, NULL), KNACKDB_OK);
+}
+
+static void
+hear_fault(void *context, const knackdb_fault *fault)
+{
+    (void) snprintf(context, 600, "%s: %s", fault->file, fault->reason);
+}
+
+static void
+verify_while(const char *name, void (*what)(void))
+{
+    struct keeper_options small = kept_options();
+    char                  path[SCRATCH_PATH_MAX];
+    char                  fault[600] = "";
+    char                  last[64];
+    knackdb_error         error = { 0 };
+    knackdb_verify_report report;
+    struct allocator      allocator;
+    struct kept           kept;
+    struct verify_options verify = { .disk = &disk, .history = bench_history(), .schema = bench_schema(3),
+                                     .on_fault = hear_fault, .context = fault };
+
+    (void) telling_options();
+    scratch_make(path);
+    small.log_segment_bytes_max = 8192;
+    small.flush_interval_ms = 1;
+    kept_must_open(&kept, path, 3, &small);
+    bench_put_many(kept.store, 1, 10);
+    cr_assert_eq(keeper_snapshot(kept.keeper, NULL), KNACKDB_OK);
+    for (int64_t number = 11; number < 80 && names_count(path, "log-", last) < 2; number++) {
+        bench_put(kept.store, number);
+        (void) usleep(2000);
+    }
+    cr_assert_eq(keeper_sync(kept.keeper, NULL), KNACKDB_OK);
+    (void) names_count(path, "log-", last);
+    writer = &kept;
+    awaited = name != NULL ? name : last;
+    happens = what;
+    before_open = wait_for_name;
+    allocator_init(&allocator, NULL);
+    cr_expect_eq(verify_directory(&allocator, path, &verify, &report, &error), KNACKDB_OK, "%s: %s", error.message, fault);
+    cr_expect_null(happens);
+    kept_close(&kept);
+    scratch_remove(path);
+}
+
+/* The log that the manifest read first begins with has gone when verify comes to it. */
+Test(moments, verify_knows_what_a_snapshot_took_meanwhile)
+{
+    verify_while("part-", snapshot_twice);
+}
+
+/* The writer goes on in the segment that verify has left, and then in the one that it is about to open. */
+Test(moments, verify_looks_again_where_it_left_a_segment)
+{
+    verify_while(NULL, fill_segments);
+}
