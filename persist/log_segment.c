@@ -220,9 +220,12 @@ log_segment_rest(struct log_segment *segment)
     segment->dropped = used;
 }
 
-/* The mapping stays, with nobody to touch it behind `used`: there it ends in nothing now, and to write would be a signal. */
+/* `capacity` stays: who unmaps has to know how much was mapped. */
 knackdb_status
 log_segment_cut(struct log_segment *segment, knackdb_error *error)
 {
+    if (segment->map != NULL)
+        segment->file.dir->disk->unmap(segment->file.dir->disk, segment->map, segment->capacity);
+    segment->map = NULL;
     return file_truncate(&segment->file, atomic_load_explicit(&segment->used, memory_order_acquire), error);
 }

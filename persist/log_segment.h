@@ -64,8 +64,8 @@ void log_segment_populate(struct log_segment *segment, uint64_t ahead);
 /* Lets go of all but the next few pages: nobody is in a hurry now. The flusher's. */
 void log_segment_rest(struct log_segment *segment);
 
-/* Gives back the space behind the last record. Nothing may be appended and no page readied afterwards: for who is
- * about to free the segment, and not for who only syncs it. */
+/* Unmaps, and gives back the space behind the last record. Nothing may be appended and no page readied afterwards: for
+ * who is about to free the segment, and not for who only syncs it. */
 knackdb_status log_segment_cut(struct log_segment *segment, knackdb_error *error);
 
 #endif
