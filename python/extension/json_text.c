@@ -20,24 +20,62 @@ put(struct arena *arena, const char *bytes, size_t count)
     return arena_put(arena, bytes, count) < 0 ? FAILED : WRITTEN;
 }
 
+/* The digits of a number, ending before `end`; where they begin. */
+static char *
+put_digits(char *end, unsigned long long number)
+{
+    do {
+        *--end = (char) ('0' + number % 10);
+        number /= 10;
+    } while (number != 0);
+    return end;
+}
+
 static enum written
 put_long(struct arena *arena, PyObject *value)
 {
     int       overflow;
     long long number = PyLong_AsLongLongAndOverflow(value, &overflow);
     char      digits[24];
-    char     *at = digits + sizeof digits;
-    unsigned long long rest = number < 0 ? 0ULL - (unsigned long long) number : (unsigned long long) number;
+    char     *at;
 
     if (overflow != 0)
         return NOT_OURS;
-    do {
-        *--at = (char) ('0' + rest % 10);
-        rest /= 10;
-    } while (rest != 0);
+    at = put_digits(digits + sizeof digits,
+                    number < 0 ? 0ULL - (unsigned long long) number : (unsigned long long) number);
     if (number < 0)
         *--at = '-';
     return put(arena, at, (size_t) (digits + sizeof digits - at));
+}
+
+/* Most floats that people and programs choose have a few decimals. One that is n / 10^k, with at most 15 digits in n,
+ * is told apart from all others by them (a double holds any 15 digits), so for the smallest such k they are the
+ * shortest form, which is Python's. The division is exact to the last bit: both numbers are whole and below 2^53. */
+static enum written
+put_short_decimal(struct arena *arena, double number)
+{
+    static const double powers[] = { 1e1, 1e2, 1e3, 1e4, 1e5, 1e6 };
+    double              size = number < 0 ? -number : number;
+    char                digits[32];
+    char               *at = digits + sizeof digits;
+
+    if (!(size >= 1e-3 && size < 1e8))
+        return NOT_OURS;
+    for (size_t k = 0; k < sizeof powers / sizeof powers[0]; k++) {
+        unsigned long long whole = (unsigned long long) (size * powers[k] + 0.5);
+        unsigned long long unit = (unsigned long long) powers[k];
+
+        if ((double) whole / powers[k] != size)
+            continue;
+        for (unsigned long long rest = whole % unit; unit > 1; unit /= 10, rest /= 10)
+            *--at = (char) ('0' + rest % 10);
+        *--at = '.';
+        at = put_digits(at, whole / (unsigned long long) powers[k]);
+        if (number < 0)
+            *--at = '-';
+        return put(arena, at, (size_t) (digits + sizeof digits - at));
+    }
+    return NOT_OURS;
 }
 
 static enum written
@@ -48,6 +86,9 @@ put_float(struct arena *arena, double number)
 
     if (number != number || number - number != 0.0)
         return NOT_OURS; /* NaN, Infinity: as Python writes them */
+    outcome = put_short_decimal(arena, number);
+    if (outcome != NOT_OURS)
+        return outcome;
     digits = PyOS_double_to_string(number, 'r', 0, Py_DTSF_ADD_DOT_0, NULL);
     if (digits == NULL)
         return FAILED;

@@ -188,6 +188,20 @@ def test_context_comes_back_as_json_would_give_it(memory_db, value):
     assert found == json.loads(json.dumps(value)) and repr(found) == repr(json.loads(json.dumps(value)))
 
 
+def test_floats_are_written_as_python_writes_them(memory_db):
+    import json
+    import random
+    draw = random.Random(5)
+    floats = [digits / 10 ** k for k in range(9) for digits in [1, 5, 10, 99, 123456, 999999999, 10 ** 15 - 1]]
+    floats += [draw.uniform(-1, 1) * 10 ** draw.randint(-6, 18) for _ in range(2000)]
+    floats += [round(draw.uniform(-1e5, 1e5), draw.randint(0, 8)) for _ in range(5000)]
+    floats += [each + ulp for each in (0.1, 2.5, 1e7) for ulp in (2 ** -56, 2 ** -30, -2 ** -54)]
+    memory_db.store_execution_pattern(EnginePattern("x", context_factors={"k": floats}))
+    assert memory_db.get_pattern("x").context_factors["k"] == floats
+    memory_db.store_user_preference("k", floats)
+    assert memory_db.retrieve_preferences("k")[0].preference_value == json.dumps(floats, separators=(",", ":"))
+
+
 def test_what_json_coerces_is_coerced_the_same(memory_db):
     import json
     value = {1: "int", None: "none", True: "true", 2.5: "float", "t": (1, 2), "deep": None}
