@@ -470,11 +470,14 @@ snapshot_twice(void)
     cr_assert_eq(keeper_sync(writer->keeper, NULL), KNACKDB_OK);
 }
 
+/* Synced one by one, so that the later ones testify to those before. */
 static void
 fill_segments(void)
 {
-    bench_put_many(writer->store, 300, 400);
-    cr_assert_eq(keeper_sync(writer->keeper, NULL), KNACKDB_OK);
+    for (int64_t number = 300; number < 400; number++) {
+        bench_put(writer->store, number);
+        cr_assert_eq(keeper_sync(writer->keeper, NULL), KNACKDB_OK);
+    }
 }
 
 static void
@@ -503,7 +506,8 @@ verify_while(const char *name, void (*what)(void))
     small.flush_interval_ms = 1;
     kept_must_open(&kept, path, 3, &small);
     bench_put_many(kept.store, 1, 10);
-    cr_assert_eq(keeper_snapshot(kept.keeper, NULL), KNACKDB_OK);
+    if (name != NULL)
+        cr_assert_eq(keeper_snapshot(kept.keeper, NULL), KNACKDB_OK);
     for (int64_t number = 11; number < 80 && names_count(path, "log-", last) < 2; number++) {
         bench_put(kept.store, number);
         (void) usleep(2000);
