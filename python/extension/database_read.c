@@ -6,6 +6,7 @@
 #include "database.h"
 
 #include "arguments.h"
+#include "column.h"
 #include "failure.h"
 #include "names.h"
 #include "object_row.h"
@@ -127,6 +128,34 @@ retrieve(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *keyw
         result = answer_filter((database *) self, &filter);
     filter_clear(&filter);
     return result;
+}
+
+PyDoc_STRVAR(columns_doc,
+"retrieve_columns($self, filters=None)\n--\n\n"
+"The number columns of the patterns that match, as a dict of read-only buffers: what\n"
+"numpy.asarray() takes without a copy. NULL is NaN, in integers 0; `nulls` tells which.\n");
+
+static PyObject *
+retrieve_columns(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *keywords)
+{
+    static const char *const names[] = { "filters", NULL };
+    database                *self = (database *) object;
+    struct filter            filter;
+    struct answer           *answer = NULL;
+    PyObject                *filters, *columns = NULL;
+
+    if (arguments_sort("retrieve_columns", names, 0, args, count, keywords, &filters) < 0)
+        return NULL;
+    if (filter_read(&filter, filters) == 0)
+        answer = ask(self, &filter);
+    if (answer != NULL)
+        columns = columns_of_patterns(answer);
+    answer_release(answer);
+    filter_clear(&filter);
+    if (columns != NULL)
+        return ready_value(columns);
+    Py_INCREF(Py_None);
+    return database_failed(self, Py_None);
 }
 
 PyDoc_STRVAR(best_doc,
@@ -369,6 +398,7 @@ preference_rows(PyObject *object, PyObject *args)
 #define FAST(function) (PyCFunction) (void (*)(void)) function, METH_FASTCALL | METH_KEYWORDS
 PyMethodDef database_read_methods[] = {
     { "retrieve_patterns", FAST(retrieve), retrieve_doc },
+    { "retrieve_columns", FAST(retrieve_columns), columns_doc },
     { "get_best_patterns", FAST(best), best_doc },
     { "get_pattern", FAST(get_pattern), get_pattern_doc },
     { "get_performance_history", FAST(history), history_doc },

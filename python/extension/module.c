@@ -2,6 +2,7 @@
  *
  * One interpreter a process: what names.c keeps is kept once. A second interpreter's import is refused rather than
  * handed objects of the first. */
+#include "column.h"
 #include "database.h"
 #include "job.h"
 #include "names.h"
@@ -34,7 +35,8 @@ module_exec(PyObject *module)
         PyErr_SetString(PyExc_ImportError, "knackdb's extension cannot be loaded a second time");
         return -1;
     }
-    if (ready_init(module) < 0 || record_init(module) < 0 || job_init(module) < 0 || database_init(module) < 0)
+    if (ready_init(module) < 0 || column_init(module) < 0 || record_init(module) < 0 || job_init(module) < 0 ||
+        database_init(module) < 0)
         return -1;
     first = PyInterpreterState_Get();
     if (PyModule_AddIntConstant(module, "ASYNC", KNACKDB_ASYNC) < 0 ||

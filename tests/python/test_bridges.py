@@ -1,5 +1,6 @@
 """In from an old SQLite file, out to pandas and numpy and back, and the diagnosis of a directory."""
 
+import io
 import json
 import os
 import sqlite3
@@ -77,6 +78,33 @@ def test_a_column_as_an_array(db):
     scores = knackdb.column(rows, "confidence_score")
     assert scores.tolist() == [0.4, 0.3, 0.2, 0.1, 0.0] and not scores.flags.writeable
     assert numpy.isnan(knackdb.column(rows, "execution_time")).all()
+
+
+def test_columns_are_views_without_a_copy(db):
+    numpy = pytest.importorskip("numpy")
+    db.store_execution_patterns([EnginePattern(f"p{i}", confidence_score=i / 10, usage_count=i,
+                                               execution_time=None if i == 4 else 0.5) for i in range(5)])
+    columns = db.retrieve_columns(EngineFilters())
+    arrays = {name: numpy.asarray(column) for name, column in columns.items()}
+    assert arrays["confidence_score"].tolist() == [0.4, 0.3, 0.2, 0.1, 0.0]
+    assert arrays["usage_count"].tolist() == [4, 3, 2, 1, 0] and arrays["usage_count"].dtype == numpy.int64
+    assert numpy.isnan(arrays["execution_time"]).tolist() == [True] + [False] * 4
+    assert (arrays["nulls"] != 0).tolist() == [True] + [False] * 4
+    assert not arrays["created_at"].flags.writeable and not arrays["created_at"].flags.owndata
+    with pytest.raises((BufferError, TypeError)):
+        memoryview(columns["created_at"])[0] = 1.0
+    with pytest.raises((BufferError, TypeError)):
+        io.BytesIO(b"12345678").readinto(columns["created_at"])
+    assert db.retrieve_patterns(EngineFilters())[0].execution_time is None  # the same answer, still NULL
+    del columns, db
+    assert arrays["confidence_score"].sum() == pytest.approx(1.0)
+
+
+def test_columns_of_nothing_and_of_nonsense(db):
+    assert {len(memoryview(column)) for column in db.retrieve_columns(EngineFilters()).values()} == {0}
+    assert db.retrieve_columns(42) is None and db.last_error
+    with pytest.raises(TypeError):
+        type(db.retrieve_columns()["nulls"])()
 
 
 DIAGNOSE = "import sys, runpy; sys.argv = ['knackdb'] + sys.argv[1:]; runpy.run_module('knackdb', run_name='__main__')"

@@ -44,6 +44,7 @@ CALLS = {
     "get": lambda db, i: db.get_pattern("ours"),
     "get none": lambda db, i: db.get_pattern("none"),
     "best": lambda db, i: db.get_best_patterns("sort"),
+    "columns": lambda db, i: db.retrieve_columns(THEIRS),
     "history": lambda db, i: db.get_performance_history("one", days=1, metric="latency"),
     "preferences": lambda db, i: db.get_user_preferences(),
     "preference rows": lambda db, i: db.retrieve_preferences("key"),
