@@ -537,6 +537,8 @@ judge_once(struct log_reader *reader, struct log_end *ret_end, knackdb_error *er
     ret_end->serial = reader->current != NULL ? reader->current->facts.serial : 0;
     ret_end->offset = reader->current != NULL ? reader->reader.offset : 0;
     ret_end->torn_bytes = behind.torn_bytes;
+    ret_end->torn_serial = behind.place != NULL ? behind.place->facts.serial : 0;
+    ret_end->torn_offset = behind.offset;
     ret_end->is_sealed = reader->is_sealed;
     if (behind.testimony <= after || (reader->last == 0 && reader->options.from_oldest))
         return KNACKDB_OK;

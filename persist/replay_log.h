@@ -20,7 +20,8 @@ knackdb_status replay_log_next(struct replay_log *log, struct log_commit *ret_co
 /* Sequence of the oldest commit kept when the log was opened; 0 for an empty log. */
 uint64_t replay_log_first_sequence(const struct replay_log *log);
 
-/* After NOT_FOUND: what lies torn behind the end, 0 when it is clean. */
+/* After NOT_FOUND: what lies torn behind the end, 0 when it is clean, and where it begins: that may be in a later
+ * segment than the last whole record. */
 uint64_t replay_log_torn_bytes(const struct replay_log *log, const char **ret_file, uint64_t *ret_offset);
 
 #endif
