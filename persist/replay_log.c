@@ -7,6 +7,7 @@
 #include "persist/replay_log.h"
 
 #include "base/error.h"
+#include "persist/file_name.h"
 #include "persist/manifest_files.h"
 
 #include <errno.h>
@@ -22,6 +23,7 @@ struct replay_log {
     bool               has_first;
     bool               is_judged; /* the end has been met before */
     struct log_end     end;       /* where it was met last */
+    char               torn_file[DISK_NAME_BYTES_MAX]; /* that replay_log_torn_bytes() names */
 };
 
 static knackdb_status
@@ -144,6 +146,8 @@ judge(struct replay_log *log, knackdb_error *error)
         status = log_reader_judge(log->reader, &log->end, error);
     else if (status == KNACKDB_OK)
         log->end.torn_bytes = 0;
+    if (status == KNACKDB_OK && log->end.torn_bytes > 0)
+        file_name_write(log->torn_file, FILE_LOG, log->end.torn_serial);
     log->is_judged |= status == KNACKDB_OK;
     return status;
 }
@@ -174,9 +178,11 @@ replay_log_first_sequence(const struct replay_log *log)
 uint64_t
 replay_log_torn_bytes(const struct replay_log *log, const char **ret_file, uint64_t *ret_offset)
 {
+    bool is_torn = log->end.torn_bytes > 0;
+
     if (ret_file != NULL)
-        *ret_file = log_reader_file(log->reader);
+        *ret_file = is_torn ? log->torn_file : log_reader_file(log->reader);
     if (ret_offset != NULL)
-        *ret_offset = log->end.offset;
+        *ret_offset = is_torn ? log->end.torn_offset : log->end.offset;
     return log->end.torn_bytes;
 }
