@@ -2,6 +2,7 @@
 #include "tests/persist/bench.h"
 
 #include "persist/log_format.h"
+#include "persist/replay_log.h"
 #include "persist/segment_reader.h"
 #include "persist/verification.h"
 #include "tests/api/scratch.h"
@@ -405,6 +406,54 @@ Test(moments, a_text_that_looks_like_headers_is_only_torn)
     dir_close(&dir);
     free(data);
     scratch_remove(path);
+}
+
+/* A power cut may take the last records and leave bytes of a segment behind them: those are told with their file. */
+Test(moments, torn_bytes_are_told_with_the_file_that_holds_them)
+{
+    struct keeper_options options = kept_options();
+    struct kept           kept;
+    struct allocator      allocator;
+    struct replay_log    *log;
+    struct log_commit     commit;
+    struct log_head       head;
+    struct bytes          segment;
+    char                  path[SCRATCH_PATH_MAX];
+    char                  folder[SCRATCH_PATH_MAX];
+    char                  copy[PATH_MAX_BYTES];
+    char                  last[64];
+    const char           *file = NULL;
+    uint64_t              offset = 0;
+    knackdb_error         error = { 0 };
+
+    scratch_make(path);
+    scratch_make(folder);
+    options.flush_interval_ms = 1;
+    options.log_segment_bytes_max = 8192;
+    kept_must_open(&kept, path, 3, &options);
+    for (int64_t number = 1; number < 80 && names_count(path, "log-", last) < 2; number++) {
+        bench_put(kept.store, number);
+        (void) usleep(2000);
+    }
+    kept_copy(path, folder, "copy", copy);
+    kept_close(&kept);
+    cr_assert_eq(names_count(copy, "log-", last), 2, "the second one was made ahead and holds no record");
+    segment = bytes_read(copy, last);
+    cr_assert_eq(log_head_read(segment.data, segment.count, &head, &error), KNACKDB_OK);
+    memset(segment.data + head.head_bytes, 1, 100);
+    bytes_write(copy, last, segment.data, segment.count);
+    bytes_free(&segment);
+
+    allocator_init(&allocator, NULL);
+    cr_assert_eq(replay_log_open(&allocator, disk_posix(), copy, bench_history(), bench_schema(3), &log, &error), KNACKDB_OK);
+    while (replay_log_next(log, &commit, &error) == KNACKDB_OK)
+        continue;
+    cr_assert_eq(replay_log_torn_bytes(log, &file, &offset), 100);
+    cr_assert_str_eq(file, last);
+    cr_assert_eq(offset, head.head_bytes);
+    replay_log_close(log);
+    scratch_remove(path);
+    scratch_remove(folder);
 }
 
 /* ---- beside a writer ---- */
