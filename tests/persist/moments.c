@@ -23,6 +23,8 @@ static int (*before_sync_dir)(void);
 static int (*before_allocate)(void);
 static void (*after_rename)(const char *to);
 static void (*before_unmap)(void);
+static void (*after_sync_map)(void);
+static void (*after_open_dir)(const char *path);
 
 static int
 telling_open(const struct disk *self, int dir, const char *name, enum disk_access access, uint32_t mode)
@@ -80,6 +82,26 @@ telling_unmap(const struct disk *self, void *memory, size_t bytes)
     disk_posix()->unmap(disk_posix(), memory, bytes);
 }
 
+static int
+telling_sync_map(const struct disk *self, void *memory, size_t bytes)
+{
+    int result = disk_posix()->sync_map(disk_posix(), memory, bytes);
+
+    (void) self;
+    if (after_sync_map != NULL)
+        after_sync_map();
+    return result;
+}
+
+static int
+telling_open_dir(const struct disk *self, const char *path)
+{
+    (void) self;
+    if (after_open_dir != NULL)
+        after_open_dir(path);
+    return disk_posix()->open_dir(disk_posix(), path);
+}
+
 static struct keeper_options
 telling_options(void)
 {
@@ -92,6 +114,8 @@ telling_options(void)
     disk.allocate = telling_allocate;
     disk.rename = telling_rename;
     disk.unmap = telling_unmap;
+    disk.sync_map = telling_sync_map;
+    disk.open_dir = telling_open_dir;
     options.disk = &disk;
     return options;
 }
@@ -259,6 +283,87 @@ Test(moments, a_failed_sync_of_a_segments_name_is_final)
     cr_assert_eq(keeper_sync(kept.keeper, &kept.error), KNACKDB_IO);
     cr_assert_eq(keeper_close(kept.keeper, &kept.error), KNACKDB_IO, "three commits are nowhere but in memory");
     store_free(kept.store);
+    scratch_remove(path);
+}
+
+static struct kept *writer;
+static const char  *own_path;
+static bool         above_opened, above_synced;
+
+static void
+note_above(const char *path)
+{
+    above_opened |= strlen(path) < strlen(own_path) && strncmp(path, own_path, strlen(path)) == 0;
+}
+
+static int
+note_above_synced(void)
+{
+    above_synced |= above_opened;
+    return 0;
+}
+
+/* Whoever made the directory, its name above must last: without it all that is in it is gone. */
+Test(moments, a_new_store_syncs_the_name_of_its_directory)
+{
+    struct keeper_options options = telling_options();
+    struct kept           kept;
+    char                  path[SCRATCH_PATH_MAX];
+
+    scratch_make(path);
+    own_path = path;
+    after_open_dir = note_above;
+    before_sync_dir = note_above_synced;
+    kept_must_open(&kept, path, 3, &options);
+    cr_assert(above_synced);
+    kept_close(&kept);
+    scratch_remove(path);
+}
+
+static void
+put_once(void)
+{
+    after_sync_map = NULL;
+    bench_put(writer->store, 6);
+}
+
+/* Commit 6 comes while the log is synced before a snapshot: the snapshot has it, the log's sync has not. So commit 7
+ * may not testify that the log has it safe. */
+Test(moments, the_log_testifies_to_no_commit_that_only_a_snapshot_has_safe)
+{
+    struct keeper_options options = telling_options();
+    struct keeper_figures figures;
+    struct kept           kept;
+    struct log_head       head;
+    struct log_record     record;
+    struct bytes          segment;
+    char                  path[SCRATCH_PATH_MAX];
+    char                  last[64];
+    size_t                taken;
+    knackdb_error         error;
+
+    scratch_make(path);
+    options.log_io = KNACKDB_LOG_MAP;
+    kept_must_open(&kept, path, 3, &options);
+    bench_put_many(kept.store, 1, 5);
+    writer = &kept;
+    after_sync_map = put_once;
+    cr_assert_eq(keeper_snapshot(kept.keeper, &kept.error), KNACKDB_OK, "%s", kept.error.message);
+    cr_assert_eq(store_sequence(kept.store), 6);
+    keeper_get_figures(kept.keeper, &figures);
+    cr_assert_eq(figures.durable_sequence, 6);
+    bench_put(kept.store, 7);
+    (void) names_count(path, "log-", last);
+    segment = bytes_read(path, last);
+    cr_assert_eq(log_head_read(segment.data, segment.count, &head, &error), KNACKDB_OK);
+    cr_assert_eq(log_record_read(segment.data + head.head_bytes, segment.count - head.head_bytes,
+                                 segment.count - head.head_bytes, log_seed(head.store_id, head.serial), &record, &taken),
+                 LOG_WHOLE);
+    cr_assert_eq(record.sequence, 7);
+    cr_assert_eq(record.durable, 5);
+    cr_assert_eq(keeper_sync(kept.keeper, NULL), KNACKDB_OK);
+    bytes_free(&segment);
+    kept_close(&kept);
     scratch_remove(path);
 }
 
@@ -458,7 +563,6 @@ Test(moments, torn_bytes_are_told_with_the_file_that_holds_them)
 
 /* ---- beside a writer ---- */
 
-static struct kept *writer;
 static const char  *awaited; /* beginning of a file's name */
 static void       (*happens)(void);
 
