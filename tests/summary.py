@@ -14,6 +14,7 @@ a line) are read again:
 Exit status 1 when anything failed."""
 
 import json
+import pathlib
 import re
 import sys
 
@@ -96,7 +97,12 @@ def main(logs):
     counts = []
     for log in logs:
         with open(log, encoding="utf-8", errors="replace") as lines:
-            counts += [count_program(json.loads(line)) for line in lines if line.strip()]
+            entries = [json.loads(line) for line in lines if line.strip()]
+        if len(logs) > 1:  # the same programs ran several times: say in which build
+            path = pathlib.PurePath(log)
+            for entry in entries:
+                entry["name"] = f"{path.parent.parent.name}{path.stem[len('testlog'):]}: {entry['name']}"
+        counts += [count_program(entry) for entry in entries]
 
     width = max((len(count.name) for count in counts), default=0)
     print()
