@@ -294,10 +294,12 @@ history(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *key
 
             if (self->rows > SEARCH_IS_QUICK_ROWS) {
                 DATABASE_RELEASE_GIL(self)
-                status = knackdb_metrics_history(store, component, metric, since, 0, limited, &rows, &row_count, &error);
+                status = knackdb_metrics_history(store, component, metric, since, 0, limited, &rows, &row_count,
+                                                 &error);
                 DATABASE_TAKE_GIL(self)
             } else
-                status = knackdb_metrics_history(store, component, metric, since, 0, limited, &rows, &row_count, &error);
+                status = knackdb_metrics_history(store, component, metric, since, 0, limited, &rows, &row_count,
+                                                 &error);
         }
         if (store != NULL && status != KNACKDB_OK)
             (void) failure_raise(status, error.message);

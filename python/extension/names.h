@@ -1,4 +1,4 @@
-/* names.h - what the extension knows of Python: attribute names, interned once, and the classes the package gives it. */
+/* names.h - what the extension knows of the package: its classes, its logger, its way with JSON. */
 #ifndef PYTHON_NAMES_H
 #define PYTHON_NAMES_H
 

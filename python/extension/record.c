@@ -34,8 +34,12 @@ static PyObject *pattern_names[PATTERN_FIELD_COUNT];
 static PyObject *metric_names[METRIC_FIELD_COUNT];
 static PyObject *filter_names[FILTER_FIELD_COUNT];
 
-struct record_layout pattern_layout = { PATTERN_FIELD_COUNT, pattern_field_names, pattern_names, NULL, NULL, answer_pattern_field };
-struct record_layout metric_layout = { METRIC_FIELD_COUNT, metric_field_names, metric_names, NULL, NULL, answer_metric_field };
+struct record_layout pattern_layout = {
+    PATTERN_FIELD_COUNT, pattern_field_names, pattern_names, NULL, NULL, answer_pattern_field
+};
+struct record_layout metric_layout = {
+    METRIC_FIELD_COUNT, metric_field_names, metric_names, NULL, NULL, answer_metric_field
+};
 struct record_layout filter_layout = { FILTER_FIELD_COUNT, filter_field_names, filter_names, NULL, NULL, NULL };
 
 static void

@@ -9,8 +9,9 @@ from .diagnosis import diagnose
 
 def main(arguments):
     if len(arguments) != 1 or arguments[0] in ("-h", "--help"):
-        print("usage: python3 -m knackdb DIR", file=sys.stdout if "--help" in arguments or "-h" in arguments else sys.stderr)
-        return 0 if arguments and arguments[0] in ("-h", "--help") else 2
+        is_asked_for = arguments[:1] in (["-h"], ["--help"])
+        print("usage: python3 -m knackdb DIR", file=sys.stdout if is_asked_for else sys.stderr)
+        return 0 if is_asked_for else 2
     path = arguments[0]
     if not os.path.isdir(path):
         print(f"knackdb: diagnose: {path}: no such directory", file=sys.stderr)

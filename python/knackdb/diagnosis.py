@@ -62,7 +62,8 @@ async def _patterns(path):
         _expect(len(found) == min(count, 100), f"{len(found)} found of {count}")
         for each in found:
             each.to_dict()
-        return f"{count:,} patterns, retrieve p50 {await _p50_us(lambda i: db.retrieve_patterns(PatternFilters())):.1f} us"
+        p50 = await _p50_us(lambda i: db.retrieve_patterns(PatternFilters()))
+        return f"{count:,} patterns, retrieve p50 {p50:.1f} us"
 
 
 async def _preferences(path):

@@ -63,7 +63,8 @@ async def _copy_preferences(db, connection, report):
     count = 0
     for rows in _batches(connection, "user_preferences", [key, value]):
         for row in rows:
-            if not await db.store_user_preference(str(row[0]), _without_json(row[1]) if isinstance(row[1], str) else row[1]):
+            held = _without_json(row[1]) if isinstance(row[1], str) else row[1]
+            if not await db.store_user_preference(str(row[0]), held):
                 raise Error(f"user_preferences: after {count} rows: {db.last_error}")
             count += 1
     return count
