@@ -83,6 +83,7 @@ struct log_writer {
     struct log_segment       *sealed;   /* full ones, oldest first, that wait for their last sync */
     struct log_segment       *done;     /* synced for the last time; the flusher closes them */
     struct segment_list       kept;     /* every segment with commits that is on the disk */
+    uint64_t                  covered;  /* a segment may go when its last commit is not behind this one */
     bool                      syncing;  /* somebody does */
     uint64_t                  named;    /* serials up to this one are durable in the directory */
     uint64_t                  synced_position;
@@ -499,6 +500,26 @@ choose_ahead(struct log_writer *writer)
     return ahead > (double) AHEAD_BYTES_MAX ? AHEAD_BYTES_MAX : (uint64_t) ahead;
 }
 
+knackdb_status
+log_writer_remove_up_to(struct log_writer *writer, uint64_t sequence, knackdb_error *error)
+{
+    struct listed_segment *taken;
+    char                   name[DISK_NAME_BYTES_MAX];
+    knackdb_status         status = KNACKDB_OK;
+
+    (void) pthread_mutex_lock(&writer->mutex);
+    if (sequence > writer->covered)
+        writer->covered = sequence;
+    taken = segment_list_take(&writer->kept, writer->covered);
+    (void) pthread_mutex_unlock(&writer->mutex);
+    for (struct listed_segment *entry = taken; entry != NULL && status == KNACKDB_OK; entry = entry->next) {
+        file_name_write(name, FILE_LOG, entry->serial);
+        status = dir_remove(writer->options.dir, name, error); /* what stays is swept at the next open */
+    }
+    segment_list_free(writer->allocator, taken);
+    return status;
+}
+
 void
 log_writer_tend(struct log_writer *writer)
 {
@@ -600,24 +621,6 @@ log_writer_serial_for(struct log_writer *writer, uint64_t sequence)
     (void) pthread_mutex_unlock(&writer->mutex);
     (void) pthread_mutex_unlock(&writer->making);
     return serial;
-}
-
-knackdb_status
-log_writer_remove_up_to(struct log_writer *writer, uint64_t sequence, knackdb_error *error)
-{
-    struct listed_segment *taken;
-    char                   name[DISK_NAME_BYTES_MAX];
-    knackdb_status         status = KNACKDB_OK;
-
-    (void) pthread_mutex_lock(&writer->mutex);
-    taken = segment_list_take(&writer->kept, sequence);
-    (void) pthread_mutex_unlock(&writer->mutex);
-    for (struct listed_segment *entry = taken; entry != NULL && status == KNACKDB_OK; entry = entry->next) {
-        file_name_write(name, FILE_LOG, entry->serial);
-        status = dir_remove(writer->options.dir, name, error); /* what stays is swept at the next open */
-    }
-    segment_list_free(writer->allocator, taken);
-    return status;
 }
 
 /* ---- figures ---- */

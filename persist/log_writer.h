@@ -64,7 +64,8 @@ void log_writer_rotate(struct log_writer *writer);
  * `log_bytes` (log_writer_position() when it was begun). */
 void log_writer_covered(struct log_writer *writer, uint64_t sequence, uint64_t log_bytes);
 
-/* Removes every finished segment whose commits are all at or before `sequence`. */
+/* Removes every finished segment whose commits are all at or before `sequence`, or one said before; the
+ * flusher removes the current one when it has finished. */
 knackdb_status log_writer_remove_up_to(struct log_writer *writer, uint64_t sequence, knackdb_error *error);
 
 /* Serial from which a replay after `sequence` has to start. */

@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "persist/file_name.h"
+#include "persist/log_overtaken.h"
 #include "persist/manifest_files.h"
 #include "persist/part_load.h"
 
@@ -271,6 +272,22 @@ is_too_late(const struct log_record *record, const struct recovery_options *opti
            (options->as_of_time_us != 0 && record->time_us > options->as_of_time_us);
 }
 
+/* The log has been read to its end. Beside a writer the end may be where its snapshot overtook us: we have every
+ * commit that was there when we began, and that will do. */
+static knackdb_status
+judge_end(struct recovery *recovery, const struct recovery_options *options, struct store *store, knackdb_error *error)
+{
+    uint64_t       next = 0;
+    knackdb_status status = KNACKDB_OK;
+
+    if (!options->is_locked)
+        status = log_is_overtaken(recovery->log, store_allocator(store), options->dir, &next, error);
+    if (status != KNACKDB_OK || next == 0)
+        return status == KNACKDB_OK ? log_reader_judge(recovery->log, &recovery->end, error) : status;
+    recovery->end.sequence = recovery->end.durable = store_sequence(store);
+    return KNACKDB_OK;
+}
+
 static knackdb_status
 replay(struct recovery *recovery, const struct recovery_options *options, struct store *store, knackdb_error *error)
 {
@@ -295,7 +312,7 @@ replay(struct recovery *recovery, const struct recovery_options *options, struct
         recovery->log_bytes += log_record_bytes(commit.record.payload_bytes);
         recovery->time_us = commit.record.time_us;
     }
-    status = log_reader_judge(recovery->log, &recovery->end, error);
+    status = judge_end(recovery, options, store, error);
     if (status == KNACKDB_OK && options->as_of_sequence > store_sequence(store))
         status = error_set(error, KNACKDB_INVALID, "%s: commit %" PRIu64 " has not happened; the newest is %" PRIu64,
                            options->dir->path, options->as_of_sequence, store_sequence(store));

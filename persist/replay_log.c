@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "persist/file_name.h"
+#include "persist/log_overtaken.h"
 #include "persist/manifest_files.h"
 
 #include <errno.h>
@@ -120,29 +121,22 @@ replay_log_close(struct replay_log *log)
 static knackdb_status
 judge(struct replay_log *log, knackdb_error *error)
 {
-    struct manifest manifest;
-    uint64_t        next;
-    bool            is_clean;
-    knackdb_status  status;
+    uint64_t       next;
+    bool           is_clean;
+    knackdb_status status;
 
-    status = log_reader_find_gap(log->reader, &next, error);
+    status = log_is_overtaken(log->reader, log->allocator, &log->dir, &next, error);
     if (status != KNACKDB_OK)
         return status;
     if (next != 0) {
-        manifest_init(&manifest, log->allocator);
-        status = manifest_file_read_newest(&manifest, &log->dir, error);
-        if (status == KNACKDB_OK && manifest.sequence >= next - 1) {
-            status = error_set(error, KNACKDB_IO, "%s: the log before commit %" PRIu64 " is gone: a snapshot has taken its place",
-                               log->dir.path, next);
-            if (error != NULL)
-                error->os_errno = ENOENT;
-        }
-        manifest_clear(&manifest);
-        if (status != KNACKDB_OK)
-            return status;
+        status = error_set(error, KNACKDB_IO, "%s: the log before commit %" PRIu64 " is gone: a snapshot has taken its place",
+                           log->dir.path, next);
+        if (error != NULL)
+            error->os_errno = ENOENT;
+        return status;
     }
     status = log_reader_is_clean(log->reader, &is_clean, error);
-    if (status == KNACKDB_OK && !(log->is_judged && is_clean && next == 0))
+    if (status == KNACKDB_OK && !(log->is_judged && is_clean))
         status = log_reader_judge(log->reader, &log->end, error);
     else if (status == KNACKDB_OK)
         log->end.torn_bytes = 0;
