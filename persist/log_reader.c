@@ -39,7 +39,7 @@
 
 /* How often, and how long apart, an end that looks bad is looked at again. */
 #define SECOND_LOOKS   3
-#define SECOND_LOOK_NS 1000000
+#define SECOND_LOOK_NS 300000
 
 struct segment {
     struct segment          *next;

@@ -18,7 +18,7 @@
 #include <time.h>
 
 #define SECOND_LOOKS   3
-#define SECOND_LOOK_NS 1000000
+#define SECOND_LOOK_NS 300000
 
 /* A place where the log cannot be read. */
 struct gap {
