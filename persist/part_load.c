@@ -1,6 +1,6 @@
 /* part_load.c - column blocks turned back into rows.
  *
- * One group of blocks at a time: each column's block is opened, and then row after row
+ * One band of blocks at a time: each column's block is opened, and then row after row
  * takes the next value of each. Columns are matched by name, so a part of an older
  * version fits: what it does not have is NULL, what is gone since is passed over. */
 #include "persist/part_load.h"
@@ -19,7 +19,7 @@ struct loading {
 };
 
 static knackdb_status
-load_group(struct loading *loading, struct store *store, uint32_t row_count, knackdb_error *error)
+load_band(struct loading *loading, struct store *store, uint32_t row_count, knackdb_error *error)
 {
     const struct part_reader *reader = &loading->reader;
     knackdb_value             values[KNACKDB_COLUMNS_MAX];
@@ -65,7 +65,7 @@ load_blocks(struct loading *loading, struct store *store, knackdb_error *error)
             return error_set(error, status, "%s/%s: offset %" PRIu64 ": %s", reader->file->dir->path, reader->file->name,
                              reader->block_offset, why.message);
         if (reader->column == 0)
-            status = load_group(loading, store, header.row_count, error);
+            status = load_band(loading, store, header.row_count, error);
         if (status != KNACKDB_OK)
             return status;
     }

@@ -1,7 +1,7 @@
 /* part_reader.c - see part_reader.h.
  *
- * Blocks stand in groups: some thousand rows, one block for each column. So a reader that wants
- * rows holds one group in memory, never a whole part. */
+ * Blocks stand in bands: some thousand rows, one block for each column. So a reader that wants
+ * rows holds one band in memory, never a whole part. */
 #include "persist/part_reader.h"
 
 #include "base/error.h"
@@ -121,7 +121,7 @@ finish(struct part_reader *reader, knackdb_error *error)
     if (status != KNACKDB_OK)
         return status;
     if (!part_end_read(reader->block.data, &block_count, &checksum) || block_count != reader->block_count ||
-        (checksum != reader->checksum && !reader->is_damaged) || reader->group_row != reader->head.row_count || reader->column != 0)
+        (checksum != reader->checksum && !reader->is_damaged) || reader->band_row != reader->head.row_count || reader->column != 0)
         return fault(reader, KNACKDB_CORRUPT, reader->offset, "the blocks are not those that the end tells of", error);
     return KNACKDB_NOT_FOUND;
 }
@@ -130,9 +130,9 @@ finish(struct part_reader *reader, knackdb_error *error)
 static bool
 is_expected(const struct part_reader *reader, const struct block_header *header)
 {
-    return header->column == reader->column && header->first_row == reader->group_row &&
-           header->row_count <= reader->head.row_count - reader->group_row &&
-           (reader->column == 0 || header->row_count == reader->group_rows);
+    return header->column == reader->column && header->first_row == reader->band_row &&
+           header->row_count <= reader->head.row_count - reader->band_row &&
+           (reader->column == 0 || header->row_count == reader->band_rows);
 }
 
 knackdb_status
@@ -171,10 +171,10 @@ part_reader_next(struct part_reader *reader, struct block_header *ret_header, co
     reader->checksum = part_checksum_add(reader->checksum, ret_header->checksum);
     reader->block_count++;
     reader->offset += BLOCK_HEADER_BYTES + ret_header->stored_bytes;
-    reader->group_rows = ret_header->row_count;
+    reader->band_rows = ret_header->row_count;
     if (++reader->column == reader->head.table.column_count) {
         reader->column = 0;
-        reader->group_row += reader->group_rows;
+        reader->band_row += reader->band_rows;
     }
     if (!is_intact) {
         /* Its size and place are plausible: those behind it may well be found. */

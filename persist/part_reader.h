@@ -19,8 +19,8 @@ struct part_reader {
     uint64_t            block_offset;
     uint64_t            checksum;   /* of head and blocks so far */
     uint32_t            block_count;
-    uint32_t            group_row;  /* first row of the group of blocks being read */
-    uint32_t            group_rows;
+    uint32_t            band_row;  /* first row of the band of blocks being read */
+    uint32_t            band_rows;
     uint32_t            column;     /* of the next block */
     bool                is_damaged; /* a block's checksum did not match; it could be passed over */
     /* After CORRUPT or UNSUPPORTED: */
@@ -35,7 +35,7 @@ knackdb_status part_reader_open(struct part_reader *reader, struct allocator *al
 void           part_reader_clear(struct part_reader *reader);
 
 /* After CORRUPT with can_go_on the next call gives the block behind the damaged one.
- * The next block: for each group of rows one of every column, in order. NOT_FOUND after the last, when
+ * The next block: for each band of rows one of every column, in order. NOT_FOUND after the last, when
  * the file has been found whole. *ret_stored is valid until the next call. */
 knackdb_status part_reader_next(struct part_reader *reader, struct block_header *ret_header,
                                 const unsigned char **ret_stored, knackdb_error *error);

@@ -1,8 +1,8 @@
 /* snapshot.c - what a read view sees, column by column, chunk by chunk.
  *
  * A part holds the rows of one of core's chunks that the view sees, at most 65,536. It is
- * written in groups of rows, each column of a group a block of its own, so the memory
- * this takes is that of a group and not of the table. The view keeps what
+ * written in bands of rows, each column of a band a block of its own, so the memory
+ * this takes is that of a band and not of the table. The view keeps what
  * it sees alive; nothing waits for us and we wait for nobody. */
 #include "persist/snapshot.h"
 
@@ -24,7 +24,7 @@ struct writing {
     const struct schema           *schema;
     row_number                    *rows;   /* of the part being written */
     uint32_t                       row_capacity;
-    knackdb_value                 *values; /* one column of a group */
+    knackdb_value                 *values; /* one column of a band */
     struct block_encoder           encoder;
     struct byte_buffer             out;
     struct file                    file;
@@ -43,12 +43,12 @@ flush(struct writing *writing, knackdb_error *error)
     return status;
 }
 
-/* How many of these rows make a group: as many as fit a block, unless the texts of a column are long. */
+/* How many of these rows make a band: as many as fit a block, unless the texts of a column are long. */
 static uint32_t
-measure_group(const struct writing *writing, uint32_t table, const row_number *rows, uint32_t row_count)
+measure_band(const struct writing *writing, uint32_t table, const row_number *rows, uint32_t row_count)
 {
     const struct table *definition = &writing->schema->tables[table];
-    uint32_t            group = row_count < BLOCK_ROWS_MAX ? row_count : BLOCK_ROWS_MAX;
+    uint32_t            band = row_count < BLOCK_ROWS_MAX ? row_count : BLOCK_ROWS_MAX;
 
     for (uint32_t column = 0; column < definition->column_count; column++) {
         size_t   text_bytes = 0;
@@ -56,15 +56,15 @@ measure_group(const struct writing *writing, uint32_t table, const row_number *r
 
         if (definition->columns[column].type != KNACKDB_TEXT)
             continue;
-        while (count < group && text_bytes < BLOCK_TEXT_BYTES)
+        while (count < band && text_bytes < BLOCK_TEXT_BYTES)
             text_bytes += view_cell(writing->view, table, rows[count++], column).as.text.length;
-        group = count;
+        band = count;
     }
-    return group;
+    return band;
 }
 
 static knackdb_status
-write_group(struct writing *writing, uint32_t table, uint32_t first_row, const row_number *rows, uint32_t row_count,
+write_band(struct writing *writing, uint32_t table, uint32_t first_row, const row_number *rows, uint32_t row_count,
             uint64_t seed, knackdb_error *error)
 {
     const struct table *definition = &writing->schema->tables[table];
@@ -104,9 +104,9 @@ write_contents(struct writing *writing, uint32_t table, uint32_t row_count, cons
     part_head_write(&writing->out, writing->manifest->store_id, part->number, row_count, writing->schema->version,
                     &writing->schema->tables[table], &writing->checksum);
     while (first_row < row_count && status == KNACKDB_OK) {
-        uint32_t count = measure_group(writing, table, writing->rows + first_row, row_count - first_row);
+        uint32_t count = measure_band(writing, table, writing->rows + first_row, row_count - first_row);
 
-        status = write_group(writing, table, first_row, writing->rows + first_row, count, seed, error);
+        status = write_band(writing, table, first_row, writing->rows + first_row, count, seed, error);
         first_row += count;
     }
     if (status != KNACKDB_OK)
