@@ -74,7 +74,8 @@ manifest_set_tables(struct manifest *manifest, const struct schema *schema)
     for (uint32_t i = 0; i < schema->table_count; i++) {
         size_t length = strlen(schema->tables[i].name);
 
-        memcpy(manifest->tables[i].name, schema->tables[i].name, length < SCHEMA_NAME_BYTES_MAX ? length : SCHEMA_NAME_BYTES_MAX);
+        memcpy(manifest->tables[i].name, schema->tables[i].name,
+               length < SCHEMA_NAME_BYTES_MAX ? length : SCHEMA_NAME_BYTES_MAX);
         manifest->tables[i].next_id = 1;
     }
 }

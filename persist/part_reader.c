@@ -121,7 +121,8 @@ finish(struct part_reader *reader, knackdb_error *error)
     if (status != KNACKDB_OK)
         return status;
     if (!part_end_read(reader->block.data, &block_count, &checksum) || block_count != reader->block_count ||
-        (checksum != reader->checksum && !reader->is_damaged) || reader->band_row != reader->head.row_count || reader->column != 0)
+        (checksum != reader->checksum && !reader->is_damaged) || reader->band_row != reader->head.row_count ||
+        reader->column != 0)
         return fault(reader, KNACKDB_CORRUPT, reader->offset, "the blocks are not those that the end tells of", error);
     return KNACKDB_NOT_FOUND;
 }
@@ -154,7 +155,8 @@ part_reader_next(struct part_reader *reader, struct block_header *ret_header, co
     status = read_into(reader, &reader->block, reader->offset, BLOCK_HEADER_BYTES, error);
     if (status != KNACKDB_OK)
         return status;
-    status = block_header_read(reader->block.data, (knackdb_type) reader->head.table.types[reader->column], ret_header, &why);
+    status = block_header_read(reader->block.data, (knackdb_type) reader->head.table.types[reader->column], ret_header,
+                               &why);
     if (status != KNACKDB_OK)
         return fault(reader, status, reader->offset, why.message, error);
     if (ret_header->stored_bytes > left - BLOCK_HEADER_BYTES)

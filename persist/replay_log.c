@@ -129,7 +129,8 @@ judge(struct replay_log *log, knackdb_error *error)
     if (status != KNACKDB_OK)
         return status;
     if (next != 0) {
-        status = error_set(error, KNACKDB_IO, "%s: the log before commit %" PRIu64 " is gone: a snapshot has taken its place",
+        status = error_set(error, KNACKDB_IO,
+                           "%s: the log before commit %" PRIu64 " is gone: a snapshot has taken its place",
                            log->dir.path, next);
         if (error != NULL)
             error->os_errno = ENOENT;

@@ -1,7 +1,8 @@
 /* sweep.c - see sweep.h.
  *
  * A file is removed only when its name is one of ours and what it is for is known to be
- * over. Old manifests go first: as long as one is there, all that it names is there, too. Crashes leave three kinds of such files: parts of a snapshot that was never
+ * over. Old manifests go first: as long as one is there, all that it names is there, too.
+ * Crashes leave three kinds of such files: parts of a snapshot that was never
  * finished, unfinished files, and whatever a sweep before this one did not get to. */
 #include "persist/sweep.h"
 

@@ -365,7 +365,8 @@ judge(struct log_check *check)
         if (gap->bytes == 0 && gap->next <= covered + 1)
             continue;
         if (gap->bytes == 0)
-            verify_fault(check->verification, KNACKDB_CORRUPT, name, gap->offset, "commit %" PRIu64 " is missing", gap->commit);
+            verify_fault(check->verification, KNACKDB_CORRUPT, name, gap->offset, "commit %" PRIu64 " is missing",
+                         gap->commit);
         else if (gap->offset == 0)
             verify_fault(check->verification, KNACKDB_CORRUPT, name, 0, "the head of the segment cannot be read");
         else

@@ -171,7 +171,7 @@ Test(past, opens_as_of_a_time)
     for (int i = 2; i <= 5; i++) {
         options.as_of_time_us = times[i];
         kept_must_open(&kept, path, 1, &options);
-        cr_assert_eq(store_sequence(kept.store), i);
+        cr_assert_eq(store_sequence(kept.store), (uint64_t) i);
         kept_close(&kept);
     }
     options.as_of_time_us = times[1];

@@ -1,0 +1,131 @@
+/* log_tending.c - the flusher's part of the log: space ahead of the appender, and no more of it behind than needed.
+ *
+ * log_writer_state.h tells how it lives with the others (W4 to W6). Segments and pages made ready are a matter of
+ * cost alone: an appender that finds none ready makes them. */
+#include "persist/log_writer_state.h"
+
+#include "base/clock.h"
+
+/* Pages are made ready for what comes in this time, at the speed of the last round: the flusher is away for a sync
+ * now and then. At the least and at the most: */
+#define AHEAD_NS        ((uint64_t) 8 * 1000000)
+#define AHEAD_BYTES_MIN ((uint64_t) 32 * 1024)
+#define AHEAD_BYTES_MAX ((uint64_t) 1024 * 1024)
+
+static void
+make_next(struct log_writer *writer)
+{
+    struct log_segment *segment = NULL;
+    knackdb_error       failure = { 0 };
+    uint64_t            serial = 0;
+    bool                wanted;
+
+    (void) pthread_mutex_lock(&writer->making);
+    (void) pthread_mutex_lock(&writer->mutex);
+    wanted = writer->next == NULL && !atomic_load_explicit(&writer->failed, memory_order_relaxed);
+    (void) pthread_mutex_unlock(&writer->mutex);
+    /* Where it cannot be made, the appender will find out for itself, and then it is a failure. */
+    if (wanted && log_writer_make_segment(writer, 0, &segment, NULL) == KNACKDB_OK) {
+        log_segment_populate(segment, AHEAD_BYTES_MIN);
+        (void) pthread_mutex_lock(&writer->mutex);
+        writer->next = segment;
+        serial = segment->serial;
+        (void) pthread_mutex_unlock(&writer->mutex);
+    }
+    (void) pthread_mutex_unlock(&writer->making); /* from here on an appender may find it too small and discard it */
+    if (serial == 0)
+        return;
+    /* W3: the system tells a failure once, and the next sync might say that all is well. */
+    if (dir_sync(writer->options.dir, &failure) != KNACKDB_OK) {
+        log_writer_fail(writer, &failure);
+        return;
+    }
+    (void) pthread_mutex_lock(&writer->mutex);
+    if (serial > writer->named)
+        writer->named = serial;
+    (void) pthread_mutex_unlock(&writer->mutex);
+}
+
+/* W6. All that they hold is on stable storage; where the space behind cannot be given back, it is no loss but of space. */
+void
+log_writer_retire_segments(struct log_segment *segments)
+{
+    for (struct log_segment *segment = segments; segment != NULL; segment = segment->next)
+        (void) log_segment_cut(segment, NULL);
+    log_writer_free_segments(segments);
+}
+
+/* How far ahead of the appender the pages should be ready now. */
+static uint64_t
+choose_ahead(struct log_writer *writer)
+{
+    uint64_t position = log_writer_position(writer);
+    uint64_t now = clock_monotonic_ns();
+    uint64_t bytes = position - writer->tended_position;
+    uint64_t ns = now - writer->tended_ns + 1;
+    double   ahead = (double) bytes / (double) ns * (double) AHEAD_NS;
+
+    writer->tended_position = position;
+    writer->tended_ns = now;
+    if (ahead < (double) AHEAD_BYTES_MIN)
+        return AHEAD_BYTES_MIN;
+    return ahead > (double) AHEAD_BYTES_MAX ? AHEAD_BYTES_MAX : (uint64_t) ahead;
+}
+
+void
+log_writer_tend(struct log_writer *writer)
+{
+    struct log_segment *current;
+    struct log_segment *done;
+    uint64_t            ahead = choose_ahead(writer);
+    uint64_t            used = 0;
+    uint64_t            next_at = 0;
+    bool                has_next;
+
+    if (atomic_load_explicit(&writer->failed, memory_order_acquire))
+        return;
+
+    (void) pthread_mutex_lock(&writer->mutex);
+    current = writer->current;
+    has_next = writer->next != NULL;
+    done = writer->done;
+    writer->done = NULL;
+    (void) pthread_mutex_unlock(&writer->mutex);
+    log_writer_retire_segments(done);
+    /* W6: only we close segments, so `current` stays mapped while we look at it, whoever rotates and syncs it. */
+    if (current != NULL) {
+        log_segment_populate(current, ahead);
+        used = atomic_load_explicit(&current->used, memory_order_relaxed);
+        next_at = current->capacity / 2;
+    }
+    if (!has_next && used >= next_at) {
+        make_next(writer);
+        has_next = true; /* or it could not be made: no use asking again before the next round */
+    }
+    used = current != NULL ? used + ahead / 2 : UINT64_MAX;
+    if (!has_next && used > next_at)
+        used = next_at;
+    atomic_store_explicit(&writer->wake_at, used, memory_order_relaxed);
+}
+
+bool
+log_writer_fall_asleep(struct log_writer *writer)
+{
+    struct log_segment *current;
+
+    (void) pthread_mutex_lock(&writer->mutex);
+    current = writer->current;
+    (void) pthread_mutex_unlock(&writer->mutex);
+    if (current != NULL)
+        log_segment_rest(current); /* W6 */
+    atomic_store_explicit(&writer->asleep, true, memory_order_seq_cst);
+    return atomic_load_explicit(&writer->appended, memory_order_seq_cst) !=
+               atomic_load_explicit(&writer->durable, memory_order_relaxed) &&
+           !atomic_load_explicit(&writer->failed, memory_order_relaxed);
+}
+
+void
+log_writer_wake_up(struct log_writer *writer)
+{
+    atomic_store_explicit(&writer->asleep, false, memory_order_relaxed);
+}

@@ -1,0 +1,118 @@
+/* log_writer_state.h - what a log writer consists of; for log_writer.c, log_appending.c, log_syncing.c and
+ * log_tending.c alone.
+ *
+ * Three parties meet here.
+ *
+ *   The appender  is whoever holds the store's writers' lock: one at a time, and what
+ *                 one left the next finds. It copies records into the current segment.
+ *   The flusher   is the store's one background thread. It makes the next segment,
+ *                 readies its pages, and syncs when the interval is over.
+ *   The syncers   are threads that want to know their commits safe, the flusher among
+ *                 them. One of them syncs, the others wait for it.
+ *
+ *     flusher        appender               syncer            flusher
+ *     next ---------> current ---full---> sealed ---synced---> done ---> closed
+ *
+ * W1  `appended` is stored after the record's bytes (release); who has loaded it
+ *     (acquire) finds every record up to it in the current segment or in the sealed list.
+ *     A syncer loads it before it looks at either, under `mutex`; rotation changes
+ *     both under `mutex`.
+ * W2  `log_durable` rises only after every segment that may hold a commit up to it, and the
+ *     directory that names them, have been synced without an error. `durable` rises with it, and
+ *     with a snapshot: then the log's own copy of those commits may never have been synced, and
+ *     a power cut may take it. So what the log testifies to (log_reader.c) is `log_durable`.
+ * W3  A failed write or sync is final: `failure` is set for good, nothing more is
+ *     appended, no file is synced again, and every sync says so from then on. A
+ *     gap in the log is thereby impossible: it ends at the first commit that could not be
+ *     written. The store goes on in memory. (To be whole again takes a full snapshot and a
+ *     new log in fresh files; flusher.c says where that belongs.)
+ * W4  The flusher sleeps only after it said so (`asleep`, seq_cst) and then found nothing
+ *     appended; the appender stores `appended` (seq_cst) and then looks whether it sleeps. One of
+ *     the two sees the other, so no commit waits for a wake-up that nobody sends.
+ * W5  Segments are made under `making`, so that their serials are in the order of their use; it is
+ *     held until the segment is listed as `next` or in `kept`. Who holds it finds every segment in one
+ *     of the two, and so a snapshot never names a serial behind the one in use.
+ * W6  Only the flusher cuts, unmaps and frees a segment (or the close, when there is no flusher
+ *     any more): it may be readying the pages of a segment that others rotate and sync.
+ *
+ * Lock order: making, then mutex. No disk is waited for under `mutex`. The appender takes
+ * it for a rotation only. */
+#ifndef KNACKDB_PERSIST_LOG_WRITER_STATE_H
+#define KNACKDB_PERSIST_LOG_WRITER_STATE_H
+
+#include "persist/log_writer.h"
+#include "persist/segment_list.h"
+
+#include <pthread.h>
+
+struct log_writer {
+    struct commit_log         face; /* first: the store knows us by its address */
+    struct allocator         *allocator;
+    struct log_writer_options options;
+    bool                      maps;
+
+    /* The appender's. */
+    struct byte_buffer        staging;
+    _Atomic uint64_t          appended; /* sequence; W1, W4 */
+    _Atomic int64_t           time_us;  /* of that commit; stored before it, relaxed: a figure */
+    _Atomic uint64_t          position; /* bytes of records since open; likewise */
+    _Atomic uint64_t          late;     /* segments the appender had to make; a figure */
+
+    /* Where the appender wakes the flusher, as an offset in the current segment: set by the flusher, or to
+     * never by the appender once it has done so. Relaxed: a late look costs a little time. */
+    _Atomic uint64_t          wake_at;
+    _Atomic bool              asleep;   /* the flusher's; W4 */
+    _Atomic bool              rotates;  /* the snapshot's wish; the appender clears it */
+    _Atomic bool              failed;   /* set once, under mutex, after `failure` (release; acquire outside of mutex) */
+
+    /* Under mutex. */
+    pthread_mutex_t           mutex;
+    pthread_cond_t            synced;
+    struct log_segment       *current;  /* changed by the appender under mutex, read by it without */
+    struct log_segment       *next;     /* made ahead */
+    struct log_segment       *sealed;   /* full ones, oldest first, that wait for their last sync */
+    struct log_segment       *done;     /* synced for the last time; the flusher closes them */
+    struct segment_list       kept;     /* every segment with commits that is on the disk */
+    uint64_t                  covered;  /* a segment may go when its last commit is not behind this one */
+    bool                      syncing;  /* somebody does */
+    uint64_t                  named;    /* serials up to this one are durable in the directory */
+    uint64_t                  synced_position;
+    uint64_t                  log_base; /* position at which the snapshot was begun, less what was there at open */
+    knackdb_error             failure;
+    /* Newest commit on stable storage, in the log or in a snapshot; and in the log itself, which is what records and
+     * heads testify to. Written under mutex, read by anyone (relaxed: they only rise). */
+    _Atomic uint64_t          durable;
+    _Atomic uint64_t          log_durable;
+
+    pthread_mutex_t           making;   /* W5 */
+    uint64_t                  next_serial; /* under making */
+
+    /* The flusher's. */
+    uint64_t                  tended_position;
+    uint64_t                  tended_ns;
+};
+
+/* log_appending.c */
+knackdb_status log_writer_append(struct commit_log *log, uint64_t sequence, int64_t time_us, const void *payload,
+                                 size_t payload_bytes, knackdb_error *error);
+/* A new, empty segment with room for a record of so many bytes. Under making. */
+knackdb_status log_writer_make_segment(struct log_writer *writer, size_t room, struct log_segment **ret_segment,
+                                       knackdb_error *error);
+/* Removes one that was made and never used; NULL is accepted. */
+void log_writer_discard_segment(struct log_writer *writer, struct log_segment *segment);
+/* W3. Not under mutex. */
+void log_writer_fail(struct log_writer *writer, const knackdb_error *failure);
+
+/* log_syncing.c */
+void log_writer_lift(_Atomic uint64_t *sequence, uint64_t to); /* where it is higher; under mutex */
+/* log_writer_sync() until this counter has reached the sequence. */
+knackdb_status log_writer_sync_until(struct log_writer *writer, const _Atomic uint64_t *reached, uint64_t sequence,
+                                     knackdb_error *error);
+
+/* log_tending.c */
+void log_writer_retire_segments(struct log_segment *segments); /* W6: cut to what they hold, and freed */
+
+/* log_writer.c */
+void log_writer_free_segments(struct log_segment *segments); /* a chain of them; the files stay */
+
+#endif
