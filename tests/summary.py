@@ -25,7 +25,8 @@ CRITERION_FAILED = re.compile(r"^\[FAIL\] (.*?)(?:: \(.*)?$", re.MULTILINE)
 CRITERION_SKIPPED = re.compile(r"^\[SKIP\] (.*)$", re.MULTILINE)
 OWN_COUNT = re.compile(r"^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$")
 UNITTEST_FAILED = re.compile(r"^(?:FAIL|ERROR): (.*)$", re.MULTILINE)
-UNITTEST_SKIPPED = re.compile(r"\.\.\. skipped ['\"](.*)['\"]$", re.MULTILINE)
+# unittest's own words, and the line our pytest run prints for each
+SKIPPED_BECAUSE = re.compile(r"^(?:.*\.\.\. skipped ['\"]|skipped: (?:Skipped: )?)(.*?)['\"]?$", re.MULTILINE)
 FINDING = re.compile(
     r"ERROR: (?:Address|Leak)Sanitizer|WARNING: ThreadSanitizer|: runtime error: |ERROR SUMMARY: [1-9]")
 
@@ -77,7 +78,7 @@ def count_program(entry):
             named = UNITTEST_FAILED.findall(entry.get("stdout") or "") or [f"{count.failed} of its checks"]
             count.failures += [f"{count.name}: {failure}" for failure in named]
         if count.skipped:
-            reasons = sorted(set(UNITTEST_SKIPPED.findall(entry.get("stdout") or ""))) or ["no reason given"]
+            reasons = sorted(set(SKIPPED_BECAUSE.findall(entry.get("stdout") or ""))) or ["no reason given"]
             count.skips.append(f"{count.name}: {count.skipped} of its checks: {'; '.join(reasons)}")
     elif result == "SKIP":
         count.skip(last_lines[-1] if last_lines else "gave no reason")

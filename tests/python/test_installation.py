@@ -13,6 +13,7 @@ SOURCE = os.environ.get("KNACKDB_SOURCE_ROOT") or os.path.join(os.path.dirname(_
 
 pytestmark = [
     pytest.mark.skipif(os.environ.get("KNACKDB_SANITIZED") == "1", reason="an installed package is not sanitized"),
+    pytest.mark.skipif(shutil.which("git") is None, reason="needs git"),
     pytest.mark.skipif(importlib.util.find_spec("mesonpy") is None, reason="needs python3-mesonpy"),
     pytest.mark.skipif(importlib.util.find_spec("pip") is None, reason="needs python3-pip"),
     pytest.mark.skipif(importlib.util.find_spec("ensurepip") is None, reason="needs python3-venv"),
