@@ -69,6 +69,35 @@ flush(struct keeper *keeper)
     return true;
 }
 
+/* What there is to do when awake; with `syncs`, an interval is over. Returns false where nothing waited to be synced. */
+static bool
+turn(struct keeper *keeper, bool syncs)
+{
+    struct log_figures figures;
+    bool               has_flushed;
+
+    log_writer_tend(keeper->log); /* before it falls asleep, which gives back what this makes ready */
+    has_flushed = !syncs || flush(keeper);
+    snapshot_take_if_due(keeper);
+
+    log_writer_get_figures(keeper->log, &figures);
+    if (figures.has_failed && !keeper->failure_is_told) {
+        /* From here on the store lives in memory. To be whole again it needs a full snapshot and a
+         * new log, both in fresh files: this thread is who will make them, once the disk is back. */
+        keeper_say(keeper, KNACKDB_LOG_ERROR, "the log has failed, commits are kept in memory alone: %s",
+                   figures.failure.message);
+        keeper->failure_is_told = true;
+    }
+    return has_flushed;
+}
+
+void
+keeper_turn(struct keeper *keeper)
+{
+    if (keeper->log != NULL)
+        (void) turn(keeper, true);
+}
+
 static void *
 flusher_run(void *context)
 {
@@ -77,36 +106,24 @@ flusher_run(void *context)
     uint64_t       deadline = clock_monotonic_ns() + interval_ns;
     bool           sleeps = false;
     bool           woken;
-    bool           reported = false;
 
     log_writer_tend(keeper->log);
     while (wait_until(keeper, sleeps ? snapshot_due_ns(keeper) : deadline, &woken)) {
-        struct log_figures figures;
+        bool is_due;
 
         if (sleeps && woken) {
             log_writer_wake_up(keeper->log);
             sleeps = false;
             deadline = clock_monotonic_ns() + interval_ns;
         }
-        log_writer_tend(keeper->log); /* before it falls asleep, which gives back what this makes ready */
-        if (!sleeps && clock_monotonic_ns() >= deadline) {
-            if (!flush(keeper)) {
-                sleeps = !log_writer_fall_asleep(keeper->log);
-                if (!sleeps)
-                    log_writer_wake_up(keeper->log);
-            }
+        is_due = !sleeps && clock_monotonic_ns() >= deadline;
+        if (!turn(keeper, is_due)) {
+            sleeps = !log_writer_fall_asleep(keeper->log);
+            if (!sleeps)
+                log_writer_wake_up(keeper->log);
+        }
+        if (is_due)
             deadline = clock_monotonic_ns() + interval_ns;
-        }
-        snapshot_take_if_due(keeper);
-
-        log_writer_get_figures(keeper->log, &figures);
-        if (figures.has_failed && !reported) {
-            /* From here on the store lives in memory. To be whole again it needs a full snapshot and a
-             * new log, both in fresh files: this thread is who will make them, once the disk is back. */
-            keeper_say(keeper, KNACKDB_LOG_ERROR, "the log has failed, commits are kept in memory alone: %s",
-                       figures.failure.message);
-            reported = true;
-        }
     }
     return NULL;
 }
@@ -118,6 +135,10 @@ flusher_start(struct keeper *keeper, knackdb_error *error)
     sigset_t before;
     int      result;
 
+    if (keeper->options.by_hand) {
+        log_writer_tend(keeper->log);
+        return KNACKDB_OK;
+    }
     /* The host's signals are for the host's threads. */
     (void) sigfillset(&all);
     (void) pthread_sigmask(SIG_BLOCK, &all, &before);

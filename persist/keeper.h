@@ -27,6 +27,7 @@ struct keeper_options {
     bool               no_migrate;
     uint64_t           as_of_sequence; /* with read_only; 0: the newest */
     int64_t            as_of_time_us;  /* likewise */
+    bool               by_hand;        /* no background thread: nothing happens but in keeper_turn() and other calls */
     void (*log_message)(void *context, knackdb_severity severity, const char *message);
     void                        *log_context;
     const struct disk           *disk;    /* NULL: the operating system */
@@ -60,6 +61,10 @@ knackdb_status keeper_wait_durable(struct keeper *keeper, uint64_t sequence, kna
 
 /* Writes a snapshot of the present moment, in the calling thread, and returns when it is on stable storage. */
 knackdb_status keeper_snapshot(struct keeper *keeper, knackdb_error *error);
+
+/* Does in the calling thread what the background thread does when an interval is over, a snapshot that is due
+ * included: with by_hand, so that a test that repeats meets the disk in the same order. */
+void keeper_turn(struct keeper *keeper);
 
 /* The fields of knackdb_stats of the same name, and what lies behind them. */
 struct keeper_figures {

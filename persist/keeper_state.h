@@ -24,6 +24,7 @@ struct keeper {
     pthread_cond_t        wake;
     bool                  is_woken;   /* under wake_mutex */
     bool                  is_stopping; /* under wake_mutex */
+    bool                  failure_is_told; /* the flusher's */
 
     /* Snapshots (snapshot_taker.c). One at a time: under snapshot_mutex, which is held for as long as one takes. */
     pthread_mutex_t       snapshot_mutex;

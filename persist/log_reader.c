@@ -567,7 +567,7 @@ log_reader_judge(struct log_reader *reader, struct log_end *ret_end, knackdb_err
 
     for (int look = 0; look < SECOND_LOOKS; look++) {
         status = judge_once(reader, ret_end, error);
-        if (status != KNACKDB_CORRUPT && !(status == KNACKDB_OK && ret_end->torn_bytes > 0))
+        if (reader->options.is_locked || (status != KNACKDB_CORRUPT && !(status == KNACKDB_OK && ret_end->torn_bytes > 0)))
             return status;
         if (has_grown(reader)) {
             /* A live writer: what lay behind the end were its next commits. */

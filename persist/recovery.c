@@ -112,6 +112,7 @@ open_sources(struct sources *sources, const struct recovery_options *options, co
             .store_id = manifest->store_id,
             .first_serial = manifest->log_serial,
             .after_sequence = manifest->sequence,
+            .is_locked = options->is_locked,
         };
 
         status = log_reader_new(sources->allocator, &log_options, &sources->log, error);

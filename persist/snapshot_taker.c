@@ -189,6 +189,10 @@ start_taker(struct keeper *keeper)
     sigset_t all;
     sigset_t before;
 
+    if (keeper->options.by_hand) {
+        (void) taker_run(keeper);
+        return;
+    }
     atomic_store_explicit(&keeper->taker_done, false, memory_order_relaxed);
     (void) sigfillset(&all);
     (void) pthread_sigmask(SIG_BLOCK, &all, &before);
