@@ -122,6 +122,10 @@ void view_struct(const struct view *view, uint32_t table, row_number row, const 
  * with the row after the one given. */
 row_number view_next_row(const struct view *view, uint32_t table, row_number from);
 
+/* Names the chunk that a row of this view lies in, as no other of its table is named as long as the store is open. A
+ * chunk only gains rows; rows that go elsewhere are other rows there, in a chunk of another name. */
+uint64_t view_chunk_identity(const struct view *view, uint32_t table, row_number row);
+
 /* ---- figures ---- */
 
 struct store_table_figures {

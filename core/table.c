@@ -106,6 +106,7 @@ reserve_chunk(struct table_data *table, row_number row, knackdb_error *error)
             allocator_advise_huge(allocator, arrays, table->exact_offset);
         if (number == 1)
             allocator_advise_huge(allocator, (group - 1)->arrays, table->exact_offset);
+        group->identity = ++table->chunk_count;
         group->arrays = arrays;
     }
     if ((row & (POPULATE_GROUPS * GROUP_ROWS - 1)) == 0)

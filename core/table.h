@@ -61,6 +61,7 @@
 
 struct chunk {
     unsigned char     *arrays; /* pages: the groups, then `exact` */
+    uint64_t           identity; /* from 1, no other chunk of the table ever has it; set before any row is published */
     struct text_arena  texts;  /* of TEXT_OWN columns */
 };
 
@@ -88,6 +89,8 @@ struct table_data {
 
     _Atomic(struct chunk *) groups[CHUNK_GROUPS]; /* CHUNKS_PER_GROUP each; set once */
     _Atomic uint32_t        row_end;              /* rows added; the next row number */
+
+    uint64_t chunk_count; /* chunks ever made; the writer's */
 
     struct dictionary *dictionaries; /* one a column; used where storage says so */
     struct id_map      ids;                   /* of key 0 */

@@ -63,6 +63,12 @@ view_has_row(const struct view *view, uint32_t table, uint64_t row)
     return row < atomic_load_explicit(&view->store->tables[table].row_end, memory_order_acquire);
 }
 
+uint64_t
+view_chunk_identity(const struct view *view, uint32_t table, row_number row)
+{
+    return table_chunk(&view->store->tables[table], row)->identity;
+}
+
 knackdb_value
 view_cell(const struct view *view, uint32_t table, row_number row, uint32_t column)
 {

@@ -194,3 +194,19 @@ Test(store, loaded_rows_are_checked)
     cr_expect_str_eq(task_type_of(100), "next");
     cr_expect_eq(store_sequence(store), 41);
 }
+
+/* Method: rows on both sides of the end of a chunk. That a chunk whose rows went elsewhere keeps its name to itself is
+ * shown where rows go elsewhere. */
+Test(store, a_chunk_has_a_name_that_is_no_other_s)
+{
+    knackdb_value nothing = knackdb_value_null();
+    struct view   view;
+
+    for (uint32_t i = 0; i <= 65536; i++)
+        cr_assert_eq(store_put_rows(store, 2, &nothing, 1, 1, 0, NULL, NULL, NULL), KNACKDB_OK);
+    cr_assert_eq(view_begin(store, &view, NULL), KNACKDB_OK);
+    cr_expect_neq(view_chunk_identity(&view, 2, 0), 0);
+    cr_expect_eq(view_chunk_identity(&view, 2, 0), view_chunk_identity(&view, 2, 65535));
+    cr_expect_neq(view_chunk_identity(&view, 2, 0), view_chunk_identity(&view, 2, 65536));
+    view_end(&view);
+}
