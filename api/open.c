@@ -9,8 +9,15 @@
 #include <unistd.h>
 
 #define CACHE_BYTES_DEFAULT ((uint64_t) 1 << 20)
-#define KNOWN_OPEN_FLAGS \
-    (KNACKDB_OPEN_READ_ONLY | KNACKDB_OPEN_NO_CREATE | KNACKDB_OPEN_SNAPSHOT | KNACKDB_OPEN_NO_MIGRATE)
+#define KNOWN_OPEN_FLAGS                                                                               \
+    (KNACKDB_OPEN_READ_ONLY | KNACKDB_OPEN_NO_CREATE | KNACKDB_OPEN_SNAPSHOT | KNACKDB_OPEN_NO_MIGRATE \
+     | KNACKDB_OPEN_FOLLOW)
+
+static bool
+is_read_only(const knackdb_options *options)
+{
+    return (options->flags & (KNACKDB_OPEN_READ_ONLY | KNACKDB_OPEN_FOLLOW)) != 0;
+}
 
 /* ---- fork ---- */
 
@@ -82,9 +89,11 @@ check_options(const knackdb_options *options, bool in_memory, knackdb_error *err
         return error_set(error, KNACKDB_INVALID, "options: file_mode 0%o", options->file_mode);
     if (options->as_of_sequence < 0 || !isfinite(options->as_of_time) || options->as_of_time < 0.0)
         return error_set(error, KNACKDB_INVALID, "options: as_of_sequence and as_of_time must not be negative");
-    if (is_past && (options->flags & KNACKDB_OPEN_READ_ONLY) == 0)
+    if (is_past && (options->flags & KNACKDB_OPEN_FOLLOW) != 0)
+        return error_set(error, KNACKDB_INVALID, "options: the past stands still; it cannot be followed");
+    if (is_past && !is_read_only(options))
         return error_set(error, KNACKDB_INVALID, "options: the past can only be opened read-only");
-    if (in_memory && (is_past || (options->flags & (KNACKDB_OPEN_READ_ONLY | KNACKDB_OPEN_NO_CREATE)) != 0))
+    if (in_memory && (is_past || is_read_only(options) || (options->flags & KNACKDB_OPEN_NO_CREATE) != 0))
         return error_set(error, KNACKDB_INVALID, "options: a store in memory is always new; there is none to be read");
     if (options->allocator != NULL && (options->allocator->allocate == NULL || options->allocator->release == NULL))
         return error_set(error, KNACKDB_INVALID, "options: an allocator needs both of its functions");
@@ -114,7 +123,8 @@ keeper_options_of(const knackdb_options *options)
         .snapshot_interval_s = options->snapshot_interval_s,
         .snapshots_kept = options->snapshots_kept,
         .file_mode = options->file_mode,
-        .read_only = (options->flags & KNACKDB_OPEN_READ_ONLY) != 0,
+        .read_only = is_read_only(options),
+        .follow = (options->flags & KNACKDB_OPEN_FOLLOW) != 0,
         .no_create = (options->flags & KNACKDB_OPEN_NO_CREATE) != 0,
         .snapshot_only = (options->flags & KNACKDB_OPEN_SNAPSHOT) != 0,
         .no_migrate = (options->flags & KNACKDB_OPEN_NO_MIGRATE) != 0,
@@ -157,7 +167,7 @@ handle_new(const knackdb_options *options, knackdb **ret_db, knackdb_error *erro
     memset(db, 0, sizeof *db);
     allocator_init(&db->allocator, functions);
     db->durability = options->durability;
-    db->is_read_only = (options->flags & KNACKDB_OPEN_READ_ONLY) != 0;
+    db->is_read_only = is_read_only(options);
     status = operations_init(&db->operations, &db->allocator, options->slow_operation_us, error);
     if (status == KNACKDB_OK) {
         db->parent_mark = parent_mark_new(); /* without one (an old kernel, a sandbox) the process id has to do */

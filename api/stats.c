@@ -56,6 +56,9 @@ fill_keeper(knackdb_stats *stats, struct keeper *keeper)
     stats->snapshot_status = figures.snapshot_status;
     stats->recovered_commits = figures.recovered_commits;
     stats->torn_bytes = figures.torn_bytes;
+    stats->refresh_count = figures.refresh_count;
+    stats->reload_count = figures.reload_count;
+    stats->refreshed_at = figures.refreshed_at;
 }
 
 knackdb_status

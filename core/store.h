@@ -126,6 +126,10 @@ row_number view_next_row(const struct view *view, uint32_t table, row_number fro
  * chunk only gains rows; rows that go elsewhere are other rows there, in a chunk of another name. */
 uint64_t view_chunk_identity(const struct view *view, uint32_t table, row_number row);
 
+/* Makes the store what a view of another store (of the same schema) sees, as one commit with that view's number, which
+ * must be higher than any before it (CORRUPT otherwise). Views that are open keep their moment. No log is written. */
+knackdb_status store_turn_into(struct store *store, const struct view *from, knackdb_error *error);
+
 /* ---- figures ---- */
 
 struct store_table_figures {

@@ -345,6 +345,7 @@ enum knackdb_open_flags {
     KNACKDB_OPEN_NO_CREATE = 2,  /**< fail where the directory holds no store */
     KNACKDB_OPEN_SNAPSHOT = 4,   /**< read-only: only what the newest snapshot holds */
     KNACKDB_OPEN_NO_MIGRATE = 8, /**< refuse, not migrate, an older schema version */
+    KNACKDB_OPEN_FOLLOW = 16,    /**< read-only, and brought up to date by knackdb_refresh() */
 };
 
 /** How to open. Begin with knackdb_options_default(); 0 takes the default throughout. */
@@ -413,6 +414,30 @@ KNACKDB_API knackdb_status knackdb_sync(knackdb *db, knackdb_error *error);
 /** Writes a snapshot now and returns when it is on stable storage. Stores and
  *  reads go on meanwhile. INVALID for memory-only stores. */
 KNACKDB_API knackdb_status knackdb_snapshot(knackdb *db, knackdb_error *error);
+
+/**
+ * Brings a store that was opened with KNACKDB_OPEN_FOLLOW up to date with what its
+ * writer, in another process, has stored: read views begun later see it, those that
+ * are open stay at their moment. Whole commits only, in their order, whether they
+ * are durable yet or not, as the writer's own readers see them.
+ *
+ * @param ret_sequence  the newest commit seen now; may be NULL.
+ *
+ * All that the writer had stored before the call is then seen. Costs as much as there
+ * is new; microseconds where there is nothing. Neither ever waits for the other,
+ * and nothing is written into the directory. The writer may close, die, come back,
+ * take snapshots: where a snapshot has removed the log that was wanted next, the
+ * store is read anew and the difference is one step, with twice the memory until it is
+ * done. Any thread may call it; one at a time is at work.
+ *
+ * After a failure the store stays readable at the moment it had come to, and a later call
+ * goes on from there: BUSY (snapshots follow each other too fast; try again), NO_MEMORY,
+ * IO, CORRUPT (also where the directory has gone back behind what was seen, as after
+ * an exchange of its files: open it anew), UNSUPPORTED (a newer version writes it now),
+ * NOT_FOUND (the store is gone). INVALID for a store that was opened read-only without
+ * the flag. A writer's own store and one in memory are always up to date: OK.
+ */
+KNACKDB_API knackdb_status knackdb_refresh(knackdb *db, uint64_t *ret_sequence, knackdb_error *error);
 
 /* ---- store -------------------------------------------------------------- */
 
@@ -806,6 +831,10 @@ typedef struct knackdb_stats {
     uint64_t torn_bytes;              /**< cut from the log's end at open */
     double   open_seconds;
     double   opened_at;
+
+    uint64_t refresh_count;           /**< of a store that follows: calls of knackdb_refresh() */
+    uint64_t reload_count;            /**< of these, how many had to read the store anew from a snapshot */
+    double   refreshed_at;            /**< all that the writer had stored by then is seen; 0: does not follow */
 } knackdb_stats;
 
 /** Fills the status of a store. Costs microseconds; takes the writers' lock for none of them. */

@@ -10,7 +10,7 @@
  *     sweep, log, thread       from here on commits are kept
  *
  * Nothing is written into a directory that cannot be read whole: of a newer version,
- * damaged, or somebody else's, it stays as it is. Read-only is recovery alone. */
+ * damaged, or somebody else's, it stays as it is. Read-only is recovery alone, and to follow (follower.c) is to go on with it. */
 #define _GNU_SOURCE /* getrandom */
 #include "persist/keeper_state.h"
 
@@ -104,6 +104,7 @@ static void
 keeper_free(struct keeper *keeper)
 {
     manifest_clear(&keeper->manifest);
+    follower_free(keeper->follower);
     directory_unlock(&keeper->dir, keeper->lock);
     dir_close(&keeper->dir);
     (void) pthread_mutex_destroy(&keeper->wake_mutex);
@@ -379,6 +380,7 @@ keeper_open(struct allocator *allocator, const char *path, const struct keeper_o
 {
     struct keeper  *keeper = keeper_new(allocator, options, store);
     struct recovery recovery = { 0 };
+    int64_t         begun_us = clock_wall_us();
     bool            creates = !options->read_only && !options->no_create;
     bool            made;
     knackdb_status  status;
@@ -397,6 +399,9 @@ keeper_open(struct allocator *allocator, const char *path, const struct keeper_o
         status = directory_sync_name(keeper->options.disk, path, error);
     if (status == KNACKDB_OK && !options->read_only)
         status = become_writer(keeper, &recovery, error);
+    if (status == KNACKDB_OK && options->follow)
+        status = follower_new(allocator, &keeper->dir, options->history, store, &recovery, begun_us, &keeper->follower,
+                              error);
     recovery_clear(&recovery);
     if (status != KNACKDB_OK) {
         flusher_stop(keeper);
@@ -437,6 +442,7 @@ keeper_abandon(struct keeper *keeper)
     if (keeper == NULL)
         return;
     log_writer_abandon(keeper->log);
+    follower_abandon(keeper->follower);
     dir_close(&keeper->dir);
     allocator_put(keeper->allocator, keeper, sizeof *keeper);
 }
@@ -463,6 +469,35 @@ keeper_snapshot(struct keeper *keeper, knackdb_error *error)
     return snapshot_take(keeper, error);
 }
 
+knackdb_status
+keeper_refresh(struct keeper *keeper, uint64_t *ret_sequence, knackdb_error *error)
+{
+    if (keeper->follower != NULL)
+        return follower_refresh(keeper->follower, ret_sequence, error);
+    if (keeper->log == NULL)
+        return error_set(error, KNACKDB_INVALID, "%s: it was opened at one moment, not to be followed", keeper->dir.path);
+    if (ret_sequence != NULL)
+        *ret_sequence = store_sequence(keeper->store);
+    return KNACKDB_OK;
+}
+
+static void
+add_follower_figures(const struct keeper *keeper, struct keeper_figures *figures)
+{
+    struct follower_figures follower;
+
+    follower_get_figures(keeper->follower, &follower);
+    figures->refresh_count = follower.refresh_count;
+    figures->reload_count = follower.reload_count;
+    figures->refreshed_at = (double) follower.refreshed_at_us / 1e6;
+    if (follower.durable > figures->durable_sequence)
+        figures->durable_sequence = follower.durable;
+    figures->log_bytes = follower.log_bytes;
+    figures->snapshot_sequence = follower.snapshot_sequence;
+    figures->snapshot_at = (double) follower.snapshot_at_us / 1e6;
+    figures->snapshot_bytes = follower.snapshot_bytes;
+}
+
 void
 keeper_get_figures(struct keeper *keeper, struct keeper_figures *ret_figures)
 {
@@ -476,6 +511,8 @@ keeper_get_figures(struct keeper *keeper, struct keeper_figures *ret_figures)
         (void) snprintf(ret_figures->reason, sizeof ret_figures->reason, "%s", keeper->snapshot_reason);
     }
     (void) pthread_mutex_unlock(&keeper->figures_mutex);
+    if (keeper->follower != NULL)
+        add_follower_figures(keeper, ret_figures);
     if (keeper->log == NULL)
         return;
     log_writer_get_figures(keeper->log, &log);

@@ -22,6 +22,7 @@ struct keeper_options {
     uint32_t           snapshots_kept;
     uint32_t           file_mode;
     bool               read_only;
+    bool               follow;         /* with read_only: keeper_refresh() may be called */
     bool               no_create;
     bool               snapshot_only;  /* with read_only */
     bool               no_migrate;
@@ -62,6 +63,10 @@ knackdb_status keeper_wait_durable(struct keeper *keeper, uint64_t sequence, kna
 /* Writes a snapshot of the present moment, in the calling thread, and returns when it is on stable storage. */
 knackdb_status keeper_snapshot(struct keeper *keeper, knackdb_error *error);
 
+/* Of a keeper that follows: applies to the store what the directory's writer has logged since. INVALID where it does
+ * not follow. A writer's store is always up to date. ret_sequence (may be NULL): the newest commit in the store. */
+knackdb_status keeper_refresh(struct keeper *keeper, uint64_t *ret_sequence, knackdb_error *error);
+
 /* Does in the calling thread what the background thread does when an interval is over, a snapshot that is due
  * included: with by_hand, so that a test that repeats meets the disk in the same order. */
 void keeper_turn(struct keeper *keeper);
@@ -82,6 +87,9 @@ struct keeper_figures {
     knackdb_status snapshot_status;
     uint64_t       recovered_commits;
     uint64_t       torn_bytes;
+    uint64_t       refresh_count;
+    uint64_t       reload_count;
+    double         refreshed_at;
     uint32_t       found_schema_version; /* of the directory, before it was migrated; the current one for a new one */
 };
 void keeper_get_figures(struct keeper *keeper, struct keeper_figures *ret_figures);

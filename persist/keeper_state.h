@@ -2,6 +2,7 @@
 #ifndef KNACKDB_PERSIST_KEEPER_STATE_H
 #define KNACKDB_PERSIST_KEEPER_STATE_H
 
+#include "persist/follower.h"
 #include "persist/keeper.h"
 #include "persist/log_writer.h"
 #include "persist/manifest.h"
@@ -16,6 +17,7 @@ struct keeper {
     struct dir            dir;
     int                   lock;    /* DISK_NONE: read-only */
     struct log_writer    *log;     /* NULL: read-only */
+    struct follower      *follower; /* NULL: does not follow */
 
     /* The flusher (flusher.c). */
     pthread_t             flusher;

@@ -45,6 +45,7 @@ struct segment {
     struct segment          *next;
     struct log_segment_facts facts;
     struct file              file; /* dir == NULL: not open */
+    char                     name[DISK_NAME_BYTES_MAX];
 };
 
 struct log_reader {
@@ -58,6 +59,7 @@ struct log_reader {
     uint64_t                  last;    /* sequence of the commit read last, given or passed over; 0: none */
     uint64_t                  durable; /* highest testimony read so far */
     bool                      is_sealed; /* the last record read is a seal */
+    bool                      forgets;   /* nobody asks for facts of segments that have been passed */
 };
 
 /* ---- the list of segments ---- */
@@ -82,6 +84,7 @@ hear_name(void *context, const char *name)
         return;
     }
     segment->facts.serial = serial;
+    memcpy(segment->name, name, strlen(name) + 1);
     segment->next = *link;
     *link = segment;
 }
@@ -89,13 +92,11 @@ hear_name(void *context, const char *name)
 static knackdb_status
 open_segment(struct log_reader *reader, struct segment *segment, knackdb_error *error)
 {
-    char           name[DISK_NAME_BYTES_MAX];
     knackdb_status status;
 
     if (segment->file.dir != NULL)
         return KNACKDB_OK;
-    file_name_write(name, FILE_LOG, segment->facts.serial);
-    status = file_open(reader->options.dir, name, DISK_READ, 0, &segment->file, error);
+    status = file_open(reader->options.dir, segment->name, DISK_READ, 0, &segment->file, error);
     if (status == KNACKDB_OK)
         reader->files_held++;
     return status;
@@ -118,7 +119,7 @@ renew_segment(struct log_reader *reader, struct segment *segment)
 {
     struct file now = { 0 };
 
-    if (file_open(reader->options.dir, segment->file.name, DISK_READ, 0, &now, NULL) != KNACKDB_OK)
+    if (file_open(reader->options.dir, segment->name, DISK_READ, 0, &now, NULL) != KNACKDB_OK)
         return;
     file_close(&segment->file);
     segment->file = now;
@@ -148,6 +149,7 @@ log_reader_new(struct allocator *allocator, const struct log_reader_options *opt
         return error_no_memory(error, "a log reader");
     reader->allocator = allocator;
     reader->options = *options;
+    reader->forgets = options->from_oldest;
     status = list_segments(reader, error);
     for (struct segment *segment = reader->first; segment != NULL && status == KNACKDB_OK; segment = segment->next) {
         if (reader->files_held == FILES_HELD_MAX)
@@ -182,10 +184,60 @@ log_reader_free(struct log_reader *reader)
     allocator_put(reader->allocator, reader, sizeof *reader);
 }
 
+/* Who follows may do so for years, and his list would grow with every segment. */
+static void
+forget_passed(struct log_reader *reader)
+{
+    if (!reader->forgets)
+        return;
+    while (reader->first != reader->current) {
+        struct segment *segment = reader->first;
+
+        reader->first = segment->next;
+        close_segment(reader, segment);
+        allocator_put(reader->allocator, segment, sizeof *segment);
+    }
+    reader->options.first_serial = reader->current->facts.serial;
+}
+
 const char *
 log_reader_file(const struct log_reader *reader)
 {
     return reader->current != NULL ? reader->current->file.name : "";
+}
+
+void
+log_reader_follow(struct log_reader *reader)
+{
+    reader->forgets = true;
+    if (reader->current != NULL)
+        forget_passed(reader);
+}
+
+const struct file *
+log_reader_place(const struct log_reader *reader, uint64_t *ret_offset)
+{
+    *ret_offset = reader->reader.offset;
+    return reader->current != NULL ? &reader->current->file : NULL;
+}
+
+const char *
+log_reader_later(const struct log_reader *reader, uint64_t *serial)
+{
+    const struct segment *segment = reader->current != NULL ? reader->current->next : reader->first;
+
+    while (segment != NULL && segment->facts.serial <= *serial)
+        segment = segment->next;
+    if (segment == NULL)
+        return NULL;
+    *serial = segment->facts.serial;
+    return segment->name;
+}
+
+uint64_t
+log_reader_durable(const struct log_reader *reader)
+{
+    return reader->durable;
 }
 
 void
@@ -272,22 +324,6 @@ peek_segment(struct log_reader *reader, struct segment_reader *candidate, struct
             return status;
     }
     return KNACKDB_NOT_FOUND;
-}
-
-/* Who reads from the oldest may follow for years, and nobody asks him for facts of what he has passed. */
-static void
-forget_passed(struct log_reader *reader)
-{
-    if (!reader->options.from_oldest)
-        return;
-    while (reader->first != reader->current) {
-        struct segment *segment = reader->first;
-
-        reader->first = segment->next;
-        close_segment(reader, segment);
-        allocator_put(reader->allocator, segment, sizeof *segment);
-    }
-    reader->options.first_serial = reader->current->facts.serial;
 }
 
 /* The current segment has ended. Makes the next one with a commit current, if that commit

@@ -60,6 +60,19 @@ knackdb_status log_reader_is_clean(struct log_reader *reader, bool *ret_clean, k
 /* After NOT_FOUND. The first commit of the next segment that has one, where commits are missing before it; otherwise 0. */
 knackdb_status log_reader_find_gap(struct log_reader *reader, uint64_t *ret_sequence, knackdb_error *error);
 
+/* From now on the reader follows a writer, perhaps for years: what it has passed is let go of, and not told of any more. */
+void log_reader_follow(struct log_reader *reader);
+
+/* Newest commit that anything read so far calls durable. */
+uint64_t log_reader_durable(const struct log_reader *reader);
+
+/* Where the next record would begin: in which file (NULL: no segment has been read yet), and at which offset. */
+const struct file *log_reader_place(const struct log_reader *reader, uint64_t *ret_offset);
+
+/* Name of the first segment behind the current one whose serial is above *serial, which becomes that serial; NULL: there is none
+ * that the reader knows of. Begin with 0. Valid until the next call. */
+const char *log_reader_later(const struct log_reader *reader, uint64_t *serial);
+
 /* What the reader has seen of each segment, oldest first. */
 struct log_segment_facts {
     uint64_t serial;
