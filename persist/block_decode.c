@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "persist/byte_reader.h"
+#include "persist/checksum.h"
 
 #include <lz4.h>
 #include <string.h>
@@ -52,8 +53,8 @@ block_header_read(const void *data, knackdb_type type, struct block_header *ret_
 bool
 block_is_intact(const void *header, const void *stored, uint32_t stored_bytes, uint64_t seed)
 {
-    return bytes_get_u64((const unsigned char *) header + 40) ==
-           hash_bytes(header, 40, hash_bytes(stored, stored_bytes, seed));
+    return checksum_matches(bytes_get_u64((const unsigned char *) header + 40),
+                            hash_bytes(header, 40, hash_bytes(stored, stored_bytes, seed)));
 }
 
 void

@@ -2,6 +2,7 @@
 #include "persist/log_format.h"
 
 #include "base/error.h"
+#include "persist/checksum.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -64,7 +65,8 @@ log_head_read(const void *data, size_t bytes, struct log_head *ret_head, knackdb
 
     if (head_bytes == 0 || head_bytes > bytes)
         return error_set(error, KNACKDB_CORRUPT, "this is not the head of a log segment");
-    if (bytes_get_u64(head + head_bytes - CHECKSUM_BYTES) != hash_bytes(head, head_bytes - CHECKSUM_BYTES, 0))
+    if (!checksum_matches(bytes_get_u64(head + head_bytes - CHECKSUM_BYTES),
+                          hash_bytes(head, head_bytes - CHECKSUM_BYTES, 0)))
         return error_set(error, KNACKDB_CORRUPT, "the head's checksum does not match");
 
     reader = byte_reader_of(head, head_bytes - CHECKSUM_BYTES);
@@ -114,8 +116,8 @@ log_record_read(const void *data, size_t available, uint64_t limit, uint64_t see
     *ret_bytes = LOG_RECORD_HEADER_BYTES + (size_t) payload_bytes;
     if (available < *ret_bytes)
         return LOG_MORE;
-    if (bytes_get_u64(header + 32) !=
-        log_record_checksum(header, header + LOG_RECORD_HEADER_BYTES, payload_bytes, seed))
+    if (!checksum_matches(bytes_get_u64(header + 32),
+                          log_record_checksum(header, header + LOG_RECORD_HEADER_BYTES, payload_bytes, seed)))
         return LOG_BAD;
     ret_record->kind = (uint8_t) kind;
     ret_record->payload_bytes = payload_bytes;

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "persist/byte_reader.h"
+#include "persist/checksum.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -283,7 +284,7 @@ manifest_read(struct manifest *manifest, const void *data, size_t bytes, size_t 
         return error_set(error, KNACKDB_CORRUPT, "%zu bytes are there, %u are told of", bytes,
                          (unsigned) bytes_get_u32(all + 12));
     *ret_offset = bytes - CHECKSUM_BYTES;
-    if (bytes_get_u64(all + bytes - CHECKSUM_BYTES) != hash_bytes(all, bytes - CHECKSUM_BYTES, 0))
+    if (!checksum_matches(bytes_get_u64(all + bytes - CHECKSUM_BYTES), hash_bytes(all, bytes - CHECKSUM_BYTES, 0)))
         return error_set(error, KNACKDB_CORRUPT, "the checksum does not match");
 
     from = byte_reader_of(all, bytes - CHECKSUM_BYTES);

@@ -3,6 +3,7 @@
 
 #include "base/bytes.h"
 #include "base/error.h"
+#include "persist/checksum.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -73,7 +74,7 @@ part_head_read(const void *data, size_t bytes, struct part_head *ret_head, knack
     if (head_bytes == 0 || head_bytes > bytes)
         return error_set(error, KNACKDB_CORRUPT, "this is not the head of a part");
     ret_head->checksum = hash_bytes(head, head_bytes - CHECKSUM_BYTES, 0);
-    if (bytes_get_u64(head + head_bytes - CHECKSUM_BYTES) != ret_head->checksum)
+    if (!checksum_matches(bytes_get_u64(head + head_bytes - CHECKSUM_BYTES), ret_head->checksum))
         return error_set(error, KNACKDB_CORRUPT, "the head's checksum does not match");
 
     reader = byte_reader_of(head, head_bytes - CHECKSUM_BYTES);

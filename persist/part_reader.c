@@ -5,6 +5,7 @@
 #include "persist/part_reader.h"
 
 #include "base/error.h"
+#include "persist/checksum.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -96,7 +97,7 @@ part_reader_open(struct part_reader *reader, struct allocator *allocator, const 
     status = read_into(reader, end, reader->file_bytes - PART_END_BYTES, PART_END_BYTES, error);
     if (status != KNACKDB_OK)
         return status;
-    if (!part_end_read(end->data, &block_count, &checksum) || checksum != part->checksum)
+    if (!part_end_read(end->data, &block_count, &checksum) || !checksum_matches(part->checksum, checksum))
         return fault(reader, KNACKDB_CORRUPT, reader->file_bytes - PART_END_BYTES,
                      "this is not the end that the manifest names", error);
     return KNACKDB_OK;
@@ -121,7 +122,7 @@ finish(struct part_reader *reader, knackdb_error *error)
     if (status != KNACKDB_OK)
         return status;
     if (!part_end_read(reader->block.data, &block_count, &checksum) || block_count != reader->block_count ||
-        (checksum != reader->checksum && !reader->is_damaged) || reader->band_row != reader->head.row_count ||
+        (!checksum_matches(checksum, reader->checksum) && !reader->is_damaged) || reader->band_row != reader->head.row_count ||
         reader->column != 0)
         return fault(reader, KNACKDB_CORRUPT, reader->offset, "the blocks are not those that the end tells of", error);
     return KNACKDB_NOT_FOUND;
