@@ -1,0 +1,329 @@
+/* exploring.c - see exploring.h. */
+#include "tests/crash/exploring.h"
+
+#include "base/hash.h"
+#include "persist/verification.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* How deep cuts within recoveries from cuts go. */
+#define DEPTH_MAX 3
+
+/* Disks looked at for each moment of a recovery. */
+#define RECOVERY_BUDGET 3
+
+/* One in so many is asked for more than E1 and E2. */
+#define ONE_IN_WATCHED  64 /* E4 */
+#define ONE_IN_REOPENED 6  /* E3 */
+#define ONE_IN_GOING_ON 16 /* E5 */
+#define ONE_IN_VERIFIED 32 /* E6 */
+
+void
+exploration_init(struct exploration *exploration, uint64_t seed, uint32_t budget)
+{
+    memset(exploration, 0, sizeof *exploration);
+    exploration->seed = seed;
+    exploration->budget = budget;
+}
+
+void
+exploration_forget(struct exploration *exploration)
+{
+    if (exploration->seen != NULL)
+        memset(exploration->seen, 0, exploration->seen_capacity * sizeof *exploration->seen);
+    exploration->seen_count = 0;
+}
+
+void
+exploration_clear(struct exploration *exploration)
+{
+    free(exploration->seen);
+    exploration->seen = NULL;
+    exploration->seen_count = exploration->seen_capacity = 0;
+}
+
+static uint64_t
+draw(struct exploration *exploration)
+{
+    exploration->seed += UINT64_C(0x9e3779b97f4a7c15);
+    return hash_integer(exploration->seed);
+}
+
+static void fail(struct exploration *exploration, struct lying_disk *disk, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+static void
+fail(struct exploration *exploration, struct lying_disk *disk, const char *format, ...)
+{
+    va_list arguments;
+
+    if (exploration->has_failed)
+        return;
+    exploration->has_failed = true;
+    va_start(arguments, format);
+    (void) vsnprintf(exploration->reason, sizeof exploration->reason, format, arguments);
+    va_end(arguments);
+    if (disk != NULL)
+        lying_disk_print(disk);
+}
+
+/* ---- what has been looked at ---- */
+
+static void
+seen_put(uint64_t *set, size_t capacity, uint64_t key)
+{
+    size_t at = (size_t) key & (capacity - 1);
+
+    while (set[at] != 0)
+        at = (at + 1) & (capacity - 1);
+    set[at] = key;
+}
+
+/* True the first time. */
+static bool
+is_new(struct exploration *exploration, struct lying_disk *boot, const struct oracle *oracle)
+{
+    uint64_t promise[2] = { oracle->promised, oracle->begun };
+    uint64_t key = hash_bytes(promise, sizeof promise, lying_disk_digest(boot)) | 1;
+    size_t   capacity = exploration->seen_capacity;
+
+    for (size_t at = (size_t) key & (capacity - 1); capacity > 0 && exploration->seen[at] != 0;
+         at = (at + 1) & (capacity - 1)) {
+        if (exploration->seen[at] == key)
+            return false;
+    }
+    if (exploration->seen_count * 2 >= capacity) {
+        size_t    larger = capacity == 0 ? 4096 : capacity * 2;
+        uint64_t *moved = calloc(larger, sizeof *moved);
+
+        if (moved == NULL)
+            abort();
+        for (size_t i = 0; i < capacity; i++) {
+            if (exploration->seen[i] != 0)
+                seen_put(moved, larger, exploration->seen[i]);
+        }
+        free(exploration->seen);
+        exploration->seen = moved;
+        exploration->seen_capacity = larger;
+    }
+    seen_put(exploration->seen, exploration->seen_capacity, key);
+    exploration->seen_count++;
+    return true;
+}
+
+/* ---- one disk ---- */
+
+/* A cut within what is done on a disk that a cut has left. */
+struct watched {
+    struct exploration  *exploration;
+    struct lying_disk   *disk;
+    const struct oracle *oracle;
+    uint32_t             depth;
+};
+
+static void explore_at(struct exploration *exploration, struct lying_disk *disk, const struct oracle *oracle, uint32_t depth,
+                       uint32_t budget);
+
+static void
+hear_change(void *context, enum lying_call call, const char *name)
+{
+    struct watched *watched = context;
+
+    (void) call;
+    (void) name;
+    explore_at(watched->exploration, watched->disk, watched->oracle, watched->depth, RECOVERY_BUDGET);
+}
+
+static void
+check(struct exploration *exploration, struct life *life, const struct oracle *oracle, const char *when)
+{
+    char why[256];
+
+    if (!oracle_agrees(oracle, life->store, why))
+        fail(exploration, life->disk, "%s: %s", when, why);
+}
+
+static void
+count_fault(void *context, const knackdb_fault *fault)
+{
+    char *text = context;
+
+    if (text[0] == '\0')
+        (void) snprintf(text, 300, "%s: offset %" PRIu64 ": %s", fault->file, fault->offset, fault->reason);
+}
+
+/* E6. Nothing is changed by it, so it comes first. */
+static void
+verify(struct exploration *exploration, struct lying_disk *boot, const struct oracle *oracle)
+{
+    char                  fault[300] = "";
+    struct verify_options options = {
+        .disk = lying_disk_face(boot),
+        .history = schema_history_builtin(),
+        .schema = schema_builtin(),
+        .on_fault = count_fault,
+        .context = fault,
+    };
+    struct keeper_options reading = exploration->options;
+    knackdb_verify_report report;
+    knackdb_error         error = { 0 };
+    struct allocator      allocator;
+    struct life           life;
+    knackdb_status        status;
+
+    exploration->verified++;
+    allocator_init(&allocator, NULL);
+    status = verify_directory(&allocator, LIFE_PATH, &options, &report, &error);
+    if (status == KNACKDB_NOT_FOUND && oracle->promised == 0)
+        return; /* not even a manifest yet */
+    if (status != KNACKDB_OK)
+        fail(exploration, boot, "verify: %s %s", fault, error.message);
+    reading.read_only = true;
+    status = life_open(&life, boot, &reading);
+    if (status != KNACKDB_OK) {
+        fail(exploration, boot, "reading: %s", life.error.message);
+        return;
+    }
+    check(exploration, &life, oracle, "reading");
+    if (life_close(&life) != KNACKDB_OK)
+        fail(exploration, boot, "closing a reader: %s", life.error.message);
+}
+
+/* A row that nothing else collides with: what the store will be can be told before it is stored. */
+static void
+foretell(struct oracle *oracle, struct store *store, knackdb_value cells[6])
+{
+    int64_t        id = store_next_id(store, KNACKDB_USER_PREFERENCES);
+    struct moment *next = &oracle->moments[store_sequence(store) + 1];
+
+    cells[0] = knackdb_value_integer(id);
+    cells[1] = knackdb_value_null(); /* so the pair is unique whatever is there */
+    cells[2] = knackdb_value_text(knackdb_string("after the power came back"));
+    cells[3] = knackdb_value_real((double) id * 0.5);
+    cells[4] = knackdb_value_integer(INT64_MIN);
+    cells[5] = knackdb_value_real(1e9);
+    *next = moment_of(store);
+    next->digest += moment_of_row(KNACKDB_USER_PREFERENCES, cells, 6);
+    next->next_ids[KNACKDB_USER_PREFERENCES] = id + 1;
+    oracle->begun = store_sequence(store) + 1;
+}
+
+/* E5: two commits, the first of them synced, with cuts in between. */
+static void
+go_on(struct exploration *exploration, struct life *life, struct oracle *oracle, uint32_t depth)
+{
+    exploration->went_on++;
+    for (int commit = 0; commit < 2 && !exploration->has_failed; commit++) {
+        knackdb_value  cells[6];
+        knackdb_status status;
+
+        foretell(oracle, life->store, cells);
+        status = store_put_rows(life->store, KNACKDB_USER_PREFERENCES, cells, 6, 1, 0, NULL, NULL, &life->error);
+        if (status != KNACKDB_OK)
+            fail(exploration, life->disk, "storing after a cut: %s", life->error.message);
+        explore_at(exploration, life->disk, oracle, depth, RECOVERY_BUDGET);
+        if (commit == 0 && draw(exploration) % 2 == 0) {
+            status = keeper_snapshot(life->keeper, &life->error);
+            if (status != KNACKDB_OK)
+                fail(exploration, life->disk, "a snapshot after a cut: %s", life->error.message);
+            oracle->promised = oracle->begun;
+        }
+        if (commit == 0 || draw(exploration) % 2 == 0) {
+            status = keeper_sync(life->keeper, &life->error);
+            if (status != KNACKDB_OK)
+                fail(exploration, life->disk, "a sync after a cut: %s", life->error.message);
+            oracle->promised = oracle->begun;
+        }
+        explore_at(exploration, life->disk, oracle, depth, RECOVERY_BUDGET);
+    }
+    check(exploration, life, oracle, "going on");
+}
+
+static void
+count_end(struct exploration *exploration, struct life *life)
+{
+    struct keeper_figures figures;
+
+    keeper_get_figures(life->keeper, &figures);
+    exploration->torn += figures.torn_bytes > 0;
+    exploration->whole += figures.torn_bytes == 0;
+}
+
+/* Takes the disk. */
+static void
+try_disk(struct exploration *exploration, struct lying_disk *boot, const struct oracle *oracle, uint32_t depth)
+{
+    struct oracle  own;
+    struct watched watched = { .exploration = exploration, .disk = boot, .oracle = oracle, .depth = depth + 1 };
+    struct life    life;
+    knackdb_status status;
+    uint64_t       dice = draw(exploration);
+    bool           is_watched = depth < DEPTH_MAX && dice % ONE_IN_WATCHED == 0;
+
+    exploration->states++;
+    exploration->within_recovery += depth > 0;
+    if ((dice >> 8) % ONE_IN_VERIFIED == 0)
+        verify(exploration, boot, oracle);
+    if (is_watched)
+        lying_disk_watch(boot, hear_change, &watched);
+    status = life_open(&life, boot, &exploration->options);
+    if (status != KNACKDB_OK) {
+        fail(exploration, boot, "opening after a cut: status %d: %s", (int) status, life.error.message);
+        lying_disk_free(boot);
+        return;
+    }
+    check(exploration, &life, oracle, "after a cut");
+    count_end(exploration, &life);
+    if (!exploration->has_failed && ((dice >> 16) % ONE_IN_REOPENED == 0 || is_watched)) {
+        own = *oracle;
+        own.promised = own.begun = store_sequence(life.store);
+        watched.oracle = &own;
+        if (depth < DEPTH_MAX && (dice >> 24) % ONE_IN_GOING_ON < ONE_IN_REOPENED)
+            go_on(exploration, &life, &own, depth + 1);
+        exploration->second_opens++;
+        explore_at(exploration, boot, &own, DEPTH_MAX, 1);
+    }
+    lying_disk_watch(boot, NULL, NULL);
+    if (!life_end(&life))
+        fail(exploration, boot, "ending: %s", life.error.message);
+    lying_disk_free(boot);
+}
+
+static struct lying_disk *
+cut(struct exploration *exploration, struct lying_disk *disk, uint64_t ways, uint32_t budget, uint32_t turn)
+{
+    if (ways <= budget)
+        return lying_disk_way(disk, turn);
+    /* The two ends first: nothing, and all. */
+    if (turn < 2 && budget > 2)
+        return lying_disk_boot(disk, turn == 0 ? LYING_NOTHING : LYING_ALL, 0);
+    return lying_disk_boot(disk, (enum lying_mood) (draw(exploration) % LYING_MOODS), draw(exploration));
+}
+
+static void
+explore_at(struct exploration *exploration, struct lying_disk *disk, const struct oracle *oracle, uint32_t depth,
+           uint32_t budget)
+{
+    uint64_t ways = lying_disk_ways(disk, (uint64_t) budget + 1);
+    uint32_t count = ways < budget ? (uint32_t) ways : budget;
+
+    exploration->moments++;
+    for (uint32_t turn = 0; turn < count && !exploration->has_failed; turn++) {
+        struct lying_disk *boot = cut(exploration, disk, ways, budget, turn);
+
+        if (is_new(exploration, boot, oracle))
+            try_disk(exploration, boot, oracle, depth);
+        else
+            lying_disk_free(boot);
+    }
+}
+
+void
+explore(struct exploration *exploration, struct lying_disk *disk, const struct oracle *oracle)
+{
+    explore_at(exploration, disk, oracle, 0, exploration->budget);
+}

@@ -1,0 +1,21 @@
+/* history.h - a life of a store, drawn from a seed, with every moment of it open to a power cut.
+ *
+ * Steps are stores of one row and of batches, updates, deletes, clean-ups, syncs, turns of the background thread,
+ * snapshots, closings in order, deaths of the process, and power cuts from which the life goes on. Each is done
+ * first to a shadow, a store in memory alone, so that what the commit will have done is known to the oracle
+ * before its first byte is written. After each call of the disk that changes anything, and after
+ * each step, the exploration looks what a cut would leave. */
+#ifndef TESTS_CRASH_HISTORY_H
+#define TESTS_CRASH_HISTORY_H
+
+#include "tests/crash/exploring.h"
+
+struct history_figures {
+    uint64_t steps, commits, snapshots, lives, migrations, disk_calls;
+};
+
+/* Lives one life. Where it meets what must not be, exploration->has_failed and the reason say so. `golden`: a directory
+ * of an older version to begin with, or NULL. */
+void history_live(struct exploration *exploration, uint64_t seed, const char *golden, struct history_figures *figures);
+
+#endif

@@ -1,0 +1,64 @@
+/* life.c - see life.h. */
+#include "tests/crash/life.h"
+
+#include "base/error.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+static bool
+is_tidy(struct life *life)
+{
+    uint64_t bytes = atomic_load(&life->allocator.bytes);
+    size_t   handles = lying_disk_handles(life->disk);
+
+    if (bytes == 0 && handles == 0)
+        return true;
+    (void) error_set(&life->error, KNACKDB_INVALID, "%" PRIu64 " bytes and %zu handles are left behind", bytes, handles);
+    return false;
+}
+
+knackdb_status
+life_open(struct life *life, struct lying_disk *disk, const struct keeper_options *options)
+{
+    struct keeper_options own = *options;
+    knackdb_status        status;
+
+    memset(life, 0, sizeof *life);
+    allocator_init(&life->allocator, NULL);
+    life->disk = disk;
+    own.disk = lying_disk_face(disk);
+    own.history = schema_history_builtin();
+    own.by_hand = true;
+    if (store_new(&life->allocator, schema_builtin(), &life->store, NULL) != KNACKDB_OK)
+        abort();
+    status = keeper_open(&life->allocator, LIFE_PATH, &own, life->store, &life->keeper, &life->error);
+    if (status == KNACKDB_OK)
+        return status;
+    store_free(life->store);
+    life->store = NULL;
+    if (!is_tidy(life))
+        status = KNACKDB_INVALID;
+    return status;
+}
+
+knackdb_status
+life_close(struct life *life)
+{
+    knackdb_status status = keeper_close(life->keeper, &life->error);
+
+    store_free(life->store);
+    if (!is_tidy(life))
+        status = KNACKDB_INVALID;
+    return status;
+}
+
+bool
+life_end(struct life *life)
+{
+    lying_disk_cut_power(life->disk);
+    (void) keeper_close(life->keeper, NULL);
+    store_free(life->store);
+    return is_tidy(life);
+}
