@@ -125,8 +125,8 @@ struct watched {
     uint32_t             depth;
 };
 
-static void explore_at(struct exploration *exploration, struct lying_disk *disk, const struct oracle *oracle, uint32_t depth,
-                       uint32_t budget);
+static void explore_at(struct exploration *exploration, struct lying_disk *disk, const struct oracle *oracle,
+                       uint32_t depth, uint32_t budget);
 
 static void
 hear_change(void *context, enum lying_call call, const char *name)

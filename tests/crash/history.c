@@ -15,7 +15,7 @@
 #define STEPS_MORE  90
 #define BATCH_MAX   6
 
-/* Texts longer than this are drawn again: a disk of a few kilobytes is quickly copied, and small segments fill as fast. */
+/* Texts longer than this are drawn again: a disk of a few kilobytes is quickly copied. */
 #define TEXT_BYTES_MAX 4096
 
 struct history {
@@ -51,13 +51,13 @@ fail(struct history *history, const char *format, ...)
 static void
 look(struct history *history)
 {
-    char before[sizeof history->exploration->reason];
+    struct exploration *exploration = history->exploration;
+    char                reason[sizeof exploration->reason];
 
-    explore(history->exploration, history->disk, &history->oracle);
-    if (history->exploration->has_failed && strncmp(history->exploration->reason, "during ", 7) != 0) {
-        (void) snprintf(before, sizeof before, "%s", history->exploration->reason);
-        (void) snprintf(history->exploration->reason, sizeof history->exploration->reason, "during %s: %.900s", history->step,
-                        before);
+    explore(exploration, history->disk, &history->oracle);
+    if (exploration->has_failed && strncmp(exploration->reason, "during ", 7) != 0) {
+        memcpy(reason, exploration->reason, sizeof reason);
+        (void) snprintf(exploration->reason, sizeof exploration->reason, "during %s: %.900s", history->step, reason);
     }
 }
 
@@ -125,8 +125,8 @@ open_life(struct history *history)
     return true;
 }
 
-/* The life goes on from another disk, on which every commit up to `least` must be; what was on this one is over. Until the
- * opening has returned the promise is what it was: the power may go meanwhile. */
+/* The life goes on from another disk, on which every commit up to `least` must be; what was on this one is over.
+ * Until the opening has returned the promise is what it was: the power may go meanwhile. */
 static bool
 move_to(struct history *history, struct lying_disk *disk, uint64_t least)
 {
@@ -143,8 +143,8 @@ move_to(struct history *history, struct lying_disk *disk, uint64_t least)
     if (!oracle_agrees(&history->oracle, history->life.store, why))
         fail(history, "%s", why);
     if (store_sequence(history->life.store) < least)
-        fail(history, "commit %" PRIu64 " is the newest, and %" PRIu64 " must be there", store_sequence(history->life.store),
-             least);
+        fail(history, "commit %" PRIu64 " is the newest, and %" PRIu64 " must be there",
+             store_sequence(history->life.store), least);
     shadow_follow(history);
     look(history);
     return true;
@@ -185,8 +185,8 @@ end_commit(struct history *history, knackdb_status shadow_status, knackdb_status
     struct moment moment;
 
     if (status != shadow_status || sequence != store_sequence(history->shadow))
-        fail(history, "status %d at commit %" PRIu64 ", and in memory alone %d at %" PRIu64 ": %s", (int) status, sequence,
-             (int) shadow_status, store_sequence(history->shadow), history->life.error.message);
+        fail(history, "status %d at commit %" PRIu64 ", and in memory alone %d at %" PRIu64 ": %s", (int) status,
+             sequence, (int) shadow_status, store_sequence(history->shadow), history->life.error.message);
     moment = moment_of(history->life.store);
     if (moment.digest != history->oracle.moments[sequence].digest)
         fail(history, "commit %" PRIu64 " is not what it is in memory alone", sequence);
@@ -261,8 +261,8 @@ step_update(struct history *history)
     history->step = "an update";
     shadow = store_update(history->shadow, KNACKDB_EXECUTION_PATTERNS, 0, &id, assignments, count, NULL, NULL);
     note_shadow(history);
-    end_commit(history, shadow, store_update(history->life.store, KNACKDB_EXECUTION_PATTERNS, 0, &id, assignments, count,
-                                             NULL, &history->life.error));
+    end_commit(history, shadow, store_update(history->life.store, KNACKDB_EXECUTION_PATTERNS, 0, &id, assignments,
+                                             count, NULL, &history->life.error));
 }
 
 static void

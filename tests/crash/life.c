@@ -15,7 +15,8 @@ is_tidy(struct life *life)
 
     if (bytes == 0 && handles == 0)
         return true;
-    (void) error_set(&life->error, KNACKDB_INVALID, "%" PRIu64 " bytes and %zu handles are left behind", bytes, handles);
+    (void) error_set(&life->error, KNACKDB_INVALID, "%" PRIu64 " bytes and %zu handles are left behind", bytes,
+                     handles);
     return false;
 }
 

@@ -15,8 +15,8 @@ struct life {
     knackdb_error      error;
 };
 
-/* A store of knackdb's tables on this disk; what happens, happens by hand. The status is keeper_open()'s; on failure there is
- * nothing to end. Leaks are a failure of their own: the message says so. */
+/* A store of knackdb's tables on this disk; what happens, happens by hand. The status is keeper_open()'s; on failure
+ * there is nothing to end. Leaks are a failure of their own: the message says so. */
 knackdb_status life_open(struct life *life, struct lying_disk *disk, const struct keeper_options *options);
 
 /* In order: keeper_close()'s status. The disk lives on. */

@@ -400,7 +400,7 @@ lying_truncate(const struct disk *face, int file, uint64_t bytes)
         memset(inode->data + s * LYING_SECTOR_BYTES, 0, LYING_SECTOR_BYTES);
         sector_push(inode, s, zeros, true);
     }
-    if (bytes % LYING_SECTOR_BYTES != 0) { /* the page that is left is cleared behind the cut, and written like any other */
+    if (bytes % LYING_SECTOR_BYTES != 0) { /* what is left of a page is cleared, and written like any other */
         sector_keep(inode, first - 1);
         memset(inode->data + bytes, 0, first * LYING_SECTOR_BYTES - bytes);
         sector_push(inode, first - 1, inode->data + (first - 1) * LYING_SECTOR_BYTES, false);

@@ -160,7 +160,8 @@ inode_settle_sizes(struct inode *inode)
                 from = v;
         }
         if (sector->count > 0)
-            memmove(sector->versions, sector->versions + from, (size_t) (sector->count - from) * sizeof *sector->versions);
+            memmove(sector->versions, sector->versions + from,
+                    (size_t) (sector->count - from) * sizeof *sector->versions);
         sector->count = (uint16_t) (sector->count - from);
         for (uint16_t v = 0; v < sector->count; v++) {
             sector->versions[v].after_sizes = 0;
@@ -472,9 +473,10 @@ lying_disk_digest(struct lying_disk *disk)
         digest += dir->is_present ? seed : 0;
         for (size_t i = 0; dir->is_present && i < dir->entries.count; i++) {
             const struct inode *inode = &disk->inodes[dir->entries.list[i].inode];
+            const unsigned char *data = inode->capacity > 0 ? inode->data : (const unsigned char *) "";
             uint64_t            name = hash_bytes(dir->entries.list[i].name, strlen(dir->entries.list[i].name), seed);
 
-            digest += hash_bytes(inode->capacity > 0 ? inode->data : (const unsigned char *) "", (size_t) inode->size, name);
+            digest += hash_bytes(data, (size_t) inode->size, name);
         }
     }
     return digest;

@@ -21,7 +21,8 @@ add_cell(uint64_t digest, const knackdb_value *cell)
         memcpy(&bits, &cell->as.real, sizeof bits);
         return hash_integer(digest ^ bits);
     }
-    case KNACKDB_TEXT: return hash_bytes(cell->as.text.length > 0 ? cell->as.text.data : "", cell->as.text.length, digest);
+    case KNACKDB_TEXT:
+        return hash_bytes(cell->as.text.length > 0 ? cell->as.text.data : "", cell->as.text.length, digest);
     }
     return digest;
 }
@@ -79,8 +80,8 @@ oracle_agrees(const struct oracle *oracle, struct store *store, char why[256])
     struct moment moment = moment_of(store);
 
     if (sequence < oracle->promised || sequence > oracle->begun) {
-        (void) snprintf(why, 256, "commit %" PRIu64 " is the newest; %" PRIu64 " was promised, %" PRIu64 " begun", sequence,
-                        oracle->promised, oracle->begun);
+        (void) snprintf(why, 256, "commit %" PRIu64 " is the newest; %" PRIu64 " was promised, %" PRIu64 " begun",
+                        sequence, oracle->promised, oracle->begun);
         return false;
     }
     if (moment.digest != oracle->moments[sequence].digest) {

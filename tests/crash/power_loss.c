@@ -37,7 +37,8 @@ live(struct exploration *exploration, uint64_t seed, const char *golden, struct 
     (void) snprintf(path, sizeof path, "%s/tests/golden/%s", root != NULL ? root : ".", golden != NULL ? golden : "");
     history_live(exploration, seed, golden != NULL ? path : NULL, figures);
     if (exploration->has_failed)
-        printf("FAIL: %s\nagain: power_loss --life %" PRIu64 " %s\n", exploration->reason, seed, golden != NULL ? golden : "");
+        printf("FAIL: %s\nagain: power_loss --life %" PRIu64 " %s\n", exploration->reason, seed,
+               golden != NULL ? golden : "");
     return !exploration->has_failed;
 }
 
@@ -67,11 +68,11 @@ main(int count, char **arguments)
     }
     printf("%" PRIu64 " crash states (seed %" PRIu64 ") at %" PRIu64 " moments of %" PRIu64 " lives: %" PRIu64
            " within a recovery, %" PRIu64 " with a torn log, %" PRIu64 " opened again, %" PRIu64 " written on, %" PRIu64
-           " verified\n", exploration.states, seed, exploration.moments, lives, exploration.within_recovery, exploration.torn,
-           exploration.second_opens, exploration.went_on, exploration.verified);
+           " verified\n", exploration.states, seed, exploration.moments, lives, exploration.within_recovery,
+           exploration.torn, exploration.second_opens, exploration.went_on, exploration.verified);
     printf("%" PRIu64 " steps, %" PRIu64 " commits, %" PRIu64 " snapshots, %" PRIu64 " openings, %" PRIu64
-           " migrations, %" PRIu64 " calls of the disk\n", figures.steps, figures.commits, figures.snapshots, figures.lives,
-           figures.migrations, figures.disk_calls);
+           " migrations, %" PRIu64 " calls of the disk\n", figures.steps, figures.commits, figures.snapshots,
+           figures.lives, figures.migrations, figures.disk_calls);
     printf("%" PRIu64 " passed, %d failed\n", holds ? lives : lives - 1, holds ? 0 : 1);
     exploration_clear(&exploration);
     return holds ? 0 : 1;
