@@ -416,6 +416,20 @@ KNACKDB_API knackdb_status knackdb_sync(knackdb *db, knackdb_error *error);
 KNACKDB_API knackdb_status knackdb_snapshot(knackdb *db, knackdb_error *error);
 
 /**
+ * Copies the store as it is at this moment into another directory, which becomes a
+ * store of its own, while stores and reads go on. Works for a writer, a reader, a
+ * follower, and a store in memory, which it saves.
+ *
+ * @param to  a directory, made where absent; INVALID where it is there and not empty.
+ *
+ * When this returns KNACKDB_OK the copy is on stable storage, every byte of it has been
+ * read back and checked, and it has been opened once, which takes as much memory again until it is
+ * done. On failure nothing of it is left; a process killed on the way leaves a directory that does
+ * not open as a store. Commits keep their numbers.
+ */
+KNACKDB_API knackdb_status knackdb_backup(knackdb *db, const char *to, knackdb_error *error);
+
+/**
  * Brings a store that was opened with KNACKDB_OPEN_FOLLOW up to date with what its
  * writer, in another process, has stored: read views begun later see it, those that
  * are open stay at their moment. Whole commits only, in their order, whether they
@@ -927,6 +941,64 @@ typedef struct knackdb_verify_report {
 KNACKDB_API knackdb_status knackdb_verify(const char *path,
                                           void (*on_fault)(void *context, const knackdb_fault *fault), void *context,
                                           knackdb_verify_report *ret_report, knackdb_error *error);
+
+/** What could not be saved. Numbers are ABI. */
+typedef enum knackdb_loss_kind {
+    KNACKDB_LOSS_MANIFEST = 1,  /**< a manifest: an older one, or the parts that are there, take its place */
+    KNACKDB_LOSS_ROWS = 2,      /**< whole rows: a part that is missing, or blocks with the rows' ids */
+    KNACKDB_LOSS_VALUES = 3,    /**< a block of one column: it is NULL in these rows */
+    KNACKDB_LOSS_COMMITS = 4,   /**< records of the log */
+    KNACKDB_LOSS_OPERATION = 5, /**< something that could not be done to a row, as what it needs was lost before */
+    KNACKDB_LOSS_TORN = 6,      /**< the torn end of a log, as any open cuts it; no fault */
+    KNACKDB_LOSS_FRAME = 7,     /**< head or end of a file, or bytes that no row needs: only they are lost */
+} knackdb_loss_kind;
+
+/** One thing that could not be saved. Everything it points to is valid during the call. */
+typedef struct knackdb_loss {
+    knackdb_loss_kind kind;
+    const char       *file;   /**< name in the damaged directory */
+    uint64_t          offset; /**< where in it what is lost begins */
+    uint64_t          bytes;  /**< that cannot be read there; 0: told of before, or nothing is there */
+    uint64_t          first_sequence; /**< commits; 0: none, or not known */
+    uint64_t          last_sequence;  /**< 0 with a first one: not known how many */
+    int               table;  /**< -1: not known */
+    int               column; /**< -1: all */
+    uint64_t          row_count; /**< 0: none, or not known */
+    int64_t           first_id;  /**< their ids lie between these two, both included; 0: not known */
+    int64_t           last_id;
+    const char       *reason; /**< in words */
+} knackdb_loss;
+
+typedef struct knackdb_repair_report {
+    uint64_t rows_saved;    /**< in the new directory */
+    uint64_t sequence;      /**< newest commit in it */
+    uint64_t commits_saved; /**< taken from the log */
+    uint64_t loss_count;    /**< told of, but for KNACKDB_LOSS_TORN and KNACKDB_LOSS_FRAME */
+    uint64_t rows_lost;     /**< of parts, as far as known */
+    uint64_t values_lost;   /**< that are NULL now */
+    uint64_t blocks_lost;
+    uint64_t commits_lost;  /**< as far as known */
+    uint64_t bytes_lost;    /**< that could not be read, of all files */
+} knackdb_repair_report;
+
+/**
+ * Writes a new directory with all that can still be read of a damaged one, which is not
+ * changed, and tells what was lost: one record or one block where one was hit. What lies
+ * behind a damaged place is found again by its checksums; a commit that builds on a lost one
+ * is applied as far as it stands; a column's damaged block leaves NULLs, the id
+ * column's takes its rows. Nothing is made up for what is lost. Works on a sound directory, too,
+ * which it copies, and beside a writer.
+ *
+ * @param to       as for knackdb_backup(); checked and opened before this returns.
+ * @param on_loss  hears each loss; may be NULL.
+ *
+ * OK once the new directory is there, whatever was lost: ret_report->loss_count says. NOT_FOUND
+ * where there is nothing of a store; UNSUPPORTED where a newer version wrote it; BUSY where a writer's snapshots
+ * follow too fast. `to` is then not made.
+ */
+KNACKDB_API knackdb_status knackdb_repair(const char *path, const char *to,
+                                          void (*on_loss)(void *context, const knackdb_loss *loss), void *context,
+                                          knackdb_repair_report *ret_report, knackdb_error *error);
 
 /**
  * Brings a directory to the current schema version. on_step (may be NULL) hears each

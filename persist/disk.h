@@ -28,6 +28,7 @@ enum disk_access {
  * Safe to call from several threads at once. */
 struct disk {
     int (*make_dir)(const struct disk *disk, const char *path, uint32_t mode);
+    int (*remove_dir)(const struct disk *disk, const char *path); /* an empty one; NULL: they stay */
     int (*open_dir)(const struct disk *disk, const char *path);
     int (*sync_dir)(const struct disk *disk, int dir);
     /* Names every entry but "." and "..", in any order. */

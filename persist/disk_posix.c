@@ -56,6 +56,13 @@ posix_make_dir(const struct disk *disk, const char *path, uint32_t mode)
 }
 
 static int
+posix_remove_dir(const struct disk *disk, const char *path)
+{
+    (void) disk;
+    return outcome(rmdir(path));
+}
+
+static int
 posix_open_dir(const struct disk *disk, const char *path)
 {
     (void) disk;
@@ -292,6 +299,7 @@ disk_posix(void)
 {
     static const struct disk disk = {
         .make_dir = posix_make_dir,
+        .remove_dir = posix_remove_dir,
         .open_dir = posix_open_dir,
         .sync_dir = posix_sync_dir,
         .list = posix_list,

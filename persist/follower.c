@@ -60,6 +60,7 @@ struct round {
     int64_t  begun_us;
     uint64_t begun_ns;
     uint64_t log_bytes; /* of the commits applied */
+    int64_t  time_us;   /* of the last of them; 0: none */
     bool     is_cut_short; /* there may be more in the log */
 };
 
@@ -78,12 +79,14 @@ note_snapshot(struct follower *follower, const struct manifest *manifest)
 }
 
 static void
-note_log(struct follower *follower, uint64_t log_bytes)
+note_log(struct follower *follower, uint64_t log_bytes, int64_t time_us)
 {
     uint64_t durable = log_reader_durable(follower->reader);
 
     (void) pthread_mutex_lock(&follower->figures_mutex);
     follower->figures.log_bytes += log_bytes;
+    if (time_us != 0)
+        follower->figures.time_us = time_us;
     if (durable > follower->figures.durable)
         follower->figures.durable = durable;
     (void) pthread_mutex_unlock(&follower->figures_mutex);
@@ -98,7 +101,7 @@ take_log(struct follower *follower, struct recovery *recovery)
     follower->has_commit = false;
     log_reader_follow(follower->reader);
     note_snapshot(follower, &recovery->manifest);
-    note_log(follower, recovery->log_bytes);
+    note_log(follower, recovery->log_bytes, recovery->time_us);
 }
 
 knackdb_status
@@ -164,6 +167,7 @@ apply_log(struct follower *follower, struct round *round, knackdb_error *error)
             return error_set(error, status, "%s/%s: offset %" PRIu64 ": commit %" PRIu64 ": %s", follower->dir->path,
                              commit->file, commit->offset, commit->record.sequence, why.message);
         follower->has_commit = false;
+        round->time_us = commit->record.time_us;
         round->log_bytes += log_record_bytes(commit->record.payload_bytes);
         round->is_cut_short =
             commit->record.time_us > round->begun_us && clock_monotonic_ns() - round->begun_ns > REFRESH_ENOUGH_NS;
@@ -319,7 +323,7 @@ follower_refresh(struct follower *follower, uint64_t *ret_sequence, knackdb_erro
     (void) pthread_mutex_lock(&follower->mutex);
     round = (struct round) { .begun_us = clock_wall_us(), .begun_ns = clock_monotonic_ns() };
     status = catch_up(follower, &round, error);
-    note_log(follower, round.log_bytes);
+    note_log(follower, round.log_bytes, round.time_us);
     (void) pthread_mutex_lock(&follower->figures_mutex);
     follower->figures.refresh_count++;
     if (status == KNACKDB_OK)

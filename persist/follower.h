@@ -12,6 +12,7 @@ struct follower_figures {
     uint64_t refresh_count;
     uint64_t reload_count;    /* refreshes that had to begin again from a snapshot */
     int64_t  refreshed_at_us; /* all that was in the log at this time has been applied */
+    int64_t  time_us;         /* of the newest commit applied, or of one a little later */
     uint64_t durable;         /* newest commit that the log calls durable */
     uint64_t log_bytes;       /* of the commits applied since the newest snapshot that is known */
     uint64_t snapshot_sequence;

@@ -11,23 +11,21 @@
  *
  * Nothing is written into a directory that cannot be read whole: of a newer version,
  * damaged, or somebody else's, it stays as it is. Read-only is recovery alone, and to follow (follower.c) is to go on with it. */
-#define _GNU_SOURCE /* getrandom */
 #include "persist/keeper_state.h"
 
 #include "base/clock.h"
 #include "base/error.h"
-#include "base/hash.h"
 #include "persist/directory.h"
 #include "persist/file_name.h"
 #include "persist/manifest_files.h"
 #include "persist/recovery.h"
+#include "persist/store_id.h"
 #include "persist/sweep.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
 #include <time.h>
 
 #define FLUSH_INTERVAL_MS_DEFAULT 10
@@ -116,18 +114,6 @@ keeper_free(struct keeper *keeper)
 
 /* ---- opening ---- */
 
-static uint64_t
-new_store_id(void)
-{
-    uint64_t id;
-
-    if (getrandom(&id, sizeof id, GRND_NONBLOCK) != (ssize_t) sizeof id) {
-        /* Right after boot. Two stores must not share an id; that is all that is asked of it. */
-        id = hash_integer(clock_monotonic_ns()) ^ hash_integer((uint64_t) clock_wall_us());
-    }
-    return id;
-}
-
 /* What can be refused without so much as making a lock file. Anything else is decided under the lock. */
 static knackdb_status
 look_first(const struct keeper *keeper, knackdb_error *error)
@@ -174,6 +160,7 @@ recover(struct keeper *keeper, struct recovery *recovery, knackdb_error *error)
                          keeper->dir.path, (unsigned) recovery->manifest.schema_version,
                          (unsigned) store_schema(keeper->store)->version);
 
+    keeper->recovered_us = recovery->time_us;
     keeper->figures.recovered_commits = recovery->commits;
     keeper->figures.log_bytes = recovery->log_bytes; /* a writer's log tells more as it grows */
     keeper->figures.durable_sequence = recovery->end.durable;
@@ -194,7 +181,7 @@ static knackdb_status
 write_first_manifest(struct keeper *keeper, knackdb_error *error)
 {
     manifest_set_tables(&keeper->manifest, store_schema(keeper->store));
-    keeper->manifest.store_id = new_store_id();
+    keeper->manifest.store_id = store_id_new();
     keeper->manifest.generation = 1;
     keeper->manifest.log_serial = 1;
     keeper->manifest.next_part = 1;
@@ -402,6 +389,10 @@ keeper_open(struct allocator *allocator, const char *path, const struct keeper_o
     if (status == KNACKDB_OK && options->follow)
         status = follower_new(allocator, &keeper->dir, options->history, store, &recovery, begun_us, &keeper->follower,
                               error);
+    if (status == KNACKDB_OK && options->read_only) {
+        keeper->manifest = recovery.manifest;
+        manifest_init(&recovery.manifest, allocator);
+    }
     recovery_clear(&recovery);
     if (status != KNACKDB_OK) {
         flusher_stop(keeper);

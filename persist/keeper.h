@@ -63,6 +63,10 @@ knackdb_status keeper_wait_durable(struct keeper *keeper, uint64_t sequence, kna
 /* Writes a snapshot of the present moment, in the calling thread, and returns when it is on stable storage. */
 knackdb_status keeper_snapshot(struct keeper *keeper, knackdb_error *error);
 
+/* Copies the present moment into a directory of its own, which is checked before this returns. Any keeper can. ret_rows
+ * (may be NULL): how many rows it has. */
+knackdb_status keeper_backup(struct keeper *keeper, const char *to, uint64_t *ret_rows, knackdb_error *error);
+
 /* Of a keeper that follows: applies to the store what the directory's writer has logged since. INVALID where it does
  * not follow. A writer's store is always up to date. ret_sequence (may be NULL): the newest commit in the store. */
 knackdb_status keeper_refresh(struct keeper *keeper, uint64_t *ret_sequence, knackdb_error *error);

@@ -1,4 +1,4 @@
-/* keeper_state.h - what a keeper consists of; for keeper.c, flusher.c and snapshot_taker.c alone. */
+/* keeper_state.h - what a keeper consists of; for keeper.c, flusher.c, snapshot_taker.c and keeper_backup.c alone. */
 #ifndef KNACKDB_PERSIST_KEEPER_STATE_H
 #define KNACKDB_PERSIST_KEEPER_STATE_H
 
@@ -18,6 +18,7 @@ struct keeper {
     int                   lock;    /* DISK_NONE: read-only */
     struct log_writer    *log;     /* NULL: read-only */
     struct follower      *follower; /* NULL: does not follow */
+    int64_t               recovered_us; /* time of the newest commit found at open */
 
     /* The flusher (flusher.c). */
     pthread_t             flusher;
@@ -30,7 +31,7 @@ struct keeper {
 
     /* Snapshots (snapshot_taker.c). One at a time: under snapshot_mutex, which is held for as long as one takes. */
     pthread_mutex_t       snapshot_mutex;
-    struct manifest       manifest;  /* the newest */
+    struct manifest       manifest;  /* the newest; read-only: the one that was opened */
     uint64_t              covered;   /* the log up to this commit is not needed any more */
     pthread_t             taker;     /* the flusher's: a thread that takes a snapshot by trigger */
     bool                  has_taker; /* likewise; to be joined */

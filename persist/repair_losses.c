@@ -1,0 +1,75 @@
+/* repair_losses.c - what a repair could not save, kept until it is known to be true.
+ *
+ * Beside a writer files may vanish while they are read, and the repair then begins again; so nothing is told before
+ * the end. */
+#include "persist/repair_state.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static void
+count(knackdb_repair_report *report, const knackdb_loss *loss)
+{
+    report->bytes_lost += loss->bytes;
+    if (loss->kind == KNACKDB_LOSS_TORN || loss->kind == KNACKDB_LOSS_FRAME)
+        return;
+    report->loss_count++;
+    if (loss->kind == KNACKDB_LOSS_ROWS)
+        report->rows_lost += loss->row_count;
+    if (loss->kind == KNACKDB_LOSS_VALUES)
+        report->values_lost += loss->row_count;
+    if (loss->kind == KNACKDB_LOSS_VALUES || (loss->kind == KNACKDB_LOSS_ROWS && loss->bytes != 0))
+        report->blocks_lost++;
+    if (loss->kind == KNACKDB_LOSS_COMMITS && loss->last_sequence >= loss->first_sequence)
+        report->commits_lost += loss->last_sequence - loss->first_sequence + 1;
+}
+
+void
+repair_note(struct repair *repair, const knackdb_loss *loss, const char *file, const char *format, ...)
+{
+    struct kept_loss *kept;
+    va_list           arguments;
+
+    if (repair->loss_count == repair->loss_capacity) {
+        size_t            capacity = repair->loss_capacity == 0 ? 16 : repair->loss_capacity * 2;
+        struct kept_loss *moved = allocator_resize(repair->allocator, repair->losses,
+                                                   repair->loss_capacity * sizeof *moved, capacity * sizeof *moved);
+
+        if (moved == NULL) {
+            repair->no_memory = true;
+            return;
+        }
+        repair->losses = moved;
+        repair->loss_capacity = capacity;
+    }
+    kept = &repair->losses[repair->loss_count++];
+    kept->loss = *loss;
+    (void) snprintf(kept->file, sizeof kept->file, "%s", file);
+    va_start(arguments, format);
+    (void) vsnprintf(kept->reason, sizeof kept->reason, format, arguments);
+    va_end(arguments);
+    count(&repair->report, loss);
+}
+
+void
+repair_forget_losses(struct repair *repair)
+{
+    allocator_put(repair->allocator, repair->losses, repair->loss_capacity * sizeof *repair->losses);
+    repair->losses = NULL;
+    repair->loss_count = repair->loss_capacity = 0;
+    repair->no_memory = false;
+    memset(&repair->report, 0, sizeof repair->report);
+}
+
+void
+repair_tell_losses(const struct repair *repair)
+{
+    for (size_t i = 0; repair->options->on_loss != NULL && i < repair->loss_count; i++) {
+        knackdb_loss loss = repair->losses[i].loss;
+
+        loss.file = repair->losses[i].file;
+        loss.reason = repair->losses[i].reason;
+        repair->options->on_loss(repair->options->context, &loss);
+    }
+}

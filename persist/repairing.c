@@ -1,0 +1,323 @@
+/* repairing.c - manifest, parts, log: read as far as they go, and written anew.
+ *
+ *     manifest      the newest that can be read; without any, the parts that are there
+ *     parts         repair_parts.c
+ *     log           repair_log.c
+ *     new directory saving.c, which also proves it
+ *
+ * The rows come together in a store in memory under numbers of their own; the commit that the new directory
+ * ends at is the newest that was saved. Nothing is written into the damaged directory and no lock is
+ * taken. A writer may be at work in it: where something is missing and the manifests have changed meanwhile, it may have been
+ * removed by a snapshot, and the repair begins again. */
+#include "persist/repair_state.h"
+
+#include "base/error.h"
+#include "persist/directory.h"
+#include "persist/file_name.h"
+#include "persist/log_format.h"
+#include "persist/manifest_files.h"
+#include "persist/part_format.h"
+#include "persist/saving.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define TRIES_MAX    10
+#define FILE_MODE    0600u
+
+/* ---- manifests ---- */
+
+/* Reads one. *ret_sound: it is in repair->manifest. */
+static knackdb_status
+read_manifest(struct repair *repair, uint64_t generation, bool *ret_sound, knackdb_error *error)
+{
+    struct byte_buffer bytes;
+    char               name[DISK_NAME_BYTES_MAX];
+    knackdb_error      why = { .message = "" };
+    size_t             offset = 0;
+    knackdb_loss       loss = { .kind = KNACKDB_LOSS_MANIFEST, .table = -1, .column = -1 };
+    knackdb_status     status;
+
+    file_name_write(name, FILE_MANIFEST, generation);
+    byte_buffer_init(&bytes, repair->allocator);
+    status = manifest_file_fetch(&bytes, &repair->dir, generation, &why);
+    if (status == KNACKDB_OK)
+        status = manifest_read(&repair->manifest, bytes.data, bytes.bytes, &offset, &why);
+    if (status == KNACKDB_OK && repair->manifest.generation != generation)
+        status = error_set(&why, KNACKDB_CORRUPT, "its name belongs to another manifest");
+    if (status == KNACKDB_OK && repair->manifest.schema_version > repair->options->schema->version)
+        status = error_set(&why, KNACKDB_UNSUPPORTED, "schema version %u; this library knows up to %u",
+                           (unsigned) repair->manifest.schema_version, (unsigned) repair->options->schema->version);
+    *ret_sound = status == KNACKDB_OK;
+    if (status == KNACKDB_CORRUPT) {
+        loss.offset = offset;
+        loss.bytes = bytes.bytes;
+        repair_note(repair, &loss, name, "the manifest: %s", why.message);
+    }
+    if (status == KNACKDB_CORRUPT || status == KNACKDB_NOT_FOUND)
+        status = KNACKDB_OK;
+    else if (status != KNACKDB_OK)
+        (void) error_set(error, status, "%s/%s: %s", repair->dir.path, name, why.message);
+    byte_buffer_clear(&bytes);
+    if (!*ret_sound)
+        manifest_clear(&repair->manifest);
+    return status;
+}
+
+static knackdb_status
+find_manifest(struct repair *repair, const struct manifest_list *list, knackdb_error *error)
+{
+    knackdb_status status = KNACKDB_OK;
+
+    repair->has_manifest = false;
+    for (size_t i = 0; i < list->count && !repair->has_manifest && status == KNACKDB_OK; i++)
+        status = read_manifest(repair, list->generations[i], &repair->has_manifest, error);
+    return status;
+}
+
+/* ---- without a manifest ---- */
+
+struct file_list {
+    struct repair *repair;
+    uint64_t      *parts;
+    size_t         part_count;
+    size_t         part_capacity;
+    bool           has_log;
+    bool           has_id;
+    uint64_t       store_id;
+    bool           no_memory;
+};
+
+static void
+hear_file(void *context, const char *name)
+{
+    struct file_list *files = context;
+    uint64_t          number;
+    enum file_kind    kind = file_name_read(name, &number);
+
+    files->has_log |= kind == FILE_LOG;
+    if (kind != FILE_PART)
+        return;
+    if (files->part_count == files->part_capacity) {
+        size_t    capacity = files->part_capacity == 0 ? 64 : files->part_capacity * 2;
+        uint64_t *moved = allocator_resize(files->repair->allocator, files->parts, files->part_capacity * sizeof *moved,
+                                           capacity * sizeof *moved);
+
+        if (moved == NULL) {
+            files->no_memory = true;
+            return;
+        }
+        files->parts = moved;
+        files->part_capacity = capacity;
+    }
+    files->parts[files->part_count++] = number;
+}
+
+static int
+compare(const void *left, const void *right)
+{
+    uint64_t a = *(const uint64_t *) left;
+    uint64_t b = *(const uint64_t *) right;
+
+    return a < b ? -1 : a > b;
+}
+
+/* The store's id, from the first head of a part or a segment that is sound. */
+static void
+hear_head(void *context, const char *name)
+{
+    struct file_list *files = context;
+    unsigned char    *bytes;
+    struct file       file = { 0 };
+    uint64_t          number;
+    size_t            read = 0;
+    enum file_kind    kind = file_name_read(name, &number);
+
+    if (files->has_id || (kind != FILE_PART && kind != FILE_LOG))
+        return;
+    bytes = allocator_get(files->repair->allocator, PART_HEAD_BYTES_MAX);
+    if (bytes == NULL) {
+        files->no_memory = true;
+        return;
+    }
+    if (file_open(&files->repair->dir, name, DISK_READ, 0, &file, NULL) == KNACKDB_OK &&
+        file_read(&file, 0, bytes, PART_HEAD_BYTES_MAX, &read, NULL) == KNACKDB_OK) {
+        struct part_head part;
+        struct log_head  log;
+
+        if (kind == FILE_PART && part_head_read(bytes, read, &part, NULL) == KNACKDB_OK && part.number == number) {
+            files->has_id = true;
+            files->store_id = part.store_id;
+        } else if (kind == FILE_LOG && log_head_read(bytes, read, &log, NULL) == KNACKDB_OK && log.serial == number) {
+            files->has_id = true;
+            files->store_id = log.store_id;
+        }
+    }
+    file_close(&file);
+    allocator_put(files->repair->allocator, bytes, PART_HEAD_BYTES_MAX);
+}
+
+static knackdb_status
+save_found_parts(struct repair *repair, knackdb_error *error)
+{
+    struct file_list files = { .repair = repair };
+    knackdb_status   status = dir_list(&repair->dir, hear_file, &files, error);
+
+    if (status == KNACKDB_OK && files.part_count == 0 && !files.has_log)
+        status = error_set(error, KNACKDB_NOT_FOUND, "%s: there is nothing of a store in this directory",
+                           repair->dir.path);
+    if (status == KNACKDB_OK)
+        status = dir_list(&repair->dir, hear_head, &files, error);
+    if (status == KNACKDB_OK && files.no_memory)
+        status = error_no_memory(error, "the list of parts");
+    if (status == KNACKDB_OK && !files.has_id)
+        status = error_set(error, KNACKDB_CORRUPT, "%s: no manifest, and no head of a part or a log segment, can be read",
+                           repair->dir.path);
+    repair->store_id = files.store_id;
+    if (files.part_count > 0)
+        qsort(files.parts, files.part_count, sizeof *files.parts, compare);
+    /* Of two that hold the same row the later one is newer, and replaces it. */
+    for (size_t i = 0; i < files.part_count && status == KNACKDB_OK; i++)
+        status = repair_part(repair, files.parts[i], NULL, error);
+    allocator_put(repair->allocator, files.parts, files.part_capacity * sizeof *files.parts);
+    return status;
+}
+
+/* ---- all of it ---- */
+
+static knackdb_status
+save_named_parts(struct repair *repair, knackdb_error *error)
+{
+    const struct manifest       *manifest = &repair->manifest;
+    const struct repair_options *options = repair->options;
+    knackdb_status               status = KNACKDB_OK;
+    uint32_t                     table;
+
+    repair->store_id = manifest->store_id;
+    repair->sequence = manifest->sequence;
+    repair->time_us = manifest->time_us;
+    for (size_t i = 0; i < manifest->part_count && status == KNACKDB_OK; i++)
+        status = repair_part(repair, manifest->parts[i].number, &manifest->parts[i], error);
+    for (uint32_t i = 0; i < manifest->table_count && status == KNACKDB_OK; i++)
+        if (schema_resolve_table(options->history, options->schema, manifest->schema_version, manifest->tables[i].name,
+                                 strlen(manifest->tables[i].name), &table))
+            store_load_next_id(repair->store, table, manifest->tables[i].next_id);
+    return status;
+}
+
+static void
+begin_again(struct repair *repair)
+{
+    repair_forget_losses(repair);
+    manifest_clear(&repair->manifest);
+    store_free(repair->store);
+    repair->store = NULL;
+    repair->sequence = 0;
+    repair->time_us = 0;
+}
+
+static knackdb_status
+save_rows(struct repair *repair, const struct manifest_list *list, knackdb_error *error)
+{
+    knackdb_status status;
+
+    begin_again(repair);
+    status = store_new(repair->allocator, repair->options->schema, &repair->store, error);
+    if (status == KNACKDB_OK)
+        status = find_manifest(repair, list, error);
+    if (status == KNACKDB_OK)
+        status = repair->has_manifest ? save_named_parts(repair, error) : save_found_parts(repair, error);
+    if (status == KNACKDB_OK)
+        status = repair_log(repair, error);
+    if (status == KNACKDB_OK && repair->no_memory)
+        status = error_no_memory(error, "the list of what was lost");
+    return status;
+}
+
+static bool
+are_same(const struct manifest_list *left, const struct manifest_list *right)
+{
+    return left->count == right->count &&
+           (left->count == 0 ||
+            memcmp(left->generations, right->generations, left->count * sizeof *left->generations) == 0);
+}
+
+static knackdb_status
+save_one_moment(struct repair *repair, knackdb_error *error)
+{
+    bool settled = false;
+
+    for (int tries = 0; tries < TRIES_MAX; tries++) {
+        struct manifest_list before;
+        struct manifest_list after;
+        knackdb_status       status = manifest_list_read(&before, repair->allocator, &repair->dir, error);
+
+        if (status != KNACKDB_OK)
+            return status;
+        status = save_rows(repair, &before, error);
+        if (status == KNACKDB_OK)
+            status = manifest_list_read(&after, repair->allocator, &repair->dir, error);
+        if (status == KNACKDB_OK) {
+            settled = repair->loss_count == 0 || are_same(&before, &after);
+            manifest_list_clear(&after);
+        }
+        manifest_list_clear(&before);
+        if (status != KNACKDB_OK || settled)
+            return status;
+    }
+    return error_set(error, KNACKDB_BUSY, "%s: snapshots follow each other too fast to read one", repair->dir.path);
+}
+
+static knackdb_status
+write_directory(struct repair *repair, const char *to, knackdb_error *error)
+{
+    struct saving_options options = {
+        .disk = repair->options->disk,
+        .history = repair->options->history,
+        .path = to,
+        .file_mode = FILE_MODE,
+        .time_us = repair->time_us,
+        .ancestor = repair->has_manifest ? &repair->manifest : NULL,
+    };
+    struct view    view;
+    knackdb_status status = view_begin(repair->store, &view, error);
+
+    if (status != KNACKDB_OK)
+        return status;
+    /* Rows without a commit that they come from: 0 would say that there are none. */
+    options.sequence = repair->sequence != 0 || view.sequence == 0 ? repair->sequence : 1;
+    status = saving_write(repair->allocator, &options, &view, &repair->report.rows_saved, error);
+    repair->report.sequence = options.sequence;
+    view_end(&view);
+    return status;
+}
+
+knackdb_status
+repair_directory(struct allocator *allocator, const char *path, const char *to, const struct repair_options *options,
+                 knackdb_repair_report *ret_report, knackdb_error *error)
+{
+    struct repair *repair = allocator_get_zeroed(allocator, sizeof *repair);
+    bool           made;
+    knackdb_status status;
+
+    if (repair == NULL)
+        return error_no_memory(error, "a repair");
+    repair->allocator = allocator;
+    repair->options = options;
+    repair->dir.handle = DISK_NONE;
+    manifest_init(&repair->manifest, allocator);
+    status = directory_open(options->disk, path, false, 0, &repair->dir, &made, error);
+    if (status == KNACKDB_OK)
+        status = save_one_moment(repair, error);
+    if (status == KNACKDB_OK)
+        status = write_directory(repair, to, error);
+    if (status == KNACKDB_OK) {
+        repair_tell_losses(repair);
+        if (ret_report != NULL)
+            *ret_report = repair->report;
+    }
+    begin_again(repair);
+    dir_close(&repair->dir);
+    allocator_put(allocator, repair, sizeof *repair);
+    return status;
+}
