@@ -130,6 +130,9 @@ uint64_t view_chunk_identity(const struct view *view, uint32_t table, row_number
  * must be higher than any before it (CORRUPT otherwise). Views that are open keep their moment. No log is written. */
 knackdb_status store_turn_into(struct store *store, const struct view *from, knackdb_error *error);
 
+/* Past the last row added, whoever sees it. */
+row_number store_row_end(const struct store *store, uint32_t table);
+
 /* ---- figures ---- */
 
 struct store_table_figures {

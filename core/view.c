@@ -139,3 +139,9 @@ view_next_row(const struct view *view, uint32_t table, row_number from)
             return row;
     return ROW_NONE;
 }
+
+row_number
+store_row_end(const struct store *store, uint32_t table)
+{
+    return atomic_load_explicit(&((struct store *) (uintptr_t) store)->tables[table].row_end, memory_order_acquire);
+}

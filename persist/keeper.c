@@ -87,6 +87,7 @@ keeper_new(struct allocator *allocator, const struct keeper_options *options, st
     keeper->lock = DISK_NONE;
     keeper->dir.handle = DISK_NONE;
     manifest_init(&keeper->manifest, allocator);
+    coverage_init(&keeper->coverage, allocator);
     keeper->trigger_ns = clock_monotonic_ns() + (uint64_t) keeper->options.snapshot_interval_s * 1000000000;
     (void) pthread_mutex_init(&keeper->wake_mutex, NULL);
     (void) pthread_mutex_init(&keeper->snapshot_mutex, NULL);
@@ -102,6 +103,7 @@ static void
 keeper_free(struct keeper *keeper)
 {
     manifest_clear(&keeper->manifest);
+    coverage_clear(&keeper->coverage);
     follower_free(keeper->follower);
     directory_unlock(&keeper->dir, keeper->lock);
     dir_close(&keeper->dir);
@@ -145,6 +147,7 @@ recover(struct keeper *keeper, struct recovery *recovery, knackdb_error *error)
              .history = options->history,
              .is_locked = !options->read_only,
              .snapshot_only = options->snapshot_only,
+             .covers = !options->read_only,
              .as_of_sequence = options->as_of_sequence,
              .as_of_time_us = options->as_of_time_us,
     };
@@ -261,6 +264,8 @@ take_over(struct keeper *keeper, struct recovery *recovery, knackdb_error *error
         keeper_say(keeper, KNACKDB_LOG_WARNING,
                    "%s: the log was torn behind commit %" PRIu64 "; %" PRIu64 " bytes were cut and kept in %s",
                    keeper->dir.path, recovery->end.sequence, torn_bytes, torn_name);
+    keeper->coverage = recovery->coverage;
+    coverage_init(&recovery->coverage, keeper->allocator);
     if (recovery->manifest.schema_version != store_schema(keeper->store)->version)
         return write_migrated_manifest(keeper, &recovery->manifest, error);
     keeper->manifest = recovery->manifest;

@@ -2,6 +2,7 @@
 #ifndef KNACKDB_PERSIST_KEEPER_STATE_H
 #define KNACKDB_PERSIST_KEEPER_STATE_H
 
+#include "persist/coverage.h"
 #include "persist/follower.h"
 #include "persist/keeper.h"
 #include "persist/log_writer.h"
@@ -32,6 +33,7 @@ struct keeper {
     /* Snapshots (snapshot_taker.c). One at a time: under snapshot_mutex, which is held for as long as one takes. */
     pthread_mutex_t       snapshot_mutex;
     struct manifest       manifest;  /* the newest; read-only: the one that was opened */
+    struct coverage       coverage;  /* what of the store its parts hold */
     uint64_t              covered;   /* the log up to this commit is not needed any more */
     pthread_t             taker;     /* the flusher's: a thread that takes a snapshot by trigger */
     bool                  has_taker; /* likewise; to be joined */

@@ -211,6 +211,7 @@ read_tables(struct manifest *manifest, struct byte_reader *from)
 static knackdb_status
 read_parts(struct manifest *manifest, struct byte_reader *from, uint32_t count, knackdb_error *error)
 {
+    uint32_t       with_ends = 0; /* tables, as bits: each has one part of ends */
     knackdb_status status = KNACKDB_OK;
 
     for (uint32_t i = 0; i < count && status == KNACKDB_OK; i++) {
@@ -227,13 +228,16 @@ read_parts(struct manifest *manifest, struct byte_reader *from, uint32_t count, 
         part.checksum = byte_reader_u64(from);
         if (from->failed || part.table >= manifest->table_count)
             status = error_set(error, KNACKDB_CORRUPT, "part %u makes no sense", (unsigned) i);
-        else if (part.kind != PART_ROWS)
+        else if (part.kind != PART_ROWS && part.kind != PART_ENDS)
             status = error_set(error, KNACKDB_UNSUPPORTED, "a part of kind %u, unknown to this version",
                                (unsigned) part.kind);
+        else if (part.kind == PART_ENDS && (with_ends >> part.table & 1) != 0)
+            status = error_set(error, KNACKDB_CORRUPT, "part %u tells of ends a second time", (unsigned) i);
         if (status != KNACKDB_OK) {
             from->at = start;
             return status;
         }
+        with_ends |= part.kind == PART_ENDS ? 1u << part.table : 0;
         status = manifest_add_part(manifest, &part, error);
     }
     return status;

@@ -13,17 +13,17 @@
 /* One file of rows. Numbers of kinds are on disk. */
 enum part_kind {
     PART_ROWS = 1, /* rows of a table */
-    PART_ENDS = 2, /* reserved: which rows of part `base` have ended since it was written */
+    PART_ENDS = 2, /* which rows of the table's other parts have ended since those were written */
 };
 
 struct manifest_part {
     uint64_t number;
     uint8_t  table; /* index in manifest.tables */
     uint8_t  kind;
-    uint64_t base;  /* 0 for PART_ROWS */
-    uint64_t row_count;
+    uint64_t base;  /* 0 */
+    uint64_t row_count; /* in it, or told of */
     uint64_t bytes;    /* of the file */
-    uint64_t checksum; /* of the part's block checksums: part_format.h */
+    uint64_t checksum; /* of the part's block checksums: part_format.h; of a part of ends, its own */
 };
 
 struct manifest_table {

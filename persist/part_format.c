@@ -1,4 +1,4 @@
-/* part_format.c - see part_format.h and docs/FORMAT.md, "Part". */
+/* part_format.c - see part_format.h and docs/FORMAT.md, "Part of rows". */
 #include "persist/part_format.h"
 
 #include "base/bytes.h"

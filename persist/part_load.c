@@ -6,6 +6,7 @@
 #include "persist/part_load.h"
 
 #include "base/error.h"
+#include "persist/coverage.h"
 #include "persist/part_reader.h"
 
 #include <inttypes.h>
@@ -14,12 +15,13 @@
 struct loading {
     struct part_reader   reader;
     struct block_decoder columns[KNACKDB_COLUMNS_MAX];
+    const uint64_t      *ended;                         /* rows to leave out */
     int32_t              table;                         /* in the store's schema; -1: dropped */
     int16_t              targets[KNACKDB_COLUMNS_MAX];  /* likewise */
 };
 
 static knackdb_status
-load_band(struct loading *loading, struct store *store, uint32_t row_count, knackdb_error *error)
+load_band(struct loading *loading, struct store *store, const struct block_header *header, knackdb_error *error)
 {
     const struct part_reader *reader = &loading->reader;
     knackdb_value             values[KNACKDB_COLUMNS_MAX];
@@ -27,14 +29,15 @@ load_band(struct loading *loading, struct store *store, uint32_t row_count, knac
     knackdb_status            status = KNACKDB_OK;
 
     memset(values, 0, sizeof values);
-    for (uint32_t row = 0; row < row_count && status == KNACKDB_OK; row++) {
+    for (uint32_t row = 0; row < header->row_count && status == KNACKDB_OK; row++) {
         for (uint32_t i = 0; i < reader->head.table.column_count; i++) {
             knackdb_value value = block_next(&loading->columns[i]);
 
             if (loading->targets[i] >= 0)
                 values[loading->targets[i]] = value;
         }
-        status = store_load_row(store, (uint32_t) loading->table, values, &why);
+        if (!bitmap_has(loading->ended, header->first_row + row))
+            status = store_load_row(store, (uint32_t) loading->table, values, &why);
     }
     if (status != KNACKDB_OK)
         return error_set(error, status, "%s/%s: offset %" PRIu64 ": %s", reader->file->dir->path, reader->file->name,
@@ -65,15 +68,16 @@ load_blocks(struct loading *loading, struct store *store, knackdb_error *error)
             return error_set(error, status, "%s/%s: offset %" PRIu64 ": %s", reader->file->dir->path, reader->file->name,
                              reader->block_offset, why.message);
         if (reader->column == 0)
-            status = load_band(loading, store, header.row_count, error);
+            status = load_band(loading, store, &header, error);
         if (status != KNACKDB_OK)
             return status;
     }
 }
 
 knackdb_status
-part_load(struct allocator *allocator, const struct file *file, const struct manifest_part *part, uint64_t store_id,
-          const struct schema_history *history, struct store *store, knackdb_error *error)
+part_load(struct allocator *allocator, const struct file *file, const struct manifest_part *part,
+          const uint64_t *ended, uint64_t store_id, const struct schema_history *history, struct store *store,
+          int32_t *ret_table, knackdb_error *error)
 {
     struct loading *loading = allocator_get_zeroed(allocator, sizeof *loading);
     knackdb_error   why = { 0 };
@@ -81,6 +85,7 @@ part_load(struct allocator *allocator, const struct file *file, const struct man
 
     if (loading == NULL)
         return error_no_memory(error, "a part of a snapshot");
+    loading->ended = ended;
     for (uint32_t i = 0; i < KNACKDB_COLUMNS_MAX; i++)
         block_decoder_init(&loading->columns[i], allocator);
     status = part_reader_open(&loading->reader, allocator, file, part, store_id, error);
@@ -98,6 +103,7 @@ part_load(struct allocator *allocator, const struct file *file, const struct man
                          why.message);
         goto out;
     }
+    *ret_table = loading->table;
     status = load_blocks(loading, store, error);
 
 out:

@@ -14,7 +14,7 @@
 #include "persist/file_name.h"
 #include "persist/log_overtaken.h"
 #include "persist/manifest_files.h"
-#include "persist/part_load.h"
+#include "persist/snapshot_load.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -80,15 +80,6 @@ choose_manifest(struct manifest *manifest, const struct manifest_list *list, con
 }
 
 static knackdb_status
-open_part(const struct dir *dir, const struct manifest_part *part, struct file *file, knackdb_error *error)
-{
-    char name[DISK_NAME_BYTES_MAX];
-
-    file_name_write(name, FILE_PART, part->number);
-    return file_open(dir, name, DISK_READ, 0, file, error);
-}
-
-static knackdb_status
 open_sources(struct sources *sources, const struct recovery_options *options, const struct store *store,
              knackdb_error *error)
 {
@@ -103,7 +94,7 @@ open_sources(struct sources *sources, const struct recovery_options *options, co
         sources->part_count = held;
     }
     for (size_t i = 0; i < held && status == KNACKDB_OK; i++)
-        status = open_part(options->dir, &manifest->parts[i], &sources->parts[i], error);
+        status = snapshot_open_part(options->dir, &manifest->parts[i], &sources->parts[i], error);
     if (status == KNACKDB_OK && !options->snapshot_only) {
         struct log_reader_options log_options = {
             .dir = options->dir,
@@ -215,56 +206,7 @@ find_sources(struct sources *sources, const struct recovery_options *options, co
     return KNACKDB_OK;
 }
 
-/* ---- loading ---- */
-
-/* A part that was not held open is not there. Was it removed with its manifest, by a writer beside us? The store has
- * been filled in part by now, so that beginning again is the caller's. `error` names the file already. */
-static knackdb_status
-say_missing(const struct manifest *manifest, const struct recovery_options *options, knackdb_error *error)
-{
-    struct file    file = { 0 };
-    char           name[DISK_NAME_BYTES_MAX];
-    knackdb_status status;
-
-    file_name_write(name, FILE_MANIFEST, manifest->generation);
-    status = file_open(options->dir, name, DISK_READ, 0, &file, NULL);
-    file_close(&file);
-    if (status == KNACKDB_NOT_FOUND)
-        return error_set(error, KNACKDB_BUSY, "%s: a newer snapshot took the place of the one that was being read",
-                         options->dir->path);
-    return KNACKDB_CORRUPT;
-}
-
-static knackdb_status
-load_parts(struct sources *sources, const struct recovery_options *options, struct store *store, knackdb_error *error)
-{
-    const struct manifest *manifest = &sources->manifest;
-    knackdb_status         status = KNACKDB_OK;
-    uint32_t               table;
-
-    for (size_t i = 0; i < manifest->part_count && status == KNACKDB_OK; i++) {
-        struct file  later = { 0 };
-        struct file *file = i < sources->part_count ? &sources->parts[i] : &later;
-
-        if (file == &later)
-            status = open_part(options->dir, &manifest->parts[i], file, error);
-        if (status == KNACKDB_NOT_FOUND)
-            status = say_missing(manifest, options, error);
-        if (status == KNACKDB_OK)
-            status = part_load(sources->allocator, file, &manifest->parts[i], manifest->store_id, options->history,
-                               store, error);
-        file_close(file);
-    }
-    if (status != KNACKDB_OK)
-        return status;
-    for (uint32_t i = 0; i < manifest->table_count; i++) {
-        if (schema_resolve_table(options->history, store_schema(store), manifest->schema_version,
-                                 manifest->tables[i].name, strlen(manifest->tables[i].name), &table))
-            store_load_next_id(store, table, manifest->tables[i].next_id);
-    }
-    store_load_sequence(store, manifest->sequence);
-    return KNACKDB_OK;
-}
+/* ---- replaying ---- */
 
 static bool
 is_too_late(const struct log_record *record, const struct recovery_options *options)
@@ -328,10 +270,22 @@ recovery_run(struct allocator *allocator, const struct recovery_options *options
     knackdb_status status;
 
     memset(ret_recovery, 0, sizeof *ret_recovery);
+    coverage_init(&ret_recovery->coverage, allocator);
     manifest_init(&sources.manifest, allocator);
     status = find_sources(&sources, options, store, &ret_recovery->is_new, error);
     if (status == KNACKDB_OK && !ret_recovery->is_new) {
-        status = load_parts(&sources, options, store, error);
+        struct snapshot_load load = {
+            .allocator = allocator,
+            .dir = options->dir,
+            .manifest = &sources.manifest,
+            .files = sources.parts,
+            .file_count = sources.part_count,
+            .history = options->history,
+            .store = store,
+            .coverage = options->covers ? &ret_recovery->coverage : NULL,
+        };
+
+        status = snapshot_load_run(&load, error);
         ret_recovery->manifest = sources.manifest;
         ret_recovery->log = sources.log;
         ret_recovery->time_us = sources.manifest.time_us;
@@ -353,4 +307,5 @@ recovery_clear(struct recovery *recovery)
     log_reader_free(recovery->log);
     recovery->log = NULL;
     manifest_clear(&recovery->manifest);
+    coverage_clear(&recovery->coverage);
 }

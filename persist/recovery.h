@@ -3,6 +3,7 @@
 #define KNACKDB_PERSIST_RECOVERY_H
 
 #include "core/store.h"
+#include "persist/coverage.h"
 #include "persist/log_reader.h"
 #include "persist/manifest.h"
 
@@ -11,6 +12,7 @@ struct recovery_options {
     const struct schema_history *history;
     bool                         is_locked;     /* we hold the lock: nothing changes while we read */
     bool                         snapshot_only;
+    bool                         covers;         /* say which rows stand in which part */
     uint64_t                     as_of_sequence; /* 0: the newest */
     int64_t                      as_of_time_us;  /* 0: the newest */
 };
@@ -19,6 +21,7 @@ struct recovery_options {
 struct recovery {
     bool               is_new;    /* the directory holds no store; all else is empty */
     struct manifest    manifest;  /* the one it began with */
+    struct coverage    coverage;  /* of that manifest; empty unless asked for */
     struct log_reader *log;       /* where it stopped; NULL with snapshot_only */
     struct log_end     end;       /* of the log, where it was read to its end */
     uint64_t           commits;   /* replayed */

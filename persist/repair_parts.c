@@ -11,6 +11,7 @@
 #include "persist/repair_state.h"
 
 #include "base/error.h"
+#include "persist/coverage.h"
 #include "persist/file_name.h"
 #include "persist/part_scan.h"
 
@@ -141,8 +142,11 @@ open_band(struct part_repair *part, int64_t *at, knackdb_error *error)
 }
 
 static knackdb_status
-save_band(struct part_repair *part, const int64_t *at, uint32_t row_count, knackdb_error *error)
+save_band(struct part_repair *part, const int64_t *at, const struct block_header *band, knackdb_error *error)
 {
+    const uint64_t      *ended = repair_find_ends(part->repair, part->number, part->scan.row_count);
+    uint32_t             row_count = band->row_count;
+    uint32_t             kept = 0;
     uint32_t             column_count = part->repair->options->schema->tables[part->table].column_count;
     size_t               bytes = (size_t) row_count * column_count * sizeof(knackdb_value);
     knackdb_value       *values = allocator_get_zeroed(part->repair->allocator, bytes); /* NULL is type 0 */
@@ -157,7 +161,14 @@ save_band(struct part_repair *part, const int64_t *at, uint32_t row_count, knack
         for (uint32_t row = 0; row < row_count; row++)
             values[(size_t) row * column_count + (size_t) part->targets[column]] = block_next(&part->columns[column]);
     }
-    status = store_mend_rows(part->repair->store, (uint32_t) part->table, values, row_count, &listener, error);
+    for (uint32_t row = 0; row < row_count; row++) {
+        if (bitmap_has(ended, band->first_row + row))
+            continue;
+        memmove(values + (size_t) kept * column_count, values + (size_t) row * column_count,
+                column_count * sizeof *values);
+        kept++;
+    }
+    status = store_mend_rows(part->repair->store, (uint32_t) part->table, values, kept, &listener, error);
     allocator_put(part->repair->allocator, values, bytes);
     return status;
 }
@@ -200,7 +211,7 @@ repair_band(struct part_repair *part, size_t first, size_t end, uint64_t place, 
         else
             lose_block(part, column, &band, ids, place, behind, "the block cannot be read");
     }
-    return ids != NULL ? save_band(part, at, band.row_count, error) : KNACKDB_OK;
+    return ids != NULL ? save_band(part, at, &band, error) : KNACKDB_OK;
 }
 
 /* Bytes between blocks that no missing block accounts for, and the part's end. */
@@ -475,7 +486,9 @@ repair_part(struct repair *repair, uint64_t number, const struct manifest_part *
     for (uint32_t i = 0; i < KNACKDB_COLUMNS_MAX; i++)
         block_decoder_init(&part->columns[i], repair->allocator);
     status = file_open(&repair->dir, name, DISK_READ, 0, &file, error);
-    if (status == KNACKDB_OK) {
+    if (status == KNACKDB_OK && named == NULL && repair_are_ends(&file)) {
+        /* It has been heard already. */
+    } else if (status == KNACKDB_OK) {
         status = repair_open_part(part, named, &file, error);
     } else if (status == KNACKDB_NOT_FOUND) {
         lose_part(part, named, 0, "the file is missing");

@@ -1,4 +1,4 @@
-/* repair_state.h - one repair under way; for repairing.c, repair_losses.c, repair_parts.c and repair_log.c alone. */
+/* repair_state.h - one repair under way; for repairing.c and repair_*.c alone. */
 #ifndef KNACKDB_PERSIST_REPAIR_STATE_H
 #define KNACKDB_PERSIST_REPAIR_STATE_H
 
@@ -11,6 +11,13 @@ struct kept_loss {
     knackdb_loss loss;
     char         file[DISK_NAME_BYTES_MAX];
     char         reason[240];
+};
+
+/* Rows of a part that have ended, by a part of ends. */
+struct known_ends {
+    uint64_t  part;
+    uint32_t  row_count;
+    uint64_t *ended; /* bits */
 };
 
 struct repair {
@@ -29,6 +36,10 @@ struct repair {
     size_t                       loss_count;
     size_t                       loss_capacity;
     bool                         no_memory;
+
+    struct known_ends           *ends;
+    size_t                       ends_count;
+    size_t                       ends_capacity;
 };
 
 /* ---- repair_losses.c ---- */
@@ -38,6 +49,23 @@ void repair_note(struct repair *repair, const knackdb_loss *loss, const char *fi
     __attribute__((format(printf, 4, 5)));
 void repair_forget_losses(struct repair *repair); /* and the report */
 void repair_tell_losses(const struct repair *repair);
+
+/* ---- repair_ends.c ---- */
+
+/* Learns what a part of ends tells, before any rows are saved. `part`: what the manifest says of it; NULL where no manifest
+ * does, and then a file that is none is passed over. */
+knackdb_status repair_learn_ends(struct repair *repair, uint64_t number, const struct manifest_part *part,
+                                 knackdb_error *error);
+
+/* Brings together what has been learned; then it can be asked for. */
+void repair_settle_ends(struct repair *repair);
+
+/* Is it a part of ends, by its first bytes? */
+bool repair_are_ends(const struct file *file);
+
+/* Bits of the rows of a part of so many rows that have ended; NULL where none is known to. */
+const uint64_t *repair_find_ends(const struct repair *repair, uint64_t part, uint32_t row_count);
+void            repair_forget_ends(struct repair *repair);
 
 /* ---- repair_parts.c ---- */
 

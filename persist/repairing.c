@@ -1,7 +1,7 @@
 /* repairing.c - manifest, parts, log: read as far as they go, and written anew.
  *
  *     manifest      the newest that can be read; without any, the parts that are there
- *     parts         repair_parts.c
+ *     parts         repair_ends.c, then repair_parts.c
  *     log           repair_log.c
  *     new directory saving.c, which also proves it
  *
@@ -176,6 +176,9 @@ save_found_parts(struct repair *repair, knackdb_error *error)
     repair->store_id = files.store_id;
     if (files.part_count > 0)
         qsort(files.parts, files.part_count, sizeof *files.parts, compare);
+    for (size_t i = 0; i < files.part_count && status == KNACKDB_OK; i++)
+        status = repair_learn_ends(repair, files.parts[i], NULL, error);
+    repair_settle_ends(repair);
     /* Of two that hold the same row the later one is newer, and replaces it. */
     for (size_t i = 0; i < files.part_count && status == KNACKDB_OK; i++)
         status = repair_part(repair, files.parts[i], NULL, error);
@@ -197,7 +200,12 @@ save_named_parts(struct repair *repair, knackdb_error *error)
     repair->sequence = manifest->sequence;
     repair->time_us = manifest->time_us;
     for (size_t i = 0; i < manifest->part_count && status == KNACKDB_OK; i++)
-        status = repair_part(repair, manifest->parts[i].number, &manifest->parts[i], error);
+        if (manifest->parts[i].kind == PART_ENDS)
+            status = repair_learn_ends(repair, manifest->parts[i].number, &manifest->parts[i], error);
+    repair_settle_ends(repair);
+    for (size_t i = 0; i < manifest->part_count && status == KNACKDB_OK; i++)
+        if (manifest->parts[i].kind == PART_ROWS)
+            status = repair_part(repair, manifest->parts[i].number, &manifest->parts[i], error);
     for (uint32_t i = 0; i < manifest->table_count && status == KNACKDB_OK; i++)
         if (schema_resolve_table(options->history, options->schema, manifest->schema_version, manifest->tables[i].name,
                                  strlen(manifest->tables[i].name), &table))
@@ -209,6 +217,7 @@ static void
 begin_again(struct repair *repair)
 {
     repair_forget_losses(repair);
+    repair_forget_ends(repair);
     manifest_clear(&repair->manifest);
     store_free(repair->store);
     repair->store = NULL;

@@ -132,9 +132,13 @@ write_files(struct saving *saving, const struct view *view, knackdb_error *error
              .file_mode = options->file_mode,
              .cancelled = &never,
     };
-    uint64_t       begun = clock_monotonic_ns();
-    knackdb_status status = KNACKDB_OK;
+    struct coverage nothing; /* of what is to be written is there yet */
+    struct coverage written;
+    uint64_t        begun = clock_monotonic_ns();
+    knackdb_status  status = KNACKDB_OK;
 
+    coverage_init(&nothing, saving->allocator);
+    coverage_init(&written, saving->allocator);
     manifest_set_tables(manifest, store_schema(view->store));
     manifest->store_id = store_id_new();
     manifest->generation = 1;
@@ -148,7 +152,8 @@ write_files(struct saving *saving, const struct view *view, knackdb_error *error
     for (size_t i = 0; options->ancestor != NULL && i < options->ancestor->migration_count && status == KNACKDB_OK; i++)
         status = manifest_add_migration(manifest, &options->ancestor->migrations[i], error);
     if (status == KNACKDB_OK)
-        status = snapshot_write(saving->allocator, &snapshot_options, view, manifest, error);
+        status = snapshot_write(saving->allocator, &snapshot_options, view, &nothing, manifest, &written, error);
+    coverage_clear(&written);
     manifest->duration_us = (clock_monotonic_ns() - begun) / 1000;
     return status == KNACKDB_OK ? manifest_file_publish(manifest, &saving->dir, options->file_mode, error) : status;
 }

@@ -4,7 +4,7 @@
  *                                         somebody want a moment before it
  *     2  ask for a new log segment        so that what the snapshot covers can go as whole files
  *     3  begin a view: commit S           from here on the store may go where it likes
- *     4  write and sync the parts
+ *     4  write and sync the parts         those that the snapshot before does not have
  *     5  publish the manifest             the snapshot exists
  *     6  remove what is not needed now    older manifests, their parts, segments up to S
  *
@@ -41,7 +41,7 @@ begin_manifest(const struct keeper *keeper, struct manifest *next, knackdb_error
 
 /* Steps 3 and 4. */
 static knackdb_status
-write_view(struct keeper *keeper, struct manifest *next, knackdb_error *error)
+write_view(struct keeper *keeper, struct manifest *next, struct coverage *coverage, knackdb_error *error)
 {
     struct snapshot_options options = {
         .dir = &keeper->dir,
@@ -61,7 +61,7 @@ write_view(struct keeper *keeper, struct manifest *next, knackdb_error *error)
     next->time_us = figures.time_us;
     for (uint32_t table = 0; table < next->table_count; table++)
         next->tables[table].next_id = store_next_id(keeper->store, table);
-    status = snapshot_write(keeper->allocator, &options, &view, next, error);
+    status = snapshot_write(keeper->allocator, &options, &view, &keeper->coverage, next, coverage, error);
     view_end(&view);
     return status;
 }
@@ -87,12 +87,14 @@ static knackdb_status
 take(struct keeper *keeper, knackdb_error *error)
 {
     struct manifest    next;
+    struct coverage    coverage;
     struct log_figures figures;
     int64_t            begun_us = clock_wall_us();
     uint64_t           begun_ns = clock_monotonic_ns();
     uint64_t           position;
     knackdb_status     status;
 
+    coverage_init(&coverage, keeper->allocator);
     status = begin_manifest(keeper, &next, error);
     if (status != KNACKDB_OK)
         goto out;
@@ -100,7 +102,7 @@ take(struct keeper *keeper, knackdb_error *error)
     (void) log_writer_sync(keeper->log, figures.sequence, NULL); /* a failed log is one more reason for a snapshot */
     position = figures.position;
     log_writer_rotate(keeper->log);
-    status = write_view(keeper, &next, error);
+    status = write_view(keeper, &next, &coverage, error);
     if (status != KNACKDB_OK)
         goto out;
     next.made_at_us = begun_us;
@@ -113,6 +115,9 @@ take(struct keeper *keeper, knackdb_error *error)
     manifest_clear(&keeper->manifest);
     keeper->manifest = next;
     manifest_init(&next, keeper->allocator);
+    coverage_clear(&keeper->coverage);
+    keeper->coverage = coverage;
+    coverage_init(&coverage, keeper->allocator);
     clear_behind(keeper);
 
 out:
@@ -123,6 +128,7 @@ out:
         keeper->manifest.next_part = next.next_part;
     }
     manifest_clear(&next);
+    coverage_clear(&coverage);
     return status;
 }
 

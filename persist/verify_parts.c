@@ -4,6 +4,7 @@
  * part is told and not just the first. */
 #include "persist/verification_state.h"
 
+#include "persist/ends_file.h"
 #include "persist/file_name.h"
 #include "persist/manifest_files.h"
 #include "persist/part_reader.h"
@@ -55,14 +56,63 @@ verify_blocks(struct verification *verification, struct part_reader *reader, str
 }
 
 static knackdb_status
+verify_rows(struct verification *verification, const struct manifest *manifest, const struct manifest_part *part,
+            const struct file *file, knackdb_error *error)
+{
+    struct part_reader   reader = { 0 };
+    struct block_decoder decoder;
+    knackdb_status       status;
+
+    block_decoder_init(&decoder, verification->allocator);
+    status = part_reader_open(&reader, verification->allocator, file, part, manifest->store_id, error);
+    if (status == KNACKDB_OK)
+        status = verify_blocks(verification, &reader, &decoder, file->name, error);
+    else if (status == KNACKDB_CORRUPT || status == KNACKDB_UNSUPPORTED) {
+        verify_fault(verification, status, file->name, reader.fault_offset, "%s", reader.fault_reason);
+        status = KNACKDB_OK;
+    }
+    verification->report.byte_count += reader.file_bytes;
+    block_decoder_clear(&decoder);
+    part_reader_clear(&reader);
+    return status;
+}
+
+static knackdb_status
+verify_ends(struct verification *verification, const struct manifest *manifest, const struct manifest_part *part,
+            const struct file *file, knackdb_error *error)
+{
+    struct byte_buffer bytes;
+    struct ends_reader reader;
+    struct ends_entry  entry;
+    knackdb_error      why = { 0 };
+    size_t             index = 0;
+    size_t             fault_offset = 0;
+    knackdb_status     status;
+
+    byte_buffer_init(&bytes, verification->allocator);
+    status = ends_file_read(file, part, manifest->store_id, &bytes, &reader, &fault_offset, &why);
+    for (; status == KNACKDB_OK; index++)
+        status = ends_file_next(&reader, manifest, part->table, &entry, &index, &fault_offset, &why);
+    verification->report.byte_count += bytes.bytes;
+    byte_buffer_clear(&bytes);
+    if (status == KNACKDB_NOT_FOUND)
+        return KNACKDB_OK;
+    if (status == KNACKDB_CORRUPT || status == KNACKDB_UNSUPPORTED) {
+        verify_fault(verification, status, file->name, fault_offset, "%s", why.message);
+        return KNACKDB_OK;
+    }
+    if (error != NULL)
+        *error = why;
+    return status;
+}
+
+static knackdb_status
 verify_part(struct verification *verification, const struct manifest *manifest, const struct manifest_part *part,
             bool *ret_gone, knackdb_error *error)
 {
-    struct file          file = { 0 };
-    struct part_reader   reader = { 0 };
-    struct block_decoder decoder;
-    char                 name[DISK_NAME_BYTES_MAX];
-    knackdb_status       status;
+    struct file    file = { 0 };
+    char           name[DISK_NAME_BYTES_MAX];
+    knackdb_status status;
 
     file_name_write(name, FILE_PART, part->number);
     status = file_open(&verification->dir, name, DISK_READ, 0, &file, error);
@@ -74,18 +124,11 @@ verify_part(struct verification *verification, const struct manifest *manifest, 
     }
     if (status != KNACKDB_OK)
         return status;
-    block_decoder_init(&decoder, verification->allocator);
-    status = part_reader_open(&reader, verification->allocator, &file, part, manifest->store_id, error);
-    if (status == KNACKDB_OK)
-        status = verify_blocks(verification, &reader, &decoder, name, error);
-    else if (status == KNACKDB_CORRUPT || status == KNACKDB_UNSUPPORTED) {
-        verify_fault(verification, status, name, reader.fault_offset, "%s", reader.fault_reason);
-        status = KNACKDB_OK;
-    }
     verification->report.file_count++;
-    verification->report.byte_count += reader.file_bytes;
-    block_decoder_clear(&decoder);
-    part_reader_clear(&reader);
+    if (part->kind == PART_ENDS)
+        status = verify_ends(verification, manifest, part, &file, error);
+    else
+        status = verify_rows(verification, manifest, part, &file, error);
     file_close(&file);
     return status;
 }

@@ -276,6 +276,27 @@ def read_part(data, named, store_id):
     return table, [dict(zip([name for name, _ in columns], row)) for row in rows]
 
 
+def read_ends(data, named, store_id):
+    assert len(data) == named["bytes"]
+    assert check_head(data, b"KNACKOUT", len(data)) == named["checksum"]
+    assert (u64(data, 32), u64(data, 40)) == (store_id, named["number"])
+    fields, ended = Fields(data[:-8], 64), {}
+    for _ in range(u32(data, 12)):
+        number, row_count, ended_count, form, _ = struct.unpack("<Q4I", fields.take(24))
+        if form == 0:
+            rows = set(struct.unpack(f"<{ended_count}H", fields.take(2 * ended_count)))
+        else:
+            bits = fields.take((row_count + 7) // 8)
+            rows = {row for row in range(row_count) if bits[row // 8] >> row % 8 & 1}
+        assert len(rows) == ended_count and max(rows) < row_count
+        assert number not in ended
+        ended[number] = rows
+        fields.take(-fields.at % 8)
+    assert fields.at == len(data) - 8
+    assert u64(data, 48) == named["row_count"] == sum(map(len, ended.values()))
+    return ended
+
+
 def apply_commit(payload, tables, store):
     fields = Fields(payload)
     for _ in range(fields.number(4)):
@@ -341,11 +362,17 @@ def read_store(directory):
     manifest = read_manifest(newest.read_bytes())
     assert newest.name == f"manifest-{manifest['generation']:016x}.knm"
     store = {name: {} for name, _, _ in manifest["tables"]}
-    for part in manifest["parts"]:
-        assert part["kind"] == 1
-        table, rows = read_part((directory / f"part-{part['number']:016x}.knp").read_bytes(), part, manifest["store_id"])
+    ended = {}
+    for kind, part in sorted(((part["kind"], part) for part in manifest["parts"]), key=lambda pair: -pair[0]):
+        data = (directory / f"part-{part['number']:016x}.knp").read_bytes()
+        if kind == 2:
+            ended |= read_ends(data, part, manifest["store_id"])
+            continue
+        table, rows = read_part(data, part, manifest["store_id"])
         assert table == manifest["tables"][part["table"]][0]
-        store[table].update((row["id"], row) for row in rows)
+        gone = ended.pop(part["number"], ())
+        store[table].update((row["id"], row) for place, row in enumerate(rows) if place not in gone)
+    assert not ended, "ends of a part that is not named"
     for name, _, count in manifest["tables"]:
         assert len(store[name]) == count
     replay(directory, manifest, store)
@@ -410,6 +437,18 @@ class ReadByDocument(unittest.TestCase):
         self.check()
         self.load("execution_patterns", self.patterns(4, 8990, 40))
         self.check()
+
+    def test_snapshots_that_tell_of_ends(self):
+        self.load("execution_patterns", self.patterns(7, 1, 2000))
+        self.tool("snapshot", self.directory)
+        for seed, first, count, parts in ((8, 10, 30, 3), (9, 600, 500, 4), (10, 1, 200, 4)):
+            self.load("execution_patterns", self.patterns(seed, first, count))
+            self.check()
+            self.tool("snapshot", self.directory)
+            kinds = [path.read_bytes()[:8] for path in self.directory.glob("part-*.knp")]
+            self.assertIn(b"KNACKOUT", kinds)
+            self.assertEqual(len(kinds), parts)
+            self.check()
 
     def test_texts_longer_than_a_block(self):
         self.load("execution_patterns", [{"context_factors": "long " * (i % 5) * 90000} for i in range(12)])

@@ -491,3 +491,53 @@ Test(repair, brings_an_older_version_along)
     kept_close(&kept);
     origin_remove(&origin);
 }
+
+/* Rows that had ended stay ended, with the manifest and without; with the ends themselves lost, updated rows are there once,
+ * deleted ones are back, and that is said. */
+Test(repair, knows_which_rows_had_ended)
+{
+    struct keeper_options options = kept_options();
+    struct repaired       repaired;
+    struct kept           kept;
+    char                  folder[SCRATCH_PATH_MAX];
+    char                  path[SCRATCH_PATH_MAX];
+    char                  to[SCRATCH_PATH_MAX];
+    char                  name[64];
+    char                  ends[64];
+    char                 *dump;
+
+    scratch_make(folder);
+    scratch_join(path, folder, "store");
+    scratch_join(to, folder, "to");
+    kept_must_open(&kept, path, 1, NULL);
+    bench_put_many(kept.store, 1, 100);
+    cr_assert_eq(keeper_snapshot(kept.keeper, NULL), KNACKDB_OK);
+    for (int64_t id = 1; id <= 40; id++) {
+        if (id % 2 == 0)
+            bench_put(kept.store, id);
+        else
+            cr_assert_eq(store_delete(kept.store, 0, id, NULL, NULL), KNACKDB_OK);
+    }
+    cr_assert_eq(keeper_snapshot(kept.keeper, NULL), KNACKDB_OK);
+    dump = bench_dump(kept.store);
+    kept_close(&kept);
+    cr_assert_eq(names_count(path, "part-", ends), 3);
+    options.read_only = true;
+    for (int way = 0; way < 3; way++) {
+        if (way == 1) {
+            cr_assert_eq(names_count(path, "manifest-", name), 1);
+            bytes_write(path, name, "lost", 4);
+        } else if (way == 2) {
+            bytes_write(path, ends, "KNACKOUT, and not much more", 27);
+        }
+        cr_assert_eq(repair_to(path, to, 1, &repaired), KNACKDB_OK, "%s", repaired.error.message);
+        cr_assert_eq(repaired.report.rows_saved, way == 2 ? 100 : 80, "way %d:\n%s", way, repaired.told.text);
+        cr_assert_eq(strstr(repaired.told.text, "may be back") != NULL, way == 2, "%s", repaired.told.text);
+        kept_must_open(&kept, to, 1, &options);
+        cr_assert(way == 2 || bench_same(kept.store, dump), "way %d", way);
+        kept_close(&kept);
+        scratch_remove(to);
+    }
+    free(dump);
+    scratch_remove(folder);
+}

@@ -1,0 +1,166 @@
+/* repair_ends.c - which rows of the parts have ended, as far as it can be read.
+ *
+ * Without it, rows that were updated come back once, as the newer version takes the place of the older; rows that were
+ * deleted after their part was written come back, and that is told. Of several such files, as there may be where no manifest
+ * says which counts, all are believed: rows only end. */
+#include "persist/repair_state.h"
+
+#include "base/error.h"
+#include "persist/coverage.h"
+#include "persist/ends_format.h"
+#include "persist/file_name.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+bool
+repair_are_ends(const struct file *file)
+{
+    char   first[8];
+    size_t read = 0;
+
+    return file_read(file, 0, first, sizeof first, &read, NULL) == KNACKDB_OK && read == sizeof first &&
+           memcmp(first, ENDS_MAGIC, sizeof first) == 0;
+}
+
+static int
+compare(const void *left, const void *right)
+{
+    const struct known_ends *a = left;
+    const struct known_ends *b = right;
+
+    if (a->part != b->part)
+        return a->part < b->part ? -1 : 1;
+    return a->row_count < b->row_count ? -1 : a->row_count > b->row_count;
+}
+
+const uint64_t *
+repair_find_ends(const struct repair *repair, uint64_t part, uint32_t row_count)
+{
+    struct known_ends        wanted = { .part = part, .row_count = row_count };
+    const struct known_ends *found = NULL;
+
+    if (repair->ends_count > 0)
+        found = bsearch(&wanted, repair->ends, repair->ends_count, sizeof wanted, compare);
+    return found != NULL ? found->ended : NULL;
+}
+
+void
+repair_settle_ends(struct repair *repair)
+{
+    size_t kept = 0;
+
+    if (repair->ends_count == 0)
+        return;
+    qsort(repair->ends, repair->ends_count, sizeof *repair->ends, compare);
+    for (size_t i = 1; i < repair->ends_count; i++) {
+        struct known_ends *into = &repair->ends[kept];
+        struct known_ends *from = &repair->ends[i];
+
+        if (compare(into, from) != 0) {
+            repair->ends[++kept] = *from;
+            continue;
+        }
+        for (size_t word = 0; word < bitmap_bytes(into->row_count) / sizeof *into->ended; word++)
+            into->ended[word] |= from->ended[word];
+        allocator_put(repair->allocator, from->ended, bitmap_bytes(from->row_count));
+    }
+    repair->ends_count = kept + 1;
+}
+
+void
+repair_forget_ends(struct repair *repair)
+{
+    for (size_t i = 0; i < repair->ends_count; i++)
+        allocator_put(repair->allocator, repair->ends[i].ended, bitmap_bytes(repair->ends[i].row_count));
+    if (repair->ends != NULL)
+        allocator_put(repair->allocator, repair->ends, repair->ends_capacity * sizeof *repair->ends);
+    repair->ends = NULL;
+    repair->ends_count = repair->ends_capacity = 0;
+}
+
+static knackdb_status
+learn_entry(struct repair *repair, const struct ends_entry *entry, knackdb_error *error)
+{
+    uint64_t *ended;
+
+    if (repair->ends_count == repair->ends_capacity) {
+        size_t             capacity = repair->ends_capacity == 0 ? 16 : repair->ends_capacity * 2;
+        struct known_ends *moved = allocator_resize(repair->allocator, repair->ends,
+                                                    repair->ends_capacity * sizeof *moved, capacity * sizeof *moved);
+
+        if (moved == NULL)
+            return error_no_memory(error, "the ends of rows");
+        repair->ends = moved;
+        repair->ends_capacity = capacity;
+    }
+    ended = allocator_get_zeroed(repair->allocator, bitmap_bytes(entry->row_count));
+    if (ended == NULL)
+        return error_no_memory(error, "the ends of rows");
+    ends_mark(entry, ended);
+    repair->ends[repair->ends_count++] = (struct known_ends) { entry->part, entry->row_count, ended };
+    return KNACKDB_OK;
+}
+
+/* CORRUPT: *why says why. */
+static knackdb_status
+learn_file(struct repair *repair, const struct file *file, uint64_t number, uint64_t *ret_bytes, knackdb_error *why,
+           knackdb_error *error)
+{
+    struct byte_buffer bytes;
+    struct ends_reader reader;
+    struct ends_entry  entry;
+    size_t             offset;
+    knackdb_status     status = file_size(file, ret_bytes, error);
+
+    byte_buffer_init(&bytes, repair->allocator);
+    if (status == KNACKDB_OK && !byte_buffer_reserve(&bytes, (size_t) *ret_bytes + 1))
+        status = error_no_memory(error, "the ends of rows");
+    if (status == KNACKDB_OK)
+        status = file_read(file, 0, bytes.data, (size_t) *ret_bytes, &bytes.bytes, error);
+    if (status == KNACKDB_OK) {
+        status = ends_open(&reader, bytes.data, bytes.bytes, repair->store_id, number, &offset, why);
+        if (status == KNACKDB_UNSUPPORTED)
+            (void) error_set(error, status, "%s/%s: %s", repair->dir.path, file->name, why->message);
+    }
+    while (status == KNACKDB_OK) {
+        status = ends_next(&reader, &entry, &offset, why);
+        if (status == KNACKDB_OK)
+            status = learn_entry(repair, &entry, error);
+    }
+    byte_buffer_clear(&bytes);
+    return status == KNACKDB_NOT_FOUND ? KNACKDB_OK : status;
+}
+
+knackdb_status
+repair_learn_ends(struct repair *repair, uint64_t number, const struct manifest_part *part, knackdb_error *error)
+{
+    struct file    file = { 0 };
+    char           name[DISK_NAME_BYTES_MAX];
+    knackdb_error  why = { .message = "" };
+    knackdb_loss   loss = { .kind = KNACKDB_LOSS_OPERATION, .table = -1, .column = -1 };
+    uint32_t       table;
+    knackdb_status status;
+
+    file_name_write(name, FILE_PART, number);
+    status = file_open(&repair->dir, name, DISK_READ, 0, &file, error);
+    if (status == KNACKDB_NOT_FOUND)
+        status = error_set(&why, KNACKDB_CORRUPT, "the file is missing");
+    else if (status == KNACKDB_OK && (part != NULL || repair_are_ends(&file)))
+        status = learn_file(repair, &file, number, &loss.bytes, &why, error);
+    file_close(&file);
+    if (status != KNACKDB_CORRUPT)
+        return status;
+    if (part != NULL) {
+        const char *named = repair->manifest.tables[part->table].name;
+
+        if (!schema_resolve_table(repair->options->history, repair->options->schema, repair->manifest.schema_version,
+                                  named, strlen(named), &table))
+            return KNACKDB_OK; /* dropped since */
+        loss.table = (int) table;
+        loss.row_count = part->row_count;
+    }
+    repair_note(repair, &loss, name, "which rows had ended is lost, and those that were deleted may be back: %.150s",
+                why.message);
+    return KNACKDB_OK;
+}
