@@ -52,9 +52,16 @@ store_load_next_id(struct store *store, uint32_t table, int64_t next_id)
 }
 
 int64_t
-store_next_id(const struct store *store, uint32_t table)
+store_next_id(struct store *store, uint32_t table)
 {
-    return table_next_id(&store->tables[table]);
+    int64_t next_id;
+
+    /* A transaction under way has moved it on, and takes it back where it fails: a snapshot that had seen it so would
+     * leave a gap in the ids of the next life. */
+    (void) pthread_mutex_lock(&store->writer);
+    next_id = table_next_id(&store->tables[table]);
+    (void) pthread_mutex_unlock(&store->writer);
+    return next_id;
 }
 
 static knackdb_status

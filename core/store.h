@@ -72,7 +72,7 @@ knackdb_status store_load_row(struct store *store, uint32_t table, const knackdb
 /* Where the loaded rows come from: the newest commit they hold, and the next id of each table. */
 void    store_load_sequence(struct store *store, uint64_t sequence);
 void    store_load_next_id(struct store *store, uint32_t table, int64_t next_id);
-int64_t store_next_id(const struct store *store, uint32_t table); /* past every id of any view begun before the call */
+int64_t store_next_id(struct store *store, uint32_t table); /* past every id of any view begun before the call; waits for the writer */
 
 /* Applies a commit read from a log. Its sequence must be the next one (CORRUPT otherwise). */
 knackdb_status store_apply(struct store *store, const struct commit_map *map, uint64_t sequence, int64_t time_us,

@@ -553,7 +553,7 @@ Test(moments, torn_bytes_are_told_with_the_file_that_holds_them)
     cr_assert_eq(replay_log_open(&allocator, disk_posix(), copy, bench_history(), bench_schema(3), &log, &error), KNACKDB_OK);
     while (replay_log_next(log, &commit, &error) == KNACKDB_OK)
         continue;
-    cr_assert_eq(replay_log_torn_bytes(log, &file, &offset), 100);
+    cr_assert_eq(replay_log_torn_bytes(log, &file, &offset), 100, "%llu %s %llu", (unsigned long long) replay_log_torn_bytes(log, &file, &offset), file ? file : "-", (unsigned long long) offset);
     cr_assert_str_eq(file, last);
     cr_assert_eq(offset, head.head_bytes);
     replay_log_close(log);
