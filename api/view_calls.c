@@ -110,11 +110,20 @@ find_by_key(knackdb_read *read, int table, uint32_t key_index, const knackdb_val
 knackdb_status
 knackdb_read_by_id(knackdb_read *read, int table, int64_t id, knackdb_row *ret_row)
 {
-    knackdb_value key = knackdb_value_integer(id);
+    uint64_t       begun = operation_begin(&read->db->operations);
+    row_number     row;
+    knackdb_status status;
 
     if (table < 0 || (size_t) table >= knackdb_table_count())
         return KNACKDB_NOT_FOUND;
-    return find_by_key(read, table, 0, &key, ret_row);
+    status = handle_check(read->db, NULL);
+    if (status != KNACKDB_OK)
+        return status;
+    status = view_find_by_id(&read->view, (uint32_t) table, id, &row);
+    if (status == KNACKDB_OK)
+        *ret_row = row;
+    operation_end(&read->db->operations, KNACKDB_OPERATION_GET, begun, table, status == KNACKDB_OK);
+    return status;
 }
 
 knackdb_status

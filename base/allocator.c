@@ -65,21 +65,33 @@ allocator_resize(struct allocator *allocator, void *memory, size_t old_bytes, si
 void *
 allocator_get_pages(struct allocator *allocator, size_t bytes)
 {
-    void *memory;
+    /* Large blocks begin where a 2 MiB page does, so that all of them can consist of such. */
+    size_t    spare = bytes >= ALLOCATOR_HUGE_BYTES ? ALLOCATOR_HUGE_BYTES : 0;
+    uintptr_t at, start;
+    void     *memory;
 
     if (allocator->functions.allocate != NULL)
         return allocator->functions.allocate(allocator->functions.context, bytes);
-    memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    return memory == MAP_FAILED ? NULL : memory;
+    memory = mmap(NULL, bytes + spare, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (memory == MAP_FAILED)
+        return NULL;
+    if (spare == 0)
+        return memory;
+    at = (uintptr_t) memory;
+    bytes = (bytes + 4095) & ~(size_t) 4095;
+    start = (at + ALLOCATOR_HUGE_BYTES - 1) & ~(ALLOCATOR_HUGE_BYTES - 1);
+    if (start > at)
+        (void) munmap(memory, start - at);
+    if (at + spare > start)
+        (void) munmap((void *) (start + bytes), at + spare - start);
+    return (void *) start;
 }
-
-#define HUGE_BYTES ((uintptr_t) 2 << 20)
 
 void
 allocator_advise_huge(struct allocator *allocator, void *memory, size_t bytes)
 {
-    uintptr_t first = ((uintptr_t) memory + HUGE_BYTES - 1) & ~(HUGE_BYTES - 1);
-    uintptr_t end = ((uintptr_t) memory + bytes) & ~(HUGE_BYTES - 1);
+    uintptr_t first = ((uintptr_t) memory + ALLOCATOR_HUGE_BYTES - 1) & ~(ALLOCATOR_HUGE_BYTES - 1);
+    uintptr_t end = ((uintptr_t) memory + bytes) & ~(ALLOCATOR_HUGE_BYTES - 1);
 
     if (allocator->functions.allocate == NULL && end > first)
         (void) madvise((void *) first, end - first, MADV_HUGEPAGE); /* advice: a kernel without them goes on as it was */

@@ -27,6 +27,9 @@ void  allocator_put(struct allocator *allocator, void *memory, size_t bytes); /*
 /* Moves a block of old_bytes (0: none yet) into one of new_bytes; on failure the old one stays. */
 void *allocator_resize(struct allocator *allocator, void *memory, size_t old_bytes, size_t new_bytes);
 
+#define ALLOCATOR_HUGE_BYTES ((size_t) 2 << 20)
+
+/* From so many bytes on they begin on such a boundary, unless the caller's functions gave them. */
 void *allocator_get_pages(struct allocator *allocator, size_t bytes);
 /* Asks for 2 MiB pages where the block has room for them: for what is large and read at random. */
 void  allocator_advise_huge(struct allocator *allocator, void *memory, size_t bytes);

@@ -11,7 +11,7 @@ posted_rows(const struct table_data *table, const struct predicate *predicate)
     uint64_t                 rows = 0;
 
     for (uint32_t i = 0; i < predicate->code_count; i++)
-        rows += atomic_load_explicit(&dictionary_entry_at(dictionary, predicate->codes[i])->posting.count,
+        rows += atomic_load_explicit(&dictionary_posting(dictionary, predicate->codes[i])->count,
                                      memory_order_relaxed);
     return rows;
 }
@@ -23,7 +23,7 @@ open_list(struct candidates *candidates)
     const struct dictionary *dictionary = &candidates->table->dictionaries[posted->condition->column];
 
     candidates->rows =
-        posting_view(&dictionary_entry_at(dictionary, posted->codes[candidates->list])->posting, &candidates->count);
+        posting_view(dictionary_posting(dictionary, posted->codes[candidates->list]), &candidates->count);
     candidates->at = 0;
 }
 

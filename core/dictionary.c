@@ -34,20 +34,26 @@ dictionary_find(const struct dictionary *dictionary, knackdb_text text)
     return find_hashed(dictionary, text, hash_bytes(text.data, text.length, 0));
 }
 
-/* Makes sure that the segment of `code` is there. */
+/* Makes sure that the segments of `code` are there. */
 static knackdb_status
-reserve_entry(struct dictionary *dictionary, struct allocator *allocator, uint32_t code, knackdb_error *error)
+reserve_code(struct dictionary *dictionary, struct allocator *allocator, uint32_t code, knackdb_error *error)
 {
-    uint32_t                 scaled = code >> DICTIONARY_SEGMENT_BITS;
-    uint32_t                 segment = scaled == 0 ? 0 : 32 - (uint32_t) __builtin_clz(scaled);
-    struct dictionary_entry *entries;
+    uint32_t segment = dictionary_place_of(code).segment;
 
-    if (atomic_load_explicit(&dictionary->segments[segment], memory_order_relaxed) != NULL)
-        return KNACKDB_OK;
-    entries = allocator_get_zeroed(allocator, segment_length(segment) * sizeof *entries);
-    if (entries == NULL)
-        return error_no_memory(error, "a dictionary");
-    atomic_store_explicit(&dictionary->segments[segment], entries, memory_order_release);
+    if (atomic_load_explicit(&dictionary->texts[segment], memory_order_relaxed) == NULL) {
+        text_cell *cells = allocator_get_zeroed(allocator, segment_length(segment) * sizeof *cells);
+
+        if (cells == NULL)
+            return error_no_memory(error, "a dictionary");
+        atomic_store_explicit(&dictionary->texts[segment], cells, memory_order_release);
+    }
+    if (dictionary->is_posted && atomic_load_explicit(&dictionary->postings[segment], memory_order_relaxed) == NULL) {
+        struct posting *postings = allocator_get_zeroed(allocator, segment_length(segment) * sizeof *postings);
+
+        if (postings == NULL)
+            return error_no_memory(error, "a dictionary");
+        atomic_store_explicit(&dictionary->postings[segment], postings, memory_order_release);
+    }
     return KNACKDB_OK;
 }
 
@@ -76,17 +82,17 @@ dictionary_intern(struct dictionary *dictionary, struct epochs *epochs, knackdb_
         code = 1; /* 0 is NULL */
     if (code == CODES_MAX)
         return error_set(error, KNACKDB_FULL, "a text column holds %u distinct texts, and no more fit", CODES_MAX);
-    status = reserve_entry(dictionary, epochs->allocator, code, error);
+    status = reserve_code(dictionary, epochs->allocator, code, error);
     if (status != KNACKDB_OK)
         return status;
     status = index_reserve(&dictionary->index, epochs, 1, error);
     if (status != KNACKDB_OK)
         return status;
-    stored = text_arena_add(&dictionary->texts, epochs->allocator, text);
+    stored = text_arena_add(&dictionary->arena, epochs->allocator, text);
     if (stored == NULL)
         return error_no_memory(error, "text");
 
-    dictionary_entry_at(dictionary, code)->text = text_cell_of(stored, text.length);
+    *dictionary_cell(dictionary, code) = text_cell_of(stored, text.length);
     atomic_store_explicit(&dictionary->count, code + 1, memory_order_release);
     index_insert(&dictionary->index, hash, code); /* D2 */
     *ret_code = code;
@@ -97,30 +103,31 @@ void
 dictionary_clear(struct dictionary *dictionary, struct epochs *epochs)
 {
     for (uint32_t segment = 0; segment < DICTIONARY_SEGMENTS; segment++) {
-        struct dictionary_entry *entries = atomic_load(&dictionary->segments[segment]);
+        text_cell      *cells = atomic_load(&dictionary->texts[segment]);
+        struct posting *postings = atomic_load(&dictionary->postings[segment]);
 
-        if (entries == NULL)
-            continue;
-        for (uint32_t i = 0; i < segment_length(segment); i++)
-            posting_clear(&entries[i].posting, epochs);
-        allocator_put(epochs->allocator, entries, segment_length(segment) * sizeof *entries);
-        atomic_store(&dictionary->segments[segment], NULL);
+        for (uint32_t i = 0; postings != NULL && i < segment_length(segment); i++)
+            posting_clear(&postings[i], epochs);
+        allocator_put(epochs->allocator, postings, segment_length(segment) * sizeof *postings);
+        allocator_put(epochs->allocator, cells, segment_length(segment) * sizeof *cells);
+        atomic_store(&dictionary->postings[segment], NULL);
+        atomic_store(&dictionary->texts[segment], NULL);
     }
     index_clear(&dictionary->index, epochs);
-    text_arena_clear(&dictionary->texts, epochs->allocator);
+    text_arena_clear(&dictionary->arena, epochs->allocator);
     atomic_store(&dictionary->count, 0);
 }
 
 uint64_t
 dictionary_text_bytes(const struct dictionary *dictionary)
 {
-    uint64_t bytes = atomic_load_explicit(&((struct dictionary *) (uintptr_t) dictionary)->texts.bytes,
+    uint32_t count = atomic_load_explicit(&((struct dictionary *) (uintptr_t) dictionary)->count, memory_order_relaxed);
+    uint64_t bytes = atomic_load_explicit(&((struct dictionary *) (uintptr_t) dictionary)->arena.bytes,
                                           memory_order_relaxed);
 
-    for (uint32_t segment = 0; segment < DICTIONARY_SEGMENTS; segment++)
-        if (atomic_load_explicit(&((struct dictionary *) (uintptr_t) dictionary)->segments[segment],
-                                 memory_order_relaxed) != NULL)
-            bytes += segment_length(segment) * sizeof(struct dictionary_entry);
+    for (uint32_t segment = 0; segment < DICTIONARY_SEGMENTS && count != 0; segment++)
+        if (dictionary_place_of(count - 1).segment >= segment)
+            bytes += segment_length(segment) * (sizeof(text_cell) + (dictionary->is_posted ? sizeof(struct posting) : 0));
     return bytes;
 }
 

@@ -107,7 +107,7 @@ store_get_figures(struct store *store, struct store_figures *ret_figures)
         ret_figures->column_bytes += columns;
         ret_figures->text_bytes += texts;
         ret_figures->index_bytes += indexes;
-        paged += table_page_bytes(table);
+        paged += columns;
     }
     if (is_reading)
         view_end(&view);

@@ -101,6 +101,7 @@ typedef uint32_t row_number; /* chunk number << 16 | place in the chunk */
 /* NOT_FOUND where the view sees none. */
 knackdb_status view_find_by_key(const struct view *view, uint32_t table, uint32_t key_index,
                                 const knackdb_value *key_values, row_number *ret_row);
+knackdb_status view_find_by_id(const struct view *view, uint32_t table, int64_t id, row_number *ret_row);
 
 /* Is it a row of the table that this view could have given? Its cells may then be asked for. */
 bool          view_has_row(const struct view *view, uint32_t table, uint64_t row);

@@ -37,13 +37,18 @@ table_data_init(struct table_data *table, const struct table *definition, struct
     table->ends_offset = place_array(table, sizeof(uint64_t));
     for (uint32_t k = 0; k < definition->key_count; k++)
         table->links_offset[k] = place_array(table, sizeof(row_number));
-    /* On pages of its own: it is hardly ever touched, and then costs nothing. */
-    table->exact_offset = ((CHUNK_ROWS >> GROUP_ROW_BITS) * table->group_bytes + 4095) & ~(size_t) 4095;
+    /* On pages of its own, large ones even: it is hardly ever touched, and then costs nothing. */
+    table->exact_offset =
+        ((CHUNK_ROWS >> GROUP_ROW_BITS) * table->group_bytes + ALLOCATOR_HUGE_BYTES - 1) & ~(ALLOCATOR_HUGE_BYTES - 1);
     table->chunk_bytes = table->exact_offset + CHUNK_ROWS * sizeof(uint64_t);
 
     table->dictionaries =
         allocator_get_zeroed(epochs->allocator, definition->column_count * sizeof *table->dictionaries);
-    return table->dictionaries != NULL ? KNACKDB_OK : error_no_memory(error, "a table");
+    if (table->dictionaries == NULL)
+        return error_no_memory(error, "a table");
+    for (uint32_t c = 0; c < definition->column_count; c++)
+        table->dictionaries[c].is_posted = definition->columns[c].is_posted;
+    return KNACKDB_OK;
 }
 
 void
@@ -312,17 +317,6 @@ row_has_key(const struct table_data *table, row_number row, const struct key *ke
     return true;
 }
 
-/* A row lies in as many cache lines as it has columns. Asked for together they arrive together. */
-static void
-table_prefetch_row(const struct table_data *table, row_number row)
-{
-    const unsigned char *group = table_group(table, row);
-    size_t               place = row & GROUP_ROW_MASK;
-
-    for (uint32_t a = 0; a < table->array_count; a++)
-        __builtin_prefetch(group + table->arrays[a].offset + place * table->arrays[a].width);
-}
-
 row_number
 table_key_head(const struct table_data *table, uint32_t key_index, const struct key_search *search)
 {
@@ -348,13 +342,7 @@ table_key_head(const struct table_data *table, uint32_t key_index, const struct 
 row_number
 table_key_find(const struct table_data *table, uint32_t key_index, const struct key_search *search, uint64_t sequence)
 {
-    row_number row = table_key_head(table, key_index, search);
-
-    /* One row at a time holds a key, the newest first: where one was born by this moment and is dead at it, those
-     * before it are, too. */
-    while (row != ROW_NONE && !table_row_born(table, row, sequence))
-        row = *TABLE_AT(table, row, table->links_offset[key_index], row_number);
-    return row != ROW_NONE && table_row_visible(table, row, sequence) ? row : ROW_NONE;
+    return table_key_at(table, key_index, table_key_head(table, key_index, search), sequence);
 }
 
 /* ---- adding ---- */
@@ -371,15 +359,14 @@ struct key_place {
 static knackdb_status
 reserve_id(struct table_data *table, int64_t id, struct key_place *place, knackdb_error *error)
 {
-    if (place->head != ROW_NONE) {
-        place->mapped = id_map_get(&table->ids, id) != ID_MAP_NONE;
-        return KNACKDB_OK;
-    }
-    place->mapped = id_map_takes(id, atomic_load_explicit(&table->row_end, memory_order_relaxed));
-    if (!place->mapped)
-        return index_reserve(&table->keys[0], table->epochs, 1, error);
-    return id_map_reserve(&table->ids, table->epochs->allocator, id) ? KNACKDB_OK
-                                                                      : error_no_memory(error, "an index of ids");
+    row_number row = atomic_load_explicit(&table->row_end, memory_order_relaxed);
+
+    place->mapped = place->head != ROW_NONE ? id_map_get(&table->ids, id) != ID_MAP_NONE : id_map_takes(id, row);
+    if (place->mapped)
+        return id_map_reserve(&table->ids, table->epochs->allocator, id, row)
+                   ? KNACKDB_OK
+                   : error_no_memory(error, "an index of ids");
+    return place->head != ROW_NONE ? KNACKDB_OK : index_reserve(&table->keys[0], table->epochs, 1, error);
 }
 
 static knackdb_status
@@ -411,7 +398,7 @@ reserve_indexes(struct table_data *table, const struct row_cells *cells, struct 
 
         if (!definition->columns[c].is_posted || cells->bits[c] == DICTIONARY_CODE_NULL)
             continue;
-        status = posting_reserve(&dictionary_entry_at(dictionary, (uint32_t) cells->bits[c])->posting, table->epochs,
+        status = posting_reserve(dictionary_posting(dictionary, (uint32_t) cells->bits[c]), table->epochs,
                                  &dictionary->posting_bytes, error);
         if (status != KNACKDB_OK)
             return status;
@@ -455,7 +442,7 @@ write_row(struct table_data *table, row_number row, const struct row_cells *cell
     }
     for (uint32_t c = 0; c < definition->column_count; c++)
         if (definition->columns[c].is_posted && cells->bits[c] != DICTIONARY_CODE_NULL)
-            posting_add(&dictionary_entry_at(&table->dictionaries[c], (uint32_t) cells->bits[c])->posting, row);
+            posting_add(dictionary_posting(&table->dictionaries[c], (uint32_t) cells->bits[c]), row);
 }
 
 knackdb_status
@@ -527,12 +514,6 @@ table_column_bytes(const struct table_data *table)
 }
 
 uint64_t
-table_page_bytes(const struct table_data *table)
-{
-    return table_column_bytes(table) + id_map_bytes(&table->ids, table_next_id(table));
-}
-
-uint64_t
 table_text_bytes(const struct table_data *table)
 {
     uint32_t rows = atomic_load_explicit(&((struct table_data *) (uintptr_t) table)->row_end, memory_order_acquire);
@@ -549,7 +530,7 @@ table_text_bytes(const struct table_data *table)
 uint64_t
 table_index_bytes(const struct table_data *table)
 {
-    uint64_t bytes = id_map_bytes(&table->ids, table_next_id(table));
+    uint64_t bytes = id_map_bytes(&table->ids);
 
     for (uint32_t k = 0; k < table->definition->key_count; k++)
         bytes += index_bytes(&table->keys[k]);

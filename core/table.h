@@ -215,6 +215,27 @@ row_number table_key_head(const struct table_data *table, uint32_t key_index, co
 row_number table_key_find(const struct table_data *table, uint32_t key_index, const struct key_search *search,
                           uint64_t sequence);
 
+/* A row lies in as many cache lines as it has columns. Asked for together they arrive together. */
+static inline void
+table_prefetch_row(const struct table_data *table, row_number row)
+{
+    const unsigned char *group = table_group(table, row);
+    size_t               place = row & GROUP_ROW_MASK;
+
+    for (uint32_t a = 0; a < table->array_count; a++)
+        __builtin_prefetch(group + table->arrays[a].offset + place * table->arrays[a].width);
+}
+
+/* Of the rows that held a key, newest first from `row` on, the one that holds it at a moment. One at a time does: where
+ * one was born by then and is dead at it, those before it are, too. */
+static inline row_number
+table_key_at(const struct table_data *table, uint32_t key_index, row_number row, uint64_t sequence)
+{
+    while (row != ROW_NONE && !table_row_born(table, row, sequence))
+        row = *TABLE_AT(table, row, table->links_offset[key_index], row_number);
+    return row != ROW_NONE && table_row_visible(table, row, sequence) ? row : ROW_NONE;
+}
+
 /* ---- the writer's ---- */
 
 /* Adds a row with every column of `values` (in column order), or, with `from` not ROW_NONE, a
@@ -241,8 +262,7 @@ table_use_id(struct table_data *table, int64_t id)
         atomic_store_explicit(&table->next_id, id == INT64_MAX ? INT64_MAX : id + 1, memory_order_relaxed);
 }
 
-uint64_t table_column_bytes(const struct table_data *table);
-uint64_t table_page_bytes(const struct table_data *table); /* columns and the array of ids: not counted by the allocator */
+uint64_t table_column_bytes(const struct table_data *table); /* pages: not counted by the allocator */
 uint64_t table_text_bytes(const struct table_data *table);
 uint64_t table_index_bytes(const struct table_data *table);
 

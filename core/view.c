@@ -57,6 +57,24 @@ view_find_by_key(const struct view *view, uint32_t table, uint32_t key_index, co
     return KNACKDB_OK;
 }
 
+/* The same by id, without a search made ready for a hash index that most ids are not in. */
+knackdb_status
+view_find_by_id(const struct view *view, uint32_t table, int64_t id, row_number *ret_row)
+{
+    const struct table_data *data = &view->store->tables[table];
+    knackdb_value            key = knackdb_value_integer(id);
+    row_number               row = id_map_get(&data->ids, id);
+
+    if (row == ID_MAP_NONE)
+        return view_find_by_key(view, table, 0, &key, ret_row);
+    table_prefetch_row(data, row);
+    row = table_key_at(data, 0, row, view->sequence);
+    if (row == ROW_NONE)
+        return KNACKDB_NOT_FOUND;
+    *ret_row = row;
+    return KNACKDB_OK;
+}
+
 bool
 view_has_row(const struct view *view, uint32_t table, uint64_t row)
 {
@@ -85,41 +103,44 @@ view_cells(const struct view *view, uint32_t table, row_number row, size_t colum
 }
 
 /* Written out, and not over view_cells(): a knackdb_value stored in halves and loaded whole
- * costs the processor more than the cell itself, fourteen times a row. */
+ * costs the processor more than the cell itself, fourteen times a row; and where the row lies is asked once. */
 void
 view_struct(const struct view *view, uint32_t table, row_number row, const struct row_layout *layout,
             void *ret_struct)
 {
     const struct table_data *data = &view->store->tables[table];
     const struct column     *columns = data->definition->columns;
+    const unsigned char     *group = table_group(data, row);
+    size_t                   place = row & GROUP_ROW_MASK;
     char                    *base = ret_struct;
     uint64_t                 nulls = 0;
 
-    /* A large dictionary's entries are as far away as the row was: ask for them all before the first is needed. */
-    for (uint32_t c = 0; c < layout->field_count; c++)
-        if (column_is_dictionary(&columns[c]) && table_code(data, row, c) != DICTIONARY_CODE_NULL)
-            __builtin_prefetch(dictionary_entry_at(&data->dictionaries[c], table_code(data, row, c)));
     for (uint32_t c = 0; c < layout->field_count; c++) {
-        void         *field = base + layout->offsets[c];
-        knackdb_text *text = field;
-        int64_t       integer;
-        double        real;
-        bool          is_null;
+        const void  *array = group + data->offsets[c];
+        void        *field = base + layout->offsets[c];
+        knackdb_text text;
+        int64_t      integer;
+        double       real;
+        bool         is_null;
 
         switch (columns[c].type) {
         case KNACKDB_INTEGER:
-            is_null = !table_integer_given(data, row, c, &integer);
+            integer = ((const int64_t *) array)[place];
+            is_null = integer == INTEGER_NULL && !table_integer_given(data, row, c, &integer);
             *(int64_t *) field = is_null ? 0 : integer;
             break;
         case KNACKDB_REAL:
-            real = table_real(data, row, c);
+            real = ((const double *) array)[place];
             is_null = isnan(real);
             *(double *) field = is_null ? 0.0 : real;
             break;
         default:
-            *text = table_text(data, row, c);
-            is_null = text->data == NULL;
-            __builtin_prefetch(text->data); /* most callers look at it next, and texts lie apart */
+            text = columns[c].storage == TEXT_DICTIONARY
+                       ? dictionary_text(&data->dictionaries[c], ((const uint32_t *) array)[place])
+                       : text_cell_view(((const text_cell *) array)[place]);
+            is_null = text.data == NULL;
+            *(knackdb_text *) field = text;
+            __builtin_prefetch(text.data); /* most callers look at it next, and texts lie apart */
             break;
         }
         nulls |= (uint64_t) is_null << c;

@@ -35,7 +35,7 @@ check_memory(struct store *store, const struct table_data *table, const knackdb_
     more = bytes_of_rows(table, values, value_count, row_count);
     used = atomic_load_explicit(&store->allocator->bytes, memory_order_relaxed);
     for (uint32_t t = 0; t < store->schema->table_count; t++)
-        used += table_page_bytes(&store->tables[t]);
+        used += table_column_bytes(&store->tables[t]);
     if (used + more <= limit)
         return KNACKDB_OK;
     return error_set(error, KNACKDB_FULL, "memory limit: %llu bytes in use, %llu more wanted, %llu allowed",

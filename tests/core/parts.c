@@ -109,7 +109,7 @@ Test(parts, ids_are_found_in_the_map_and_only_those_put_there)
     cr_expect_not(id_map_takes(70000, 0), "far past the number of rows");
     cr_expect(id_map_takes(70000, 40000));
     for (int64_t id = 1; id < 200000; id += 3) {
-        cr_assert(id_map_reserve(map, &allocator, id));
+        cr_assert(id_map_reserve(map, &allocator, id, (uint32_t) id * 2));
         id_map_set(map, id, (uint32_t) id * 2);
     }
     for (int64_t id = 0; id < 200100; id++)
@@ -118,6 +118,37 @@ Test(parts, ids_are_found_in_the_map_and_only_those_put_there)
     cr_expect_eq(id_map_get(map, -1), ID_MAP_NONE);
     cr_expect_eq(id_map_get(map, INT64_MIN), ID_MAP_NONE);
     cr_expect_eq(id_map_get(map, INT64_MAX), ID_MAP_NONE);
+    id_map_clear(map, &allocator);
+    free(map);
+}
+
+/* Runs, what breaks them, and what is said of each id afterwards. */
+Test(parts, ids_that_follow_each_other_take_no_array)
+{
+    struct id_map *map = calloc(1, sizeof *map);
+    uint64_t       bytes_of_runs;
+
+    for (int64_t id = 1; id <= 20000; id++) {
+        cr_assert(id_map_reserve(map, &allocator, id, (uint32_t) id + 6));
+        id_map_set(map, id, (uint32_t) id + 6);
+    }
+    bytes_of_runs = id_map_bytes(map);
+    cr_expect_leq(bytes_of_runs, sizeof(struct id_map_group));
+    cr_assert(id_map_reserve(map, &allocator, 20000, 20006), "what is said already breaks nothing");
+    id_map_set(map, 20000, 20006);
+    cr_expect_eq(id_map_bytes(map), bytes_of_runs);
+
+    cr_assert(id_map_reserve(map, &allocator, 5000, 30000), "a new version of one row");
+    cr_expect_eq(id_map_get(map, 5000), 5006u, "room is made without a word changing");
+    id_map_set(map, 5000, 30000);
+    cr_assert(id_map_reserve(map, &allocator, 20002, 30001), "one id left out");
+    id_map_set(map, 20002, 30001);
+    for (int64_t id = 0; id <= 20100; id++) {
+        uint32_t expected = id == 5000 ? 30000 : id == 20002 ? 30001 : id >= 1 && id <= 20000 ? (uint32_t) id + 6 : ID_MAP_NONE;
+
+        cr_assert_eq(id_map_get(map, id), expected, "id %lld", (long long) id);
+    }
+    cr_expect_eq(id_map_bytes(map), bytes_of_runs + 2 * sizeof(struct id_map_array));
     id_map_clear(map, &allocator);
     free(map);
 }
