@@ -11,7 +11,7 @@
 #define CACHE_BYTES_DEFAULT ((uint64_t) 1 << 20)
 #define KNOWN_OPEN_FLAGS                                                                               \
     (KNACKDB_OPEN_READ_ONLY | KNACKDB_OPEN_NO_CREATE | KNACKDB_OPEN_SNAPSHOT | KNACKDB_OPEN_NO_MIGRATE \
-     | KNACKDB_OPEN_FOLLOW)
+     | KNACKDB_OPEN_FOLLOW | KNACKDB_OPEN_REFUSE_DEGRADED)
 
 static bool
 is_read_only(const knackdb_options *options)
@@ -128,6 +128,7 @@ keeper_options_of(const knackdb_options *options)
         .no_create = (options->flags & KNACKDB_OPEN_NO_CREATE) != 0,
         .snapshot_only = (options->flags & KNACKDB_OPEN_SNAPSHOT) != 0,
         .no_migrate = (options->flags & KNACKDB_OPEN_NO_MIGRATE) != 0,
+        .refuses_degraded = (options->flags & KNACKDB_OPEN_REFUSE_DEGRADED) != 0,
         .as_of_sequence = (uint64_t) options->as_of_sequence,
         .as_of_time_us = as_of_time_us(options->as_of_time),
         .log_message = options->log_message,

@@ -52,6 +52,14 @@ store_set_log(struct store *store, struct commit_log *log)
 }
 
 void
+store_between_commits(struct store *store, void (*run)(void *context), void *context)
+{
+    (void) pthread_mutex_lock(&store->writer);
+    run(context);
+    (void) pthread_mutex_unlock(&store->writer);
+}
+
+void
 store_set_memory_limit(struct store *store, uint64_t bytes)
 {
     atomic_store_explicit(&store->memory_limit, bytes, memory_order_relaxed);

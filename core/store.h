@@ -21,6 +21,10 @@ void           store_free(struct store *store); /* NULL is accepted; no view may
 /* Commits go to this log from now on; NULL for none. */
 void store_set_log(struct store *store, struct commit_log *log);
 
+/* Calls `run` between two commits: what was committed before is there to be seen, and nothing commits meanwhile. So it
+ * must be short and wait for nothing. */
+void store_between_commits(struct store *store, void (*run)(void *context), void *context);
+
 /* A store past this many bytes fails with KNACKDB_FULL; 0: no limit. */
 void store_set_memory_limit(struct store *store, uint64_t bytes);
 

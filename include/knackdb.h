@@ -346,6 +346,8 @@ enum knackdb_open_flags {
     KNACKDB_OPEN_SNAPSHOT = 4,   /**< read-only: only what the newest snapshot holds */
     KNACKDB_OPEN_NO_MIGRATE = 8, /**< refuse, not migrate, an older schema version */
     KNACKDB_OPEN_FOLLOW = 16,    /**< read-only, and brought up to date by knackdb_refresh() */
+    KNACKDB_OPEN_REFUSE_DEGRADED = 32, /**< while the disk fails stores are refused with KNACKDB_IO, instead of being
+                                            kept in memory alone; a refused store changes nothing */
 };
 
 /** How to open. Begin with knackdb_options_default(); 0 takes the default throughout. */
@@ -403,16 +405,19 @@ KNACKDB_API knackdb_status knackdb_open(const char *path, const knackdb_options 
 /**
  * Syncs, stops the background thread and frees the store, in every case. NULL is
  * accepted. No other thread may be in a call on it; every knackdb_read must have
- * ended; prepared queries and copied answers may be freed later. KNACKDB_IO means that the final sync failed.
+ * ended; prepared queries and copied answers may be freed later. While the disk fails it tries once more to write
+ * everything to fresh files. KNACKDB_IO means that not everything stored is on stable storage.
  */
 KNACKDB_API knackdb_status knackdb_close(knackdb *db, knackdb_error *error);
 
 /** Returns when all that was stored before the call is on stable storage.
- *  KNACKDB_IO when it is not. Memory-only stores: KNACKDB_OK at once. */
+ *  KNACKDB_IO when it is not: the disk fails (KNACKDB_STATE_DEGRADED); what is in memory becomes durable by itself
+ *  once the disk is back. Memory-only stores: KNACKDB_OK at once. */
 KNACKDB_API knackdb_status knackdb_sync(knackdb *db, knackdb_error *error);
 
 /** Writes a snapshot now and returns when it is on stable storage. Stores and
- *  reads go on meanwhile. INVALID for memory-only stores. */
+ *  reads go on meanwhile. While the disk fails this tries at once to be whole again.
+ *  INVALID for memory-only stores. */
 KNACKDB_API knackdb_status knackdb_snapshot(knackdb *db, knackdb_error *error);
 
 /**
@@ -459,9 +464,12 @@ KNACKDB_API knackdb_status knackdb_refresh(knackdb *db, uint64_t *ret_sequence, 
  * none of them. What a call returned survives by the rules of its durability.
  * Errors common to the group: INVALID (bytes that are not UTF-8, NaN or infinity, a
  * rate outside 0..1, text over 16 MiB, a negative id; error.column and the message
- * name the column), EXISTS, FULL, NO_MEMORY, READ_ONLY, FORKED, and IO where the
- * durability asked for cannot be given: the rows are then stored in memory alone, and
- * `ret_ids` names them; after any other failure it is of no meaning. */
+ * name the column), EXISTS, FULL, NO_MEMORY, READ_ONLY, FORKED, and IO while the disk
+ * fails: with KNACKDB_SYNC the rows are then stored in memory alone for now, and `ret_ids` names
+ * them; with KNACKDB_OPEN_REFUSE_DEGRADED the message begins "refused" and nothing was changed (a store
+ * with KNACKDB_SYNC whose own sync is the first to fail has happened; its message does not). After any other
+ * failure `ret_ids` is of no meaning. With KNACKDB_ASYNC and without that flag a failing disk is no failure of
+ * the call; knackdb_stats says so. */
 
 enum knackdb_store_flags {
     KNACKDB_STORE_REPLACE = 0, /**< an id or key that is there is replaced (a preference: added to) */
@@ -768,7 +776,9 @@ KNACKDB_API knackdb_status knackdb_read_aggregate(knackdb_read *read, const knac
 
 typedef enum knackdb_state {
     KNACKDB_STATE_OK = 0,
-    KNACKDB_STATE_DEGRADED = 1, /**< serving from memory; not everything can be made durable */
+    KNACKDB_STATE_DEGRADED = 1, /**< the disk fails, `reason` says how: the log, and then what is stored is in memory alone
+                                     (or refused, KNACKDB_OPEN_REFUSE_DEGRADED) and knackdb_sync() says KNACKDB_IO; or
+                                     the last snapshot, and then nothing else. Tried again by itself until it is OK */
     KNACKDB_STATE_FAILED = 2,   /**< reads only */
 } knackdb_state;
 

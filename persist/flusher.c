@@ -10,7 +10,8 @@
  *       +------ nothing to sync ------ deadline: sync what is there
  *
  * It never takes a snapshot itself: a sync must not wait for one. A trigger starts a
- * thread of its own, which ends with the snapshot. */
+ * thread of its own, which ends with the snapshot. So does a broken log, now and then, until a
+ * snapshot has mended it. */
 #include "persist/keeper_state.h"
 
 #include "base/clock.h"
@@ -81,13 +82,13 @@ turn(struct keeper *keeper, bool syncs)
     snapshot_take_if_due(keeper);
 
     log_writer_get_figures(keeper->log, &figures);
-    if (figures.has_failed && !keeper->failure_is_told) {
-        /* From here on the store lives in memory. To be whole again it needs a full snapshot and a
-         * new log, both in fresh files: this thread is who will make them, once the disk is back. */
-        keeper_say(keeper, KNACKDB_LOG_ERROR, "the log has failed, commits are kept in memory alone: %s",
-                   figures.failure.message);
-        keeper->failure_is_told = true;
-    }
+    if (figures.has_failed && !keeper->failure_is_told)
+        keeper_say(keeper, KNACKDB_LOG_ERROR, "the log has failed, commits are %s: %s",
+                   keeper->options.refuses_degraded ? "refused" : "kept in memory alone", figures.failure.message);
+    else if (!figures.has_failed && keeper->failure_is_told)
+        keeper_say(keeper, KNACKDB_LOG_INFO, "%s: the disk is back, and a snapshot and a new log hold all commits",
+                   keeper->dir.path);
+    keeper->failure_is_told = figures.has_failed;
     return has_flushed;
 }
 
@@ -96,6 +97,15 @@ keeper_turn(struct keeper *keeper)
 {
     if (keeper->log != NULL)
         (void) turn(keeper, true);
+}
+
+/* When there is something to do: a flush, a snapshot, another attempt at one. */
+static uint64_t
+next_ns(const struct keeper *keeper, uint64_t flush_ns)
+{
+    uint64_t snapshot_ns = snapshot_due_ns(keeper);
+
+    return snapshot_ns < flush_ns ? snapshot_ns : flush_ns;
 }
 
 static void *
@@ -108,7 +118,7 @@ flusher_run(void *context)
     bool           woken;
 
     log_writer_tend(keeper->log);
-    while (wait_until(keeper, sleeps ? snapshot_due_ns(keeper) : deadline, &woken)) {
+    while (wait_until(keeper, next_ns(keeper, sleeps ? NEVER : deadline), &woken)) {
         bool is_due;
 
         if (sleeps && woken) {

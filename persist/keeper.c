@@ -327,6 +327,7 @@ begin_log(struct keeper *keeper, const struct recovery *recovery, uint64_t highe
         .log_bytes = recovery->log_bytes,
         .file_mode = keeper->options.file_mode,
         .io = keeper->options.log_io,
+        .refuses = keeper->options.refuses_degraded,
         .wake = flusher_wake,
         .wake_context = keeper,
     };
@@ -411,6 +412,21 @@ keeper_open(struct allocator *allocator, const char *path, const struct keeper_o
 
 /* ---- closing ---- */
 
+/* The last sync of all; and where the log is broken, one more attempt to be whole. No thread of ours runs any more. */
+static void
+make_durable(struct keeper *keeper)
+{
+    struct log_figures figures;
+
+    log_writer_get_figures(keeper->log, &figures);
+    (void) log_writer_sync(keeper->log, figures.sequence, NULL);
+    log_writer_get_figures(keeper->log, &figures);
+    if (figures.has_failed && figures.durable < store_sequence(keeper->store)) {
+        atomic_store_explicit(&keeper->cancelled, false, memory_order_relaxed);
+        (void) snapshot_take(keeper, NULL); /* whether that was of use, closing the log tells */
+    }
+}
+
 knackdb_status
 keeper_close(struct keeper *keeper, knackdb_error *error)
 {
@@ -422,6 +438,7 @@ keeper_close(struct keeper *keeper, knackdb_error *error)
         atomic_store_explicit(&keeper->cancelled, true, memory_order_relaxed);
         flusher_stop(keeper);
         snapshot_end_taker(keeper);
+        make_durable(keeper);
         store_set_log(keeper->store, NULL);
         status = log_writer_close(keeper->log, store_sequence(keeper->store), keeper->covered, error);
     }
@@ -494,6 +511,15 @@ add_follower_figures(const struct keeper *keeper, struct keeper_figures *figures
     figures->snapshot_bytes = follower.snapshot_bytes;
 }
 
+/* Room for a reason is short, and a path may be long: the host knows it. */
+static const char *
+without_path(const struct keeper *keeper, const char *message)
+{
+    size_t length = strlen(keeper->dir.path);
+
+    return strncmp(message, keeper->dir.path, length) == 0 && message[length] == '/' ? message + length + 1 : message;
+}
+
 void
 keeper_get_figures(struct keeper *keeper, struct keeper_figures *ret_figures)
 {
@@ -519,6 +545,6 @@ keeper_get_figures(struct keeper *keeper, struct keeper_figures *ret_figures)
     if (log.has_failed) {
         ret_figures->state = KNACKDB_STATE_DEGRADED;
         (void) snprintf(ret_figures->reason, sizeof ret_figures->reason, "the log has failed: %.170s",
-                        log.failure.message);
+                        without_path(keeper, log.failure.message));
     }
 }

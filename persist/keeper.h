@@ -26,6 +26,7 @@ struct keeper_options {
     bool               no_create;
     bool               snapshot_only;  /* with read_only */
     bool               no_migrate;
+    bool               refuses_degraded; /* KNACKDB_OPEN_REFUSE_DEGRADED */
     uint64_t           as_of_sequence; /* with read_only; 0: the newest */
     int64_t            as_of_time_us;  /* likewise */
     bool               by_hand;        /* no background thread: nothing happens but in keeper_turn() and other calls */
@@ -47,7 +48,7 @@ knackdb_status keeper_open(struct allocator *allocator, const char *path, const 
                            struct store *store, struct keeper **ret_keeper, knackdb_error *error);
 
 /* Syncs, seals the log, stops the thread, lets go of the lock, takes the log from the store, and frees the
- * keeper in every case. Before the store is freed; no call on either may be under way. NULL is accepted. */
+ * keeper in every case. Where the log is broken, one more snapshot is tried; IO where that fails, too. Before the store is freed; no call on either may be under way. NULL is accepted. */
 knackdb_status keeper_close(struct keeper *keeper, knackdb_error *error);
 
 /* After a fork, in the child: frees what is safe to free and touches no file. The store has lost its log and
@@ -60,7 +61,8 @@ knackdb_status keeper_sync(struct keeper *keeper, knackdb_error *error);
 /* The same for every commit up to this one. Callers that wait at the same time share one sync. */
 knackdb_status keeper_wait_durable(struct keeper *keeper, uint64_t sequence, knackdb_error *error);
 
-/* Writes a snapshot of the present moment, in the calling thread, and returns when it is on stable storage. */
+/* Writes a snapshot of the present moment, in the calling thread, and returns when it is on stable storage. Where the
+ * log is broken, this mends it. */
 knackdb_status keeper_snapshot(struct keeper *keeper, knackdb_error *error);
 
 /* Copies the present moment into a directory of its own, which is checked before this returns. Any keeper can. ret_rows

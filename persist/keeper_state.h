@@ -41,6 +41,9 @@ struct keeper {
     _Atomic bool          cancelled; /* no more snapshots: the store is being closed */
     uint64_t              trigger_position; /* the flusher's: after a failed one, no other before this much log */
     uint64_t              trigger_ns;       /* likewise: not before this time, which setting the clock does not move */
+    uint64_t              retry_ns;         /* likewise: when to try again what failed; 0: not yet decided */
+    uint64_t              retry_wait_ns;    /* likewise: how long to wait for that */
+    bool                  retries;          /* the taker's attempt is one that was told to have failed before */
 
     /* Figures, under figures_mutex, a leaf. */
     pthread_mutex_t       figures_mutex;

@@ -23,6 +23,8 @@ segment_bytes_wanted(struct log_writer *writer)
     (void) pthread_mutex_lock(&writer->mutex);
     log_bytes = log_writer_position(writer) - writer->log_base;
     (void) pthread_mutex_unlock(&writer->mutex);
+    if (log_writer_condition(writer) != LOG_SOUND)
+        log_bytes = 0; /* as after the snapshot that will mend it; and the disk may be nearly full */
     while (bytes < log_bytes && bytes < limit)
         bytes *= 2;
     return bytes < limit ? bytes : limit;
@@ -127,16 +129,41 @@ void
 log_writer_fail(struct log_writer *writer, const knackdb_error *failure)
 {
     (void) pthread_mutex_lock(&writer->mutex);
-    if (!atomic_load_explicit(&writer->failed, memory_order_relaxed)) {
+    if (log_writer_condition(writer) != LOG_BROKEN) {
         writer->failure = *failure;
-        atomic_store_explicit(&writer->failed, true, memory_order_release);
+        atomic_store_explicit(&writer->condition, LOG_BROKEN, memory_order_release);
     }
     (void) pthread_cond_broadcast(&writer->synced);
     (void) pthread_mutex_unlock(&writer->mutex);
     writer->options.wake(writer->options.wake_context);
 }
 
-/* W3: NO_MEMORY refuses this one commit, which may come again; anything else ends the log. */
+/* What a store hears that is refused. */
+static knackdb_status
+refuse(struct log_writer *writer, knackdb_error *error)
+{
+    knackdb_error failure;
+
+    (void) pthread_mutex_lock(&writer->mutex);
+    failure = writer->failure;
+    (void) pthread_mutex_unlock(&writer->mutex);
+    (void) error_set(error, KNACKDB_IO, "refused while the disk fails: %.460s", failure.message);
+    if (error != NULL)
+        error->os_errno = failure.os_errno;
+    return KNACKDB_IO;
+}
+
+/* A commit that no log takes goes on in memory, if that is wanted. */
+static knackdb_status
+go_without(struct log_writer *writer, int64_t time_us, knackdb_error *error)
+{
+    if (writer->options.refuses)
+        return refuse(writer, error);
+    atomic_store_explicit(&writer->time_us, time_us, memory_order_relaxed);
+    return KNACKDB_OK;
+}
+
+/* W3: NO_MEMORY refuses this one commit, which may come again; anything else breaks the log. */
 knackdb_status
 log_writer_append(struct commit_log *log, uint64_t sequence, int64_t time_us, const void *payload,
                   size_t payload_bytes, knackdb_error *error)
@@ -150,13 +177,15 @@ log_writer_append(struct commit_log *log, uint64_t sequence, int64_t time_us, co
          .durable = atomic_load_explicit(&writer->log_durable, memory_order_relaxed),
          .payload = payload,
     };
-    size_t         bytes = log_record_bytes(payload_bytes);
-    size_t         room = bytes + log_record_bytes(0); /* for the seal behind it, too */
-    knackdb_error  failure = { 0 };
-    knackdb_status status = KNACKDB_OK;
+    enum log_condition condition = log_writer_condition(writer);
+    size_t             bytes = log_record_bytes(payload_bytes);
+    size_t             room = bytes + log_record_bytes(0); /* for the seal behind it, too */
+    knackdb_error      failure = { 0 };
+    knackdb_status     status = KNACKDB_OK;
 
-    if (atomic_load_explicit(&writer->failed, memory_order_relaxed))
-        return KNACKDB_OK;
+    /* What a log took that nothing has joined yet may be lost: a commit that would rather be refused waits. */
+    if (condition == LOG_BROKEN || (condition == LOG_MENDING && writer->options.refuses))
+        return go_without(writer, time_us, error);
     if (writer->current == NULL || !log_segment_has_room(writer->current, room) ||
         atomic_load_explicit(&writer->rotates, memory_order_relaxed))
         status = rotate(writer, sequence, room, &failure);
@@ -169,7 +198,7 @@ log_writer_append(struct commit_log *log, uint64_t sequence, int64_t time_us, co
     }
     if (status != KNACKDB_OK) {
         log_writer_fail(writer, &failure);
-        return KNACKDB_OK;
+        return go_without(writer, time_us, error);
     }
 
     atomic_store_explicit(&writer->time_us, time_us, memory_order_relaxed);

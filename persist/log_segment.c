@@ -151,8 +151,12 @@ log_segment_append(struct log_segment *segment, const struct log_record *record,
         memcpy(segment->map + used + sizeof header, record->payload, record->payload_bytes);
     } else {
         status = append_by_write(segment, used, header, record, staging, error);
-        if (status != KNACKDB_OK)
+        if (status != KNACKDB_OK) {
+            /* What got there of it must not be taken for a commit, and zeros that were set aside might complete it. */
+            if (status != KNACKDB_NO_MEMORY)
+                (void) file_truncate(&segment->file, used, NULL);
             return status;
+        }
     }
     atomic_store_explicit(&segment->used, used + log_record_bytes(record->payload_bytes), memory_order_release);
     return KNACKDB_OK;

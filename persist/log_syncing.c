@@ -71,7 +71,7 @@ log_writer_sync_until(struct log_writer *writer, const _Atomic uint64_t *reached
         knackdb_error    failure = { 0 };
         bool             is_synced;
 
-        if (atomic_load_explicit(&writer->failed, memory_order_relaxed)) {
+        if (log_writer_condition(writer) != LOG_SOUND) {
             if (error != NULL)
                 *error = writer->failure;
             status = KNACKDB_IO;

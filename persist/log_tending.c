@@ -22,7 +22,7 @@ make_next(struct log_writer *writer)
 
     (void) pthread_mutex_lock(&writer->making);
     (void) pthread_mutex_lock(&writer->mutex);
-    wanted = writer->next == NULL && !atomic_load_explicit(&writer->failed, memory_order_relaxed);
+    wanted = writer->next == NULL && log_writer_condition(writer) != LOG_BROKEN;
     (void) pthread_mutex_unlock(&writer->mutex);
     /* Where it cannot be made, the appender will find out for itself, and then it is a failure. */
     if (wanted && log_writer_make_segment(writer, 0, &segment, NULL) == KNACKDB_OK) {
@@ -77,12 +77,18 @@ log_writer_tend(struct log_writer *writer)
 {
     struct log_segment *current;
     struct log_segment *done;
+    struct log_segment *dead;
     uint64_t            ahead = choose_ahead(writer);
     uint64_t            used = 0;
     uint64_t            next_at = 0;
     bool                has_next;
 
-    if (atomic_load_explicit(&writer->failed, memory_order_acquire))
+    (void) pthread_mutex_lock(&writer->mutex);
+    dead = writer->dead;
+    writer->dead = NULL;
+    (void) pthread_mutex_unlock(&writer->mutex);
+    log_writer_free_segments(dead);
+    if (log_writer_condition(writer) == LOG_BROKEN)
         return;
 
     (void) pthread_mutex_lock(&writer->mutex);
@@ -119,9 +125,10 @@ log_writer_fall_asleep(struct log_writer *writer)
     if (current != NULL)
         log_segment_rest(current); /* W6 */
     atomic_store_explicit(&writer->asleep, true, memory_order_seq_cst);
-    return atomic_load_explicit(&writer->appended, memory_order_seq_cst) !=
+    /* A snapshot may have made more durable than the log has taken. */
+    return atomic_load_explicit(&writer->appended, memory_order_seq_cst) >
                atomic_load_explicit(&writer->durable, memory_order_relaxed) &&
-           !atomic_load_explicit(&writer->failed, memory_order_relaxed);
+           log_writer_condition(writer) == LOG_SOUND;
 }
 
 void

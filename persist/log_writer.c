@@ -117,7 +117,7 @@ log_writer_get_figures(struct log_writer *writer, struct log_figures *ret_figure
 {
     (void) pthread_mutex_lock(&writer->mutex);
     ret_figures->durable = atomic_load_explicit(&writer->durable, memory_order_relaxed);
-    ret_figures->has_failed = atomic_load_explicit(&writer->failed, memory_order_relaxed);
+    ret_figures->has_failed = log_writer_condition(writer) != LOG_SOUND;
     ret_figures->failure = writer->failure;
     ret_figures->position = log_writer_position(writer);
     ret_figures->log_bytes = ret_figures->position - writer->log_base;
@@ -170,6 +170,7 @@ free_writer(struct log_writer *writer)
 {
     log_writer_free_segments(writer->sealed);
     log_writer_free_segments(writer->done);
+    log_writer_free_segments(writer->dead);
     log_segment_free(writer->current);
     log_segment_free(writer->next);
     segment_list_free(writer->allocator, writer->kept.first);
@@ -186,20 +187,20 @@ log_writer_close(struct log_writer *writer, uint64_t sequence, uint64_t covered,
     if (writer == NULL)
         return KNACKDB_OK;
     last = atomic_load_explicit(&writer->appended, memory_order_relaxed);
-    /* A log that failed took none of the commits after that, and whoever closes is told. */
-    if (atomic_load_explicit(&writer->failed, memory_order_relaxed) && sequence > last)
+    /* A log that broke took none of the commits after that, and whoever closes is told. */
+    if (log_writer_condition(writer) != LOG_SOUND && sequence > last)
         status = log_writer_sync(writer, sequence, error);
     else
         status = log_writer_sync(writer, last, error);
     log_writer_discard_segment(writer, writer->next);
     writer->next = NULL;
     if (writer->current != NULL && status == KNACKDB_OK && last > covered &&
-        !atomic_load_explicit(&writer->failed, memory_order_relaxed)) {
+        log_writer_condition(writer) == LOG_SOUND) {
         status = log_writer_sync_until(writer, &writer->log_durable, last, error);
         if (status == KNACKDB_OK)
             status = seal(writer, error);
     }
-    if (!atomic_load_explicit(&writer->failed, memory_order_relaxed)) {
+    if (log_writer_condition(writer) == LOG_SOUND) {
         log_writer_retire_segments(writer->done);
         writer->done = NULL;
     }

@@ -18,6 +18,7 @@ struct log_writer_options {
     uint64_t             log_bytes;         /* already there since the snapshot */
     uint32_t             file_mode;
     knackdb_log_io       io;
+    bool                 refuses;           /* commits while it is not sound, instead of letting them go on in memory */
     /* Asks the flusher for a round of log_writer_tend(). From the appender, so rarely, and it must not wait. */
     void (*wake)(void *context);
     void *wake_context;
@@ -27,7 +28,7 @@ knackdb_status log_writer_new(struct allocator *allocator, const struct log_writ
                               struct log_writer **ret_writer, knackdb_error *error);
 
 /* Ends the log in order: syncs it, seals the last segment and cuts it to what it holds, removes
- * what `covered` makes superfluous; frees the writer in every case. KNACKDB_IO where the log has failed and the store's
+ * what `covered` makes superfluous; frees the writer in every case. KNACKDB_IO where the log is not sound and the store's
  * commits up to `sequence` are not all on stable storage. No append may be under way. NULL is accepted. */
 knackdb_status log_writer_close(struct log_writer *writer, uint64_t sequence, uint64_t covered, knackdb_error *error);
 
@@ -42,7 +43,7 @@ knackdb_status log_writer_adopt(struct log_writer *writer, uint64_t serial, uint
                                 knackdb_error *error);
 
 /* Returns once every commit up to `sequence` is on stable storage; one of those that wait syncs for all.
- * KNACKDB_IO when the log has failed. Any thread. */
+ * KNACKDB_IO while the log is not sound. Any thread. */
 knackdb_status log_writer_sync(struct log_writer *writer, uint64_t sequence, knackdb_error *error);
 
 /* ---- the flusher's ---- */
@@ -54,6 +55,24 @@ void log_writer_tend(struct log_writer *writer);
  * there are commits not yet on stable storage, after which it must not sleep. */
 bool log_writer_fall_asleep(struct log_writer *writer);
 void log_writer_wake_up(struct log_writer *writer);
+
+/* ---- the mender's, where log_figures.has_failed; one at a time. log_mending.c tells the order ---- */
+
+/* Tries the disk with a fresh segment. OK: there is one, on stable storage, name and all. */
+knackdb_status log_writer_try_disk(struct log_writer *writer, knackdb_error *error);
+
+/* Commits from now on go into fresh segments. Between two commits (store_between_commits()), after
+ * log_writer_try_disk(). A snapshot of a view that begins after this joins them to what was before. */
+void log_writer_begin_anew(void *writer);
+
+/* That snapshot, of `sequence`, is on stable storage: the log is sound again. IO where it has broken once more meanwhile,
+ * and then the snapshot counts all the same. */
+knackdb_status log_writer_join(struct log_writer *writer, uint64_t sequence, knackdb_error *error);
+
+/* That snapshot could not be written. Takes the fresh segments out of use, between two commits; log_writer_clear_fresh()
+ * then removes their files, which may wait for the disk and so is done outside. `why`: the disk's newest excuse, or NULL. */
+void log_writer_give_up(void *writer);
+void log_writer_clear_fresh(struct log_writer *writer, const knackdb_error *why);
 
 /* ---- the snapshot's ---- */
 
@@ -81,7 +100,7 @@ struct log_figures {
     uint64_t log_bytes;       /* since the snapshot */
     uint64_t unsynced_bytes;
     uint64_t segments_made_late; /* by the appender, as none was ready */
-    bool     has_failed;
+    bool     has_failed;         /* and is not sound again */
     knackdb_error failure;
 };
 void log_writer_get_figures(struct log_writer *writer, struct log_figures *ret_figures);

@@ -1,5 +1,5 @@
-/* log_writer_state.h - what a log writer consists of; for log_writer.c, log_appending.c, log_syncing.c and
- * log_tending.c alone.
+/* log_writer_state.h - what a log writer consists of; for log_writer.c, log_appending.c, log_syncing.c,
+ * log_tending.c and log_mending.c alone.
  *
  * Three parties meet here.
  *
@@ -13,6 +13,8 @@
  *     flusher        appender               syncer            flusher
  *     next ---------> current ---full---> sealed ---synced---> done ---> closed
  *
+ * A fourth comes when the disk has failed: the mender (log_mending.c), one at a time, who begins the log anew.
+ *
  * W1  `appended` is stored after the record's bytes (release); who has loaded it
  *     (acquire) finds every record up to it in the current segment or in the sealed list.
  *     A syncer loads it before it looks at either, under `mutex`; rotation changes
@@ -21,19 +23,18 @@
  *     directory that names them, have been synced without an error. `durable` rises with it, and
  *     with a snapshot: then the log's own copy of those commits may never have been synced, and
  *     a power cut may take it. So what the log testifies to (log_reader.c) is `log_durable`.
- * W3  A failed write or sync is final: `failure` is set for good, nothing more is
- *     appended, no file is synced again, and every sync says so from then on. A
- *     gap in the log is thereby impossible: it ends at the first commit that could not be
- *     written. The store goes on in memory. (To be whole again takes a full snapshot and a
- *     new log in fresh files; flusher.c says where that belongs.)
+ * W3  A failed write or sync is final for every file that is there: the log is LOG_BROKEN, `failure` says
+ *     why, nothing more is appended to these files, none of them is synced again, and every sync says
+ *     so. The store goes on in memory, or refuses, as the options say. What becomes of it tells
+ *     log_mending.c (M1 to M4).
  * W4  The flusher sleeps only after it said so (`asleep`, seq_cst) and then found nothing
  *     appended; the appender stores `appended` (seq_cst) and then looks whether it sleeps. One of
  *     the two sees the other, so no commit waits for a wake-up that nobody sends.
  * W5  Segments are made under `making`, so that their serials are in the order of their use; it is
  *     held until the segment is listed as `next` or in `kept`. Who holds it finds every segment in one
  *     of the two, and so a snapshot never names a serial behind the one in use.
- * W6  Only the flusher cuts, unmaps and frees a segment (or the close, when there is no flusher
- *     any more): it may be readying the pages of a segment that others rotate and sync.
+ * W6  Only the flusher cuts, unmaps and frees a segment that was in use (or the close, when there is no
+ *     flusher any more): it may be readying the pages of a segment that others rotate and sync.
  *
  * Lock order: making, then mutex. No disk is waited for under `mutex`. The appender takes
  * it for a rotation only. */
@@ -44,6 +45,12 @@
 #include "persist/segment_list.h"
 
 #include <pthread.h>
+
+enum log_condition {
+    LOG_SOUND,
+    LOG_BROKEN,  /* W3: the files that are there are not written to any more */
+    LOG_MENDING, /* commits go into fresh files, which mean nothing until a snapshot joins them to what was before */
+};
 
 struct log_writer {
     struct commit_log         face; /* first: the store knows us by its address */
@@ -63,7 +70,9 @@ struct log_writer {
     _Atomic uint64_t          wake_at;
     _Atomic bool              asleep;   /* the flusher's; W4 */
     _Atomic bool              rotates;  /* the snapshot's wish; the appender clears it */
-    _Atomic bool              failed;   /* set once, under mutex, after `failure` (release; acquire outside of mutex) */
+    /* An enum log_condition. Stored under mutex, broken after `failure` (release); read by the appender and the
+     * flusher without it (acquire). */
+    _Atomic int               condition;
 
     /* Under mutex. */
     pthread_mutex_t           mutex;
@@ -72,13 +81,15 @@ struct log_writer {
     struct log_segment       *next;     /* made ahead */
     struct log_segment       *sealed;   /* full ones, oldest first, that wait for their last sync */
     struct log_segment       *done;     /* synced for the last time; the flusher closes them */
+    struct log_segment       *dead;     /* of a log that broke; the flusher frees them as they are */
     struct segment_list       kept;     /* every segment with commits that is on the disk */
     uint64_t                  covered;  /* a segment may go when its last commit is not behind this one */
     bool                      syncing;  /* somebody does */
     uint64_t                  named;    /* serials up to this one are durable in the directory */
     uint64_t                  synced_position;
     uint64_t                  log_base; /* position at which the snapshot was begun, less what was there at open */
-    knackdb_error             failure;
+    knackdb_error             failure;  /* why it is not sound */
+    uint64_t                  first_fresh; /* serial with which the mending began */
     /* Newest commit on stable storage, in the log or in a snapshot; and in the log itself, which is what records and
      * heads testify to. Written under mutex, read by anyone (relaxed: they only rise). */
     _Atomic uint64_t          durable;
@@ -92,6 +103,12 @@ struct log_writer {
     uint64_t                  tended_ns;
 };
 
+static inline enum log_condition
+log_writer_condition(const struct log_writer *writer)
+{
+    return (enum log_condition) atomic_load_explicit(&writer->condition, memory_order_acquire);
+}
+
 /* log_appending.c */
 knackdb_status log_writer_append(struct commit_log *log, uint64_t sequence, int64_t time_us, const void *payload,
                                  size_t payload_bytes, knackdb_error *error);
@@ -100,7 +117,7 @@ knackdb_status log_writer_make_segment(struct log_writer *writer, size_t room, s
                                        knackdb_error *error);
 /* Removes one that was made and never used; NULL is accepted. */
 void log_writer_discard_segment(struct log_writer *writer, struct log_segment *segment);
-/* W3. Not under mutex. */
+/* W3. Not under mutex, and not about a file of a log before this one. */
 void log_writer_fail(struct log_writer *writer, const knackdb_error *failure);
 
 /* log_syncing.c */

@@ -68,6 +68,19 @@ segment_list_take(struct segment_list *list, uint64_t sequence)
     return taken;
 }
 
+struct listed_segment *
+segment_list_take_from(struct segment_list *list, uint64_t serial)
+{
+    struct listed_segment **link = &list->first;
+    struct listed_segment  *taken;
+
+    while (*link != NULL && (*link)->serial < serial)
+        link = &(*link)->next;
+    taken = *link;
+    *link = NULL;
+    return taken;
+}
+
 void
 segment_list_free(struct allocator *allocator, struct listed_segment *entries)
 {

@@ -31,6 +31,9 @@ uint64_t segment_list_find(const struct segment_list *list, uint64_t sequence, u
 /* Takes out what holds nothing after `sequence`: a chain of entries, the caller's to free. */
 struct listed_segment *segment_list_take(struct segment_list *list, uint64_t sequence);
 
+/* Takes out every segment from this serial on: likewise. */
+struct listed_segment *segment_list_take_from(struct segment_list *list, uint64_t serial);
+
 void segment_list_free(struct allocator *allocator, struct listed_segment *entries);
 
 #endif

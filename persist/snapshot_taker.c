@@ -8,6 +8,9 @@
  *     5  publish the manifest             the snapshot exists
  *     6  remove what is not needed now    older manifests, their parts, segments up to S
  *
+ * Where the log is broken, a snapshot is what mends it, and 1 and 2 are another: the disk is tried, and the log begun
+ * anew in fresh files, which 5 then joins to what was before (log_mending.c).
+ *
  * A crash before 5 leaves the snapshot before it and parts that nobody names, which the
  * next open sweeps away; after 5, files that the next sweep finds. */
 #include "persist/keeper_state.h"
@@ -22,6 +25,11 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+
+/* What failed is tried again by itself: soon, and then at longer and longer intervals, so that a disk that comes back
+ * is noticed and one that does not is left alone. */
+#define RETRY_FIRST_NS ((uint64_t) 50 * 1000000)
+#define RETRY_LAST_NS  ((uint64_t) 10 * 1000000000)
 
 /* The next manifest, still without rows. */
 static knackdb_status
@@ -83,6 +91,27 @@ clear_behind(struct keeper *keeper)
         keeper_say(keeper, KNACKDB_LOG_WARNING, "files that are not needed any more could not be removed: %s", why.message);
 }
 
+/* Instead of steps 1 and 2. */
+static knackdb_status
+begin_mending(struct keeper *keeper, knackdb_error *error)
+{
+    knackdb_status status = log_writer_try_disk(keeper->log, error);
+
+    if (status != KNACKDB_OK)
+        return status;
+    store_between_commits(keeper->store, log_writer_begin_anew, keeper->log);
+    coverage_clear(&keeper->coverage); /* a disk that failed is not trusted with what it was given before */
+    return KNACKDB_OK;
+}
+
+static void
+give_up_mending(struct keeper *keeper, const knackdb_error *why)
+{
+    store_between_commits(keeper->store, log_writer_give_up, keeper->log);
+    log_writer_clear_fresh(keeper->log, why);
+}
+
+/* Steps 1 to 6; `error` is there. */
 static knackdb_status
 take(struct keeper *keeper, knackdb_error *error)
 {
@@ -92,6 +121,7 @@ take(struct keeper *keeper, knackdb_error *error)
     int64_t            begun_us = clock_wall_us();
     uint64_t           begun_ns = clock_monotonic_ns();
     uint64_t           position;
+    bool               mends = false;
     knackdb_status     status;
 
     coverage_init(&coverage, keeper->allocator);
@@ -99,10 +129,15 @@ take(struct keeper *keeper, knackdb_error *error)
     if (status != KNACKDB_OK)
         goto out;
     log_writer_get_figures(keeper->log, &figures);
-    (void) log_writer_sync(keeper->log, figures.sequence, NULL); /* a failed log is one more reason for a snapshot */
     position = figures.position;
-    log_writer_rotate(keeper->log);
-    status = write_view(keeper, &next, &coverage, error);
+    if (log_writer_sync(keeper->log, figures.sequence, NULL) == KNACKDB_OK && !figures.has_failed) {
+        log_writer_rotate(keeper->log);
+    } else {
+        status = begin_mending(keeper, error);
+        mends = status == KNACKDB_OK;
+    }
+    if (status == KNACKDB_OK)
+        status = write_view(keeper, &next, &coverage, error);
     if (status != KNACKDB_OK)
         goto out;
     next.made_at_us = begun_us;
@@ -112,6 +147,8 @@ take(struct keeper *keeper, knackdb_error *error)
     if (status != KNACKDB_OK)
         goto out;
     log_writer_covered(keeper->log, next.sequence, position);
+    if (mends)
+        (void) log_writer_join(keeper->log, next.sequence, NULL); /* broken again: the next attempt is the flusher's */
     manifest_clear(&keeper->manifest);
     keeper->manifest = next;
     manifest_init(&next, keeper->allocator);
@@ -123,6 +160,8 @@ take(struct keeper *keeper, knackdb_error *error)
 out:
     /* A manifest that could not be published may be seen all the same: its rename was done, and only the sync
      * behind it failed. Neither its number nor its parts' may then be given a second time. */
+    if (status != KNACKDB_OK && mends)
+        give_up_mending(keeper, status == KNACKDB_IO ? error : NULL);
     if (status != KNACKDB_OK && next.generation > keeper->manifest.generation) {
         keeper->manifest.generation = next.generation;
         keeper->manifest.next_part = next.next_part;
@@ -162,6 +201,8 @@ snapshot_take(struct keeper *keeper, knackdb_error *error)
     status = take(keeper, &why);
     note(keeper, status, &why, (double) (clock_monotonic_ns() - begun) / 1e9);
     (void) pthread_mutex_unlock(&keeper->snapshot_mutex);
+    if (status != KNACKDB_OK)
+        flusher_wake(keeper); /* it tries again some time */
     if (status != KNACKDB_OK && error != NULL)
         *error = why;
     return status;
@@ -169,10 +210,22 @@ snapshot_take(struct keeper *keeper, knackdb_error *error)
 
 /* ---- triggers ---- */
 
+static bool
+is_taking(const struct keeper *keeper)
+{
+    return keeper->has_taker && !atomic_load_explicit(&keeper->taker_done, memory_order_acquire);
+}
+
 uint64_t
 snapshot_due_ns(const struct keeper *keeper)
 {
-    return keeper->options.snapshot_interval_s != 0 ? keeper->trigger_ns : UINT64_MAX;
+    uint64_t due_ns = UINT64_MAX;
+
+    if (is_taking(keeper))
+        return UINT64_MAX; /* it wakes the flusher when it ends */
+    if (keeper->options.snapshot_interval_s != 0)
+        due_ns = keeper->trigger_ns;
+    return keeper->retry_ns != 0 && keeper->retry_ns < due_ns ? keeper->retry_ns : due_ns;
 }
 
 static void *
@@ -182,7 +235,7 @@ taker_run(void *context)
     knackdb_error  why = { 0 };
     knackdb_status status = snapshot_take(keeper, &why);
 
-    if (status != KNACKDB_OK && status != KNACKDB_BUSY)
+    if (status != KNACKDB_OK && status != KNACKDB_BUSY && !keeper->retries)
         keeper_say(keeper, KNACKDB_LOG_ERROR, "the snapshot failed: %s", why.message);
     atomic_store_explicit(&keeper->taker_done, true, memory_order_release);
     flusher_wake(keeper);
@@ -214,6 +267,32 @@ snapshot_end_taker(struct keeper *keeper)
     keeper->has_taker = false;
 }
 
+/* The log is broken, or the last snapshot failed: is it time for another attempt? */
+static bool
+is_retry_due(struct keeper *keeper, const struct log_figures *figures)
+{
+    uint64_t now_ns = clock_monotonic_ns();
+    bool     has_failed;
+
+    (void) pthread_mutex_lock(&keeper->figures_mutex);
+    has_failed = keeper->snapshot_failed || figures->has_failed;
+    (void) pthread_mutex_unlock(&keeper->figures_mutex);
+    if (!has_failed) {
+        keeper->retry_ns = 0;
+        keeper->retry_wait_ns = 0;
+        return false;
+    }
+    if (keeper->retry_wait_ns == 0)
+        keeper->retry_wait_ns = RETRY_FIRST_NS;
+    if (keeper->retry_ns == 0)
+        keeper->retry_ns = now_ns + keeper->retry_wait_ns;
+    if (now_ns < keeper->retry_ns && !keeper->options.by_hand)
+        return false;
+    keeper->retry_wait_ns = keeper->retry_wait_ns < RETRY_LAST_NS / 2 ? keeper->retry_wait_ns * 2 : RETRY_LAST_NS;
+    keeper->retry_ns = now_ns + keeper->retry_wait_ns;
+    return true;
+}
+
 void
 snapshot_take_if_due(struct keeper *keeper)
 {
@@ -223,10 +302,13 @@ snapshot_take_if_due(struct keeper *keeper)
     bool               by_log;
     bool               by_time;
 
-    if (keeper->has_taker && !atomic_load_explicit(&keeper->taker_done, memory_order_acquire))
+    if (is_taking(keeper))
         return;
+    if (keeper->has_taker)
+        keeper->retry_ns = 0; /* the wait counts from the end of what failed */
     snapshot_end_taker(keeper);
     log_writer_get_figures(keeper->log, &figures);
+    keeper->retries = is_retry_due(keeper, &figures);
     by_log = figures.log_bytes >= keeper->options.snapshot_log_bytes && figures.position >= keeper->trigger_position;
     by_time = false;
     if (interval_ns != 0) {
@@ -235,9 +317,8 @@ snapshot_take_if_due(struct keeper *keeper)
         if (now_ns >= keeper->trigger_ns)
             keeper->trigger_ns = now_ns + interval_ns;
     }
-    if (!by_log && !by_time)
+    if (!keeper->retries && (figures.has_failed || (!by_log && !by_time)))
         return;
-    /* Should it fail, the log has to grow by as much again before the next attempt. */
     keeper->trigger_position = figures.position + keeper->options.snapshot_log_bytes;
     start_taker(keeper);
 }
