@@ -65,11 +65,14 @@ view_row(void *context, size_t row, knackdb_value *ret_values)
                                            command->columns[i]);
 }
 
+/* A file or a pipe is as wide as the rows are. */
 static size_t
 terminal_columns(void)
 {
     struct winsize size;
 
+    if (isatty(STDOUT_FILENO) != 1)
+        return SIZE_MAX;
     if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
         return size.ws_col;
     return TERMINAL_COLUMNS_DEFAULT;

@@ -7,6 +7,9 @@
  * end is what a power cut may leave; it is said on standard error and is no fault. A
  * damaged record before the end is one.
  *
+ * What a snapshot has removed before it was read is noted on standard error; the
+ * replay goes on behind it.
+ *
  * Following means to ask again. Between two questions the process waits in poll() on
  * its own output, so that it ends when the reader of a pipe does. */
 #include "arguments.h"
@@ -17,6 +20,7 @@
 #include "output.h"
 #include "row_writer.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
@@ -39,7 +43,8 @@ static const char help[] =
     "\n"
     "Operations: put (a whole row), update (some columns of a row), delete, clean_up (rows whose column\n"
     "is below a value). The log begins after the oldest snapshot kept. A torn record at its end is named\n"
-    "on standard error and is no fault: exit status 0. A damaged one is: exit status 1.\n"
+    "on standard error and is no fault: exit status 0. A damaged one is: exit status 1. Commits that a\n"
+    "snapshot has taken out of the log before they were read are noted on standard error and passed over.\n"
     "TIME is Unix seconds or ISO 8601; a bare number below 1000000000 is a SEQ.\n";
 
 struct replay {
@@ -176,9 +181,14 @@ print_entries(struct replay *replay, knackdb_log *log)
             }
             return EXIT_DONE;
         }
+        if (status == KNACKDB_IO && error.os_errno == ENOENT) {
+            (void) output_flush(&replay->output); /* the mark stands where the commits are missing */
+            (void) complain_status(command_replay.name, replay->directory, status, &error);
+            continue;
+        }
         if (status != KNACKDB_OK) {
             (void) output_flush(&replay->output);
-            /* Once open it is the data: damaged, or gone behind a snapshot while we followed. */
+            /* Once open it is the data. */
             (void) complain_status(command_replay.name, replay->directory, status, &error);
             return EXIT_DATA_AT_FAULT;
         }

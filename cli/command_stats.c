@@ -235,6 +235,9 @@ print_json(struct output *output, const knackdb_stats *stats)
     put_unsigned(output, "torn_bytes", stats->torn_bytes);
     put_real(output, "open_seconds", stats->open_seconds);
     put_real(output, "opened_at", stats->opened_at);
+    put_unsigned(output, "refresh_count", stats->refresh_count);
+    put_unsigned(output, "reload_count", stats->reload_count);
+    put_real(output, "refreshed_at", stats->refreshed_at);
     output_put_string(output, "}\n");
 }
 

@@ -16,6 +16,8 @@ extern const struct command command_replay;
 extern const struct command command_query;
 extern const struct command command_stats;
 extern const struct command command_verify;
+extern const struct command command_repair;
+extern const struct command command_backup;
 extern const struct command command_snapshot;
 extern const struct command command_migrate;
 extern const struct command command_bench;

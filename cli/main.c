@@ -15,8 +15,8 @@
 #include <string.h>
 
 static const struct command *const commands[] = {
-    &command_import, &command_dump,     &command_replay,  &command_query, &command_stats,
-    &command_verify, &command_snapshot, &command_migrate, &command_bench,
+    &command_import, &command_dump,     &command_replay, &command_query,   &command_stats, &command_verify,
+    &command_repair, &command_snapshot, &command_backup, &command_migrate, &command_bench,
 };
 
 #define COMMAND_COUNT (sizeof commands / sizeof commands[0])

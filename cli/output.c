@@ -2,7 +2,11 @@
  *
  * A file appears under its name whole or not at all: it is written beside its place,
  * synced, and renamed. A reader that closes its end early (`| head`) is an error like
- * any other failed write, EPIPE, since main() ignores SIGPIPE. */
+ * any other failed write, EPIPE, since main() ignores SIGPIPE.
+ *
+ * An interrupt (SIGINT, SIGTERM, SIGHUP) takes the unfinished file with it, says so, and ends
+ * the command as it would have. The handler finds the name in a buffer of its own, set before the
+ * file is made and emptied after it has its place; what it calls is safe in a handler. */
 #define _GNU_SOURCE /* asprintf */
 #include "output.h"
 
@@ -10,6 +14,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,6 +41,53 @@ write_all(struct output *output, const char *data, size_t length)
         }
     }
 }
+
+/* ---- interrupts ---- */
+
+static const int interrupts[] = { SIGINT, SIGTERM, SIGHUP };
+
+#define INTERRUPT_COUNT (sizeof interrupts / sizeof interrupts[0])
+
+/* Of the one file under way; "": none. */
+static char                  unfinished[PATH_MAX];
+static volatile sig_atomic_t has_unfinished;
+
+static void
+interrupted(int number)
+{
+    static const char message[] = "knackdb: interrupted: the unfinished file was removed\n";
+
+    if (has_unfinished && unlink(unfinished) == 0 && write(STDERR_FILENO, message, sizeof message - 1) < 0)
+        _exit(EXIT_DATA_AT_FAULT);
+    (void) raise(number); /* its default, which SA_RESETHAND has restored, when the handler returns */
+}
+
+/* A signal that the caller has ignored stays so. */
+static void
+guard_file(const char *path)
+{
+    struct sigaction action = { .sa_handler = interrupted, .sa_flags = (int) SA_RESETHAND };
+
+    if (strlen(path) >= sizeof unfinished)
+        return;
+    memcpy(unfinished, path, strlen(path) + 1);
+    has_unfinished = 1;
+    (void) sigemptyset(&action.sa_mask);
+    for (size_t i = 0; i < INTERRUPT_COUNT; i++) {
+        struct sigaction before;
+
+        if (sigaction(interrupts[i], NULL, &before) == 0 && before.sa_handler == SIG_DFL)
+            (void) sigaction(interrupts[i], &action, NULL);
+    }
+}
+
+static void
+guard_no_file(void)
+{
+    has_unfinished = 0;
+}
+
+/* ---- opening ---- */
 
 static const char *
 name_of(const struct output *output)
@@ -78,10 +131,13 @@ output_open_file(struct output *output, const char *command, const char *path)
     if (output->path == NULL || (!is_in_place && output->temporary == NULL)) {
         status = complain(EXIT_DATA_AT_FAULT, command, path, "out of memory");
     } else {
+        if (!is_in_place)
+            guard_file(output->temporary);
         output->fd = is_in_place ? open(path, O_WRONLY | O_CLOEXEC)
                                  : open(output->temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0666);
         if (output->fd < 0) {
             status = complain(exit_status_of(KNACKDB_IO, errno), command, path, "%s", strerror(errno));
+            guard_no_file();
             free(output->temporary); /* not ours to remove */
             output->temporary = NULL;
         }
@@ -172,6 +228,7 @@ output_finish(struct output *output)
         if (rename(output->temporary, output->path) != 0)
             output->os_errno = errno;
         else {
+            guard_no_file();
             free(output->temporary);
             output->temporary = NULL;
         }
@@ -187,8 +244,10 @@ output_abandon(struct output *output)
 {
     if (output->fd >= 0 && output->path != NULL)
         (void) close(output->fd);
-    if (output->temporary != NULL)
+    if (output->temporary != NULL) {
         (void) unlink(output->temporary);
+        guard_no_file();
+    }
     free(output->temporary);
     free(output->path);
     free(output->buffer);

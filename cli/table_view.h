@@ -15,7 +15,7 @@ struct table_view {
     /** Gives the values of a row; texts stay until the next call. */
     void (*row)(void *context, size_t row, knackdb_value *ret_values);
     void  *context;
-    size_t terminal_columns; /**< the width to keep to */
+    size_t terminal_columns; /**< the width to keep to; SIZE_MAX: none */
 };
 
 /**

@@ -911,7 +911,9 @@ typedef struct knackdb_log_entry {
 
 KNACKDB_API knackdb_status knackdb_log_open(const char *path, knackdb_log **ret_log, knackdb_error *error);
 
-/** Next entry. NOT_FOUND at the end: more may come, ask again later. CORRUPT names file and offset. */
+/** Next entry. NOT_FOUND at the end: more may come, ask again later. CORRUPT names file and offset. IO with os_errno
+ *  ENOENT: commits went into a snapshot and their segments were removed before they were read; the message says up to
+ *  which, and the next call goes on behind them. */
 KNACKDB_API knackdb_status knackdb_log_next(knackdb_log *log, knackdb_log_entry *ret_entry, knackdb_error *error);
 
 /** Sequence of the oldest record kept; 0 for an empty log. */

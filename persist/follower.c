@@ -180,24 +180,16 @@ apply_log(struct follower *follower, struct round *round, knackdb_error *error)
 static knackdb_status
 look_at_manifests(struct follower *follower, bool *ret_ahead, knackdb_error *error)
 {
-    struct manifest_list list;
-    struct manifest      newest;
-    bool                 is_news;
-    knackdb_status       status;
+    struct manifest newest;
+    bool            is_newer = false;
+    knackdb_status  status;
 
     *ret_ahead = false;
-    status = manifest_list_read(&list, follower->allocator, follower->dir, error);
-    if (status != KNACKDB_OK)
-        return status;
-    is_news = list.count > 0 && list.generations[0] > follower->generation;
-    manifest_list_clear(&list);
-    if (!is_news)
-        return KNACKDB_OK;
     manifest_init(&newest, follower->allocator);
-    status = manifest_file_read_newest(&newest, follower->dir, error);
-    if (status == KNACKDB_OK && newest.sequence > store_sequence(follower->store))
+    status = manifest_file_read_newer(&newest, follower->dir, follower->generation, &is_newer, error);
+    if (status == KNACKDB_OK && is_newer && newest.sequence > store_sequence(follower->store))
         *ret_ahead = true;
-    else if (status == KNACKDB_OK)
+    else if (status == KNACKDB_OK && is_newer)
         note_snapshot(follower, &newest);
     manifest_clear(&newest);
     return status;

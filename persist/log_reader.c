@@ -234,6 +234,13 @@ log_reader_later(const struct log_reader *reader, uint64_t *serial)
     return segment->name;
 }
 
+void
+log_reader_skip_to(struct log_reader *reader, uint64_t sequence)
+{
+    if (sequence > reader->last)
+        reader->last = sequence - 1;
+}
+
 uint64_t
 log_reader_durable(const struct log_reader *reader)
 {

@@ -73,6 +73,9 @@ const struct file *log_reader_place(const struct log_reader *reader, uint64_t *r
  * that the reader knows of. Begin with 0. Valid until the next call. */
 const char *log_reader_later(const struct log_reader *reader, uint64_t *serial);
 
+/* After NOT_FOUND: commits before this one are not wanted any more. The next one given is this one or a later one that follows it. */
+void log_reader_skip_to(struct log_reader *reader, uint64_t sequence);
+
 /* What the reader has seen of each segment, oldest first. */
 struct log_segment_facts {
     uint64_t serial;

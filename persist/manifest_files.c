@@ -139,6 +139,20 @@ manifest_file_read_newest(struct manifest *manifest, const struct dir *dir, knac
 }
 
 knackdb_status
+manifest_file_read_newer(struct manifest *manifest, const struct dir *dir, uint64_t generation, bool *ret_newer,
+                         knackdb_error *error)
+{
+    struct manifest_list list;
+    knackdb_status       status = manifest_list_read(&list, manifest->allocator, dir, error);
+
+    if (status != KNACKDB_OK)
+        return status;
+    *ret_newer = list.count > 0 && list.generations[0] > generation;
+    manifest_list_clear(&list);
+    return *ret_newer ? manifest_file_read_newest(manifest, dir, error) : KNACKDB_OK;
+}
+
+knackdb_status
 manifest_file_publish(const struct manifest *manifest, const struct dir *dir, uint32_t file_mode, knackdb_error *error)
 {
     struct byte_buffer bytes;

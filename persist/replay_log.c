@@ -3,11 +3,17 @@
  * When the end is reached for the first time all that lies behind it is looked at, so damage
  * is told from a torn end as at any open. After that only a few bytes are looked at
  * each time the end is met: a follower asks often, and beside a live writer there is
- * nothing there but zeros, or a record half written. */
+ * nothing there but zeros, or a record half written; and where not even a name has changed,
+ * a glance is all it takes.
+ *
+ * What a snapshot removed before it was read is told once, and then passed over: the commits are safe, if not
+ * here. It must have been missing twice, with a look at the log in between, as the writer may have gone
+ * on between our looks at the log and at the manifest. */
 #include "persist/replay_log.h"
 
 #include "base/error.h"
 #include "persist/file_name.h"
+#include "persist/log_glance.h"
 #include "persist/log_overtaken.h"
 #include "persist/manifest_files.h"
 
@@ -24,6 +30,10 @@ struct replay_log {
     bool               has_first;
     bool               is_judged; /* the end has been met before */
     struct log_end     end;       /* where it was met last */
+    bool               is_at_end; /* no commit has been given since it was met last */
+    struct log_glance  glance;    /* before we looked for more the last time */
+    uint64_t           generation; /* newest manifest that is known not to be ahead of us */
+    uint64_t           last;      /* commit given last, or passed over */
     char               torn_file[DISK_NAME_BYTES_MAX]; /* that replay_log_torn_bytes() names */
 };
 
@@ -49,6 +59,8 @@ open_reader(struct replay_log *log, const struct schema_history *history, const 
         if (status != KNACKDB_NOT_FOUND) /* a segment went while the list was read: look again */
             break;
     }
+    log->generation = manifest.generation;
+    log->last = manifest.sequence; /* until a commit is read */
     manifest_clear(&manifest);
     return status;
 }
@@ -117,25 +129,45 @@ replay_log_close(struct replay_log *log)
     allocator_put(log->allocator, log, sizeof *log);
 }
 
+/* Which commit is the next that may still come, where those before it are in a snapshot alone? 0: no such thing. */
+static knackdb_status
+find_jump(struct replay_log *log, uint64_t *ret_next, knackdb_error *error)
+{
+    struct manifest newest;
+    bool            is_newer = false;
+    knackdb_status  status = log_is_overtaken(log->reader, log->allocator, &log->dir, ret_next, error);
+
+    if (status != KNACKDB_OK || *ret_next != 0)
+        return status;
+    manifest_init(&newest, log->allocator);
+    status = manifest_file_read_newer(&newest, &log->dir, log->generation, &is_newer, error);
+    if (status == KNACKDB_OK && is_newer && newest.sequence > log->last)
+        *ret_next = newest.sequence + 1;
+    else if (status == KNACKDB_OK && is_newer)
+        log->generation = newest.generation;
+    manifest_clear(&newest);
+    return status;
+}
+
+static knackdb_status
+tell_jump(struct replay_log *log, uint64_t next, knackdb_error *error)
+{
+    (void) error_set(error, KNACKDB_IO, "%s: the log before commit %" PRIu64 " is gone: a snapshot has taken its place",
+                     log->dir.path, next);
+    if (error != NULL)
+        error->os_errno = ENOENT;
+    log_reader_skip_to(log->reader, next);
+    log->last = next - 1;
+    return KNACKDB_IO;
+}
+
 /* The reader has met the end. OK where that is all there is to say. */
 static knackdb_status
 judge(struct replay_log *log, knackdb_error *error)
 {
-    uint64_t       next;
     bool           is_clean;
     knackdb_status status;
 
-    status = log_is_overtaken(log->reader, log->allocator, &log->dir, &next, error);
-    if (status != KNACKDB_OK)
-        return status;
-    if (next != 0) {
-        status = error_set(error, KNACKDB_IO,
-                           "%s: the log before commit %" PRIu64 " is gone: a snapshot has taken its place",
-                           log->dir.path, next);
-        if (error != NULL)
-            error->os_errno = ENOENT;
-        return status;
-    }
     status = log_reader_is_clean(log->reader, &is_clean, error);
     if (status == KNACKDB_OK && !(log->is_judged && is_clean))
         status = log_reader_judge(log->reader, &log->end, error);
@@ -150,17 +182,41 @@ judge(struct replay_log *log, knackdb_error *error)
 knackdb_status
 replay_log_next(struct replay_log *log, struct log_commit *ret_commit, knackdb_error *error)
 {
-    knackdb_status status;
+    struct log_glance glance = { 0 };
+    uint64_t          jump = 0;
+    bool              news = true;
+    knackdb_status    status = KNACKDB_OK;
 
     if (log->has_first) {
         log->has_first = false;
         *ret_commit = log->first;
+        log->last = ret_commit->record.sequence;
         return KNACKDB_OK;
     }
-    status = log_reader_next(log->reader, ret_commit, error);
-    if (status != KNACKDB_NOT_FOUND)
-        return status;
-    status = judge(log, error);
+    if (log->is_at_end)
+        status = log_glance(log->reader, &log->dir, &log->glance, &glance, &news, error);
+    if (status == KNACKDB_OK && !news)
+        return KNACKDB_NOT_FOUND;
+    for (int look = 0; status == KNACKDB_OK && look < 2; look++) {
+        uint64_t before = jump;
+
+        status = log_reader_next(log->reader, ret_commit, error);
+        if (status == KNACKDB_OK) {
+            log->is_at_end = false;
+            log->last = ret_commit->record.sequence;
+            return KNACKDB_OK;
+        }
+        if (status == KNACKDB_NOT_FOUND)
+            status = find_jump(log, &jump, error);
+        if (status == KNACKDB_OK && jump == 0)
+            break;
+        if (status == KNACKDB_OK && jump == before)
+            return tell_jump(log, jump, error);
+    }
+    if (status == KNACKDB_OK)
+        status = judge(log, error);
+    log->glance = glance;
+    log->is_at_end = status == KNACKDB_OK;
     return status == KNACKDB_OK ? KNACKDB_NOT_FOUND : status;
 }
 

@@ -13,8 +13,8 @@ knackdb_status replay_log_open(struct allocator *allocator, const struct disk *d
                                struct replay_log **ret_log, knackdb_error *error);
 void           replay_log_close(struct replay_log *log); /* NULL is accepted */
 
-/* The next commit, valid until the next call. NOT_FOUND at the end: ask again later. IO, saying so, where a
- * snapshot has removed what comes next before it could be read. */
+/* The next commit, valid until the next call. NOT_FOUND at the end: ask again later. IO with ENOENT, saying which, where a
+ * snapshot has removed what comes next before it could be read: the call after that goes on behind it. */
 knackdb_status replay_log_next(struct replay_log *log, struct log_commit *ret_commit, knackdb_error *error);
 
 /* Sequence of the oldest commit kept when the log was opened; 0 for an empty log. */

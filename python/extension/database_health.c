@@ -94,7 +94,10 @@ put_log_and_snapshot(PyObject *dict, const knackdb_stats *stats)
            put_count(dict, "recovered_commits", stats->recovered_commits) < 0 ||
            put_count(dict, "torn_bytes", stats->torn_bytes) < 0 ||
            put_real(dict, "open_seconds", stats->open_seconds) < 0 ||
-           put_real(dict, "opened_at", stats->opened_at) < 0 ? -1 : 0;
+           put_real(dict, "opened_at", stats->opened_at) < 0 ||
+           put_count(dict, "refresh_count", stats->refresh_count) < 0 ||
+           put_count(dict, "reload_count", stats->reload_count) < 0 ||
+           put_real(dict, "refreshed_at", stats->refreshed_at) < 0 ? -1 : 0;
 }
 
 static int

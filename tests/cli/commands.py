@@ -7,6 +7,7 @@ import os
 import pathlib
 import pty
 import re
+import select
 import shutil
 import signal
 import struct
@@ -27,7 +28,7 @@ ROWS = [
     {"id": 4, "task_type": None, "pattern_used": "it's", "usage_count": 9007199254740993},
     {"id": 10, "task_type": "less often", "execution_time": -2.0, "usage_count": -5},
 ]
-ALL_COMMANDS = ["import", "dump", "replay", "query", "stats", "verify", "snapshot", "migrate", "bench"]
+ALL_COMMANDS = ["import", "dump", "replay", "query", "stats", "verify", "repair", "snapshot", "backup", "migrate", "bench"]
 
 
 def open_terminal():
@@ -246,6 +247,12 @@ class Query(ToolCase):
         self.assertEqual(process.wait(), 0)
         return text.decode().replace("\r\n", "\n")
 
+    def test_a_table_in_a_file_is_as_wide_as_its_rows(self):
+        self.load("execution_patterns", [{"id": 20, "context_factors": "x" * 500}])
+        text = self.works("query", self.directory, "execution_patterns", "--where", "id = 20", "--format", "table",
+                          "--columns", "id,context_factors")
+        self.assertIn("x" * 500 + "\n", text)
+
     def test_a_terminal_gets_a_table_as_wide_as_it_is(self):
         self.load("execution_patterns", [
             {"id": 20, "task_type": "日本語テスト", "context_factors": "x" * 500},
@@ -326,17 +333,44 @@ class Replay(ToolCase):
         self.assertEqual(sequences("--until", "2001-01-01T12:00:00+02:00"), [])
         self.assertEqual(sequences("--table", "user_preferences"), [two])
 
+    def follow(self, *options):
+        follower = subprocess.Popen([tool.TOOL, "replay", self.directory, "--follow", "--format", "jsonl",
+                                     *map(str, options)], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.addCleanup(lambda: (follower.kill(), follower.wait(), follower.stdout.close(), follower.stderr.close()))
+        return follower
+
+    def line(self, stream):
+        """The next line of a process that may never write one."""
+        line = b""
+        while not line.endswith(b"\n"):
+            self.assertTrue(select.select([stream], [], [], 60)[0], f"nothing came behind {line!r}")
+            part = os.read(stream.fileno(), 1)
+            self.assertTrue(part, f"the stream ended behind {line!r}")
+            line += part
+        return line.decode()
+
     def test_following_prints_what_comes_and_ends_where_told(self):
-        follower = subprocess.Popen([tool.TOOL, "replay", self.directory, "--follow", "--format", "jsonl", "--since", "4",
-                                     "--until", "5"], stdout=subprocess.PIPE, text=True)
-        time.sleep(0.3)
+        follower = self.follow("--since", 4, "--until", 5)
         self.load("execution_patterns", [{"id": 100}])
-        self.assertEqual(json.loads(follower.stdout.readline())["id"], 100)
+        self.assertEqual(json.loads(self.line(follower.stdout))["id"], 100)
         self.load("execution_patterns", [{"id": 101}])
-        self.assertEqual(json.loads(follower.stdout.readline())["id"], 101)
+        self.assertEqual(json.loads(self.line(follower.stdout))["id"], 101)
         self.load("execution_patterns", [{"id": 102}])
-        self.assertEqual(follower.communicate(timeout=20)[0], "")
-        self.assertEqual(follower.returncode, 0)
+        self.assertEqual(follower.wait(60), 0)
+        self.assertEqual(follower.stdout.read(), b"")
+
+    def test_a_follower_goes_on_behind_what_a_snapshot_took_out_of_the_log(self):
+        follower = self.follow("--since", 4)
+        self.load("execution_patterns", [{"id": 100}])
+        self.assertEqual(json.loads(self.line(follower.stdout))["id"], 100)
+        os.kill(follower.pid, signal.SIGSTOP)
+        self.load("execution_patterns", [{"id": 101}])
+        self.works("snapshot", self.directory)
+        os.kill(follower.pid, signal.SIGCONT)
+        self.assertIn("is gone: a snapshot has taken its place", self.line(follower.stderr))
+        self.load("execution_patterns", [{"id": 102}])
+        self.assertEqual(json.loads(self.line(follower.stdout))["id"], 102)
+        self.assertIsNone(follower.poll())
 
     def test_a_follower_ends_when_nobody_listens(self):
         follower = subprocess.Popen([tool.TOOL, "replay", self.directory, "--follow"], stdout=subprocess.PIPE,
@@ -457,6 +491,75 @@ class Others(ToolCase):
             shutil.rmtree(damaged)
         self.assertIsNotNone(largest, "no fault was found in any file")
         self.assertEqual(tool.digest(self.directory), before)
+
+    def damaged_copy(self):
+        """A copy in which one row of three in the log is damaged."""
+        self.load("execution_patterns", [{"id": 50, "task_type": "whole"}])
+        self.load("execution_patterns", [{"id": 51, "task_type": "to be lost"}])
+        self.load("execution_patterns", [{"id": 52, "task_type": "whole"}])
+        copy = self.folder / "damaged"
+        shutil.copytree(self.directory, copy)
+        hit = [path for path in copy.glob("log-*") if b"to be lost" in path.read_bytes()]
+        self.assertEqual(len(hit), 1)
+        hit[0].write_bytes(hit[0].read_bytes().replace(b"to be lost", b"to be Lost"))
+        return copy, hit[0]
+
+    def test_repair_saves_the_rest_and_names_what_was_lost(self):
+        copy, hit = self.damaged_copy()
+        self.fails(1, str(hit), "dump", copy, "execution_patterns")
+        before = tool.digest(copy)
+        new = self.folder / "new"
+        done = run("repair", copy, "--to", new)
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(done.stderr, rf"\Aknackdb: repair: {hit}:\d+: lost: commit \d+ is damaged\n\Z")
+        self.assertRegex(done.stdout, r"\A7 rows saved, up to commit \d+; lost: 1 commits, 0 blocks, 0 rows, 0 values "
+                                      r"\(1 losses, \d+ bytes\)\n\Z")
+        self.assertEqual(tool.digest(copy), before)
+        rows = tool.csv_rows("execution_patterns", self.works("dump", new, "execution_patterns"))
+        self.same(rows, [row for row in self.dump("execution_patterns") if row["id"] != 51])
+        self.assertIn("no fault", self.works("verify", new))
+        self.fails(2, f"{new}: the directory is not empty", "repair", copy, "--to", new)
+
+    def test_repair_of_a_sound_directory_copies_it(self):
+        self.assertRegex(self.works("repair", self.directory, "--to", self.folder / "new"),
+                         r"\A5 rows saved, up to commit \d+; nothing was lost\n\Z")
+        self.assertEqual(self.works("dump", self.folder / "new", "execution_patterns"),
+                         self.works("dump", self.directory, "execution_patterns"))
+
+    def test_backup_beside_a_writer(self):
+        copy = self.folder / "copy"
+
+        def back_up(writer):
+            self.assertRegex(self.works("backup", self.directory, copy), r"\A6 rows, up to commit \d+, copied and checked\n\Z")
+            self.assertIsNone(writer.poll())
+
+        self.store_and_die("execution_patterns", b'{"id":100}\n', 100, back_up)
+        self.assertEqual(self.works("dump", copy, "execution_patterns"),
+                         self.works("dump", self.directory, "execution_patterns"))
+        self.assertIn("no fault", self.works("verify", copy))
+        self.fails(2, f"{copy}: the directory is not empty", "backup", self.directory, copy)
+
+    def test_an_interrupted_dump_leaves_nothing(self):
+        self.load("performance_metrics", [{"component_name": f"component {i % 7}", "metric_value": i / 3}
+                                          for i in range(60_000)])
+        target = self.folder / "metrics.csv"
+        interrupted = 0
+        for number in (signal.SIGINT, signal.SIGTERM) * 20:
+            dump = subprocess.Popen([tool.TOOL, "dump", self.directory, "performance_metrics", "-o", target],
+                                    stderr=subprocess.PIPE, text=True)
+            while dump.poll() is None and not list(self.folder.glob("*.part-*")):
+                pass
+            dump.send_signal(number)
+            complaint = dump.communicate(timeout=60)[1]
+            self.assertEqual(list(self.folder.glob("*.part-*")), [])
+            if dump.returncode == -number:
+                self.assertFalse(target.exists())
+                self.assertEqual(complaint, "knackdb: interrupted: the unfinished file was removed\n")
+                interrupted += 1
+            target.unlink(missing_ok=True)
+            if interrupted == 4:
+                break
+        self.assertGreater(interrupted, 0, "every dump was done before it could be interrupted")
 
     def test_migrate_has_nothing_to_do_with_a_current_directory(self):
         before = tool.digest(self.directory)

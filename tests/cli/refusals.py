@@ -33,16 +33,18 @@ class BadCalls(ToolCase):
         self.usage("knackdb: frobnicate: no such command", "frobnicate")
         self.usage("knackdb: --frobnicate: no such command", "--frobnicate")
         self.usage("knackdb: frobnicate: no such command", "help", "frobnicate")
-        # what comes with a later version is not pretended
-        self.usage("knackdb: repair: no such command", "repair", self.directory)
-        self.usage("knackdb: backup: no such command", "backup", self.directory, self.folder / "x")
 
     def test_missing_and_superfluous_arguments(self):
         for command, wanted in COMMANDS.items():
             given = []
             for name in wanted:
                 self.usage(f"knackdb: {command}: {name}: is missing", command, *given)
-                given.append({"DIR": self.directory, "TABLE": "execution_patterns", "FILE": self.csv}[name])
+                given.append({"DIR": self.directory, "TABLE": "execution_patterns", "FILE": self.csv,
+                              "DEST": self.folder / "new"}[name])
+            if command == "repair":
+                self.usage("repair: --to: is missing", command, self.directory)
+                self.usage("repair: --to: needs a directory", command, self.directory, "--to")
+                given += ["--to", self.folder / "new"]
             if command == "dump":
                 self.usage("dump: TABLE: is missing; all tables need -o FOLDER", command, self.directory)
                 given.append("execution_patterns")
@@ -115,7 +117,9 @@ class BadCalls(ToolCase):
         for command, wanted in COMMANDS.items():
             if command in ("import", "bench"):
                 continue
-            rest = ["execution_patterns"] if command in ("dump", "query") else []
+            new = self.folder / "new"
+            rest = {"dump": ["execution_patterns"], "query": ["execution_patterns"], "backup": [new],
+                    "repair": ["--to", new]}.get(command, [])
             self.fails(2, f"knackdb: {command}: {missing}: no such directory\n", command, missing, *rest)
             self.fails(2, f"knackdb: {command}: {plain}: not a directory\n", command, plain, *rest)
             self.fails(2, f"knackdb: {command}: {plain}/x: ", command, f"{plain}/x", *rest)
@@ -176,7 +180,8 @@ class BadCalls(ToolCase):
 
 
 COMMANDS = {"import": ["DIR", "TABLE", "FILE"], "dump": ["DIR"], "replay": ["DIR"], "query": ["DIR", "TABLE"],
-            "stats": ["DIR"], "verify": ["DIR"], "snapshot": ["DIR"], "migrate": ["DIR"], "bench": []}
+            "stats": ["DIR"], "verify": ["DIR"], "repair": ["DIR"], "snapshot": ["DIR"], "backup": ["DIR", "DEST"],
+            "migrate": ["DIR"], "bench": []}
 
 
 class BadFiles(ToolCase):

@@ -5,6 +5,7 @@
 #include "tests/api/scratch.h"
 
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <time.h>
@@ -256,9 +257,31 @@ Test(replay, says_so_when_a_snapshot_has_taken_what_comes_next)
         cr_assert_eq(commit.record.sequence, ++seen, "what is still there comes in order");
     cr_assert_eq(status, KNACKDB_IO);
     cr_assert_not_null(strstr(error.message, "is gone"), "%s", error.message);
+    cr_assert_eq(error.os_errno, ENOENT);
+    cr_assert_eq(replay_log_next(log, &commit, &error), KNACKDB_OK, "it goes on behind them: %s", error.message);
+    cr_assert(commit.record.sequence > seen + 1 && commit.record.sequence <= 301);
+    seen = commit.record.sequence;
+    while ((status = replay_log_next(log, &commit, &error)) == KNACKDB_OK)
+        cr_assert_eq(commit.record.sequence, ++seen);
+    cr_assert_eq(status, KNACKDB_NOT_FOUND, "%s", error.message);
+    cr_assert_eq(seen, 310);
+    /* And where nothing was stored behind the snapshot. */
+    bench_put_many(kept.store, 311, 600);
+    cr_assert_eq(keeper_snapshot(kept.keeper, NULL), KNACKDB_OK);
+    kept_close(&kept);
+    while ((status = replay_log_next(log, &commit, &error)) == KNACKDB_OK)
+        cr_assert_eq(commit.record.sequence, ++seen);
+    cr_assert_eq(status, KNACKDB_IO);
+    cr_assert_not_null(strstr(error.message, "commit 601 is gone"), "%s", error.message);
+    for (int asked = 0; asked < 3; asked++)
+        cr_assert_eq(replay_log_next(log, &commit, &error), KNACKDB_NOT_FOUND, "told once: %s", error.message);
+    kept_must_open(&kept, path, 1, &options);
+    bench_put(kept.store, 601);
+    cr_assert_eq(replay_log_next(log, &commit, &error), KNACKDB_OK, "%s", error.message);
+    cr_assert_eq(commit.record.sequence, 601);
     replay_log_close(log);
     log = open_log(&allocator, path);
-    cr_assert(replay_log_first_sequence(log) > 31 && replay_log_first_sequence(log) <= 301);
+    cr_assert(replay_log_first_sequence(log) > 301 && replay_log_first_sequence(log) <= 601);
     replay_log_close(log);
     kept_close(&kept);
     scratch_remove(path);
