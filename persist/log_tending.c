@@ -8,12 +8,12 @@
 
 /* Pages are made ready for what comes in this time, at the speed of the last round: the flusher is away for a sync
  * now and then. At the least and at the most: */
-#define AHEAD_NS        ((uint64_t) 8 * 1000000)
+#define AHEAD_NS        ((uint64_t) 16 * 1000000)
 #define AHEAD_BYTES_MIN ((uint64_t) 32 * 1024)
-#define AHEAD_BYTES_MAX ((uint64_t) 1024 * 1024)
+#define AHEAD_BYTES_MAX ((uint64_t) 4096 * 1024)
 
 static void
-make_next(struct log_writer *writer)
+make_next(struct log_writer *writer, uint64_t ahead)
 {
     struct log_segment *segment = NULL;
     knackdb_error       failure = { 0 };
@@ -26,7 +26,7 @@ make_next(struct log_writer *writer)
     (void) pthread_mutex_unlock(&writer->mutex);
     /* Where it cannot be made, the appender will find out for itself, and then it is a failure. */
     if (wanted && log_writer_make_segment(writer, 0, &segment, NULL) == KNACKDB_OK) {
-        log_segment_populate(segment, AHEAD_BYTES_MIN);
+        log_segment_populate(segment, ahead); /* the appender may come to it while we are away */
         (void) pthread_mutex_lock(&writer->mutex);
         writer->next = segment;
         serial = segment->serial;
@@ -105,7 +105,7 @@ log_writer_tend(struct log_writer *writer)
         next_at = current->capacity / 2;
     }
     if (!has_next && used >= next_at) {
-        make_next(writer);
+        make_next(writer, ahead);
         has_next = true; /* or it could not be made: no use asking again before the next round */
     }
     used = current != NULL ? used + ahead / 2 : UINT64_MAX;
