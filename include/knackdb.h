@@ -397,7 +397,10 @@ knackdb_options_default(void)
  * KNACKDB_OPEN_NO_MIGRATE. A torn record at the end of the newest log segment is cut,
  * kept aside in a file, reported through log_message, and is not an error;
  * docs/FORMAT.md says what counts as torn. Errors: BUSY with the holder's pid,
- * CORRUPT with file and offset, UNSUPPORTED, IO, NO_MEMORY, INVALID (options).
+ * CORRUPT with file and offset, UNSUPPORTED, IO, NO_MEMORY, INVALID (options), and NOT_FOUND where there is no
+ * store and none is to be made, or where the moment of as_of_sequence or as_of_time is not kept: the message
+ * then names the oldest and the newest that are. Kept is every moment from the oldest snapshot that is
+ * kept on, and all of them where the log goes back to the first commit.
  */
 KNACKDB_API knackdb_status knackdb_open(const char *path, const knackdb_options *options,
                                         knackdb **ret_db, knackdb_error *error);

@@ -7,7 +7,8 @@
  * belongs together, and stays readable even when its names are gone. If not, we begin
  * again.
  *
- * As of an earlier moment: the newest snapshot that is not after it, and the log up to it. */
+ * As of an earlier moment: the newest snapshot that is not after it, and the log up to it. Where the moment is before every
+ * snapshot that is kept, the log from the first commit on, if it is all there. */
 #include "persist/recovery.h"
 
 #include "base/error.h"
@@ -17,6 +18,7 @@
 #include "persist/snapshot_load.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 /* A writer would have to finish a snapshot in each of these short moments. */
@@ -32,6 +34,9 @@ struct sources {
     struct file       *parts; /* in the order of the manifest's; as many as may be held open */
     size_t             part_count;
     struct log_reader *log;
+    bool               is_before_all; /* the moment is before every snapshot that is kept; */
+    uint64_t           oldest;        /* that is this commit, */
+    int64_t            oldest_us;     /* of this time */
 };
 
 static void
@@ -45,6 +50,7 @@ sources_clear(struct sources *sources)
     sources->part_count = 0;
     log_reader_free(sources->log);
     sources->log = NULL;
+    sources->is_before_all = false;
     manifest_clear(&sources->manifest);
 }
 
@@ -56,13 +62,27 @@ is_early_enough(const struct manifest *manifest, const struct recovery_options *
     return options->as_of_time_us == 0 || manifest->time_us <= options->as_of_time_us;
 }
 
+/* Before the oldest snapshot that is kept there is the store without rows, if its log goes back to the first commit. */
+static void
+begin_with_nothing(struct manifest *manifest)
+{
+    manifest->part_count = 0;
+    manifest->sequence = 0;
+    manifest->time_us = 0;
+    manifest->made_at_us = 0;
+    manifest->log_serial = 1;
+    for (uint32_t i = 0; i < manifest->table_count; i++) {
+        manifest->tables[i].next_id = 1;
+        manifest->tables[i].row_count = 0;
+    }
+}
+
 /* The newest manifest, or the newest that is not after the moment asked for. */
 static knackdb_status
-choose_manifest(struct manifest *manifest, const struct manifest_list *list, const struct recovery_options *options,
+choose_manifest(struct sources *sources, const struct manifest_list *list, const struct recovery_options *options,
                 knackdb_error *error)
 {
-    uint64_t oldest = 0;
-    int64_t  oldest_us = 0;
+    struct manifest *manifest = &sources->manifest;
 
     for (size_t i = 0; i < list->count; i++) {
         knackdb_status status;
@@ -71,12 +91,12 @@ choose_manifest(struct manifest *manifest, const struct manifest_list *list, con
         status = manifest_file_read(manifest, options->dir, list->generations[i], error);
         if (status != KNACKDB_OK || is_early_enough(manifest, options))
             return status;
-        oldest = manifest->sequence;
-        oldest_us = manifest->time_us;
     }
-    manifest_clear(manifest);
-    return error_set(error, KNACKDB_INVALID, "%s: the oldest moment kept is commit %" PRIu64 ", at %" PRId64 ".%06" PRId64,
-                     options->dir->path, oldest, oldest_us / 1000000, oldest_us % 1000000);
+    sources->oldest = manifest->sequence;
+    sources->oldest_us = manifest->time_us;
+    sources->is_before_all = true;
+    begin_with_nothing(manifest);
+    return KNACKDB_OK;
 }
 
 static knackdb_status
@@ -165,7 +185,7 @@ try_sources(struct sources *sources, const struct recovery_options *options, con
             status = error_set(error, KNACKDB_CORRUPT, "%s: there are rows here, but no manifest", options->dir->path);
         return status;
     }
-    status = choose_manifest(&sources->manifest, &list, options, error);
+    status = choose_manifest(sources, &list, options, error);
     if (status == KNACKDB_OK)
         status = check_version(&sources->manifest, options, store, error);
     if (status == KNACKDB_OK)
@@ -231,8 +251,62 @@ judge_end(struct recovery *recovery, const struct recovery_options *options, str
     return KNACKDB_OK;
 }
 
+/* What stands in a sentence for the moment that was asked for. */
+static void
+name_moment(char moment[64], const struct recovery_options *options)
+{
+    if (options->as_of_sequence != 0)
+        (void) snprintf(moment, 64, "commit %" PRIu64, options->as_of_sequence);
+    else
+        (void) snprintf(moment, 64, "%" PRId64 ".%06" PRId64, options->as_of_time_us / 1000000,
+                        options->as_of_time_us % 1000000);
+}
+
+/* The newest commit of the directory: from the newest snapshot on, what the log has. 0 where that cannot be read. */
+static uint64_t
+find_newest(struct allocator *allocator, const struct recovery_options *options, const struct store *store)
+{
+    struct log_reader_options log_options = {
+        .dir = options->dir, .history = options->history, .schema = store_schema(store), .is_locked = true
+    };
+    struct log_reader *log = NULL;
+    struct log_commit  commit;
+    struct manifest    manifest;
+    uint64_t           newest = 0;
+
+    manifest_init(&manifest, allocator);
+    if (manifest_file_read_newest(&manifest, options->dir, NULL) == KNACKDB_OK) {
+        newest = manifest.sequence;
+        log_options.store_id = manifest.store_id;
+        log_options.first_serial = manifest.log_serial;
+        log_options.after_sequence = manifest.sequence;
+        if (log_reader_new(allocator, &log_options, &log, NULL) == KNACKDB_OK)
+            while (log_reader_next(log, &commit, NULL) == KNACKDB_OK)
+                newest = commit.record.sequence;
+    }
+    log_reader_free(log);
+    manifest_clear(&manifest);
+    return newest;
+}
+
+/* The log does not go back to the first commit, so there is nothing to begin with. */
 static knackdb_status
-replay(struct recovery *recovery, const struct recovery_options *options, struct store *store, knackdb_error *error)
+say_not_kept(const struct sources *sources, const struct recovery_options *options, const struct store *store,
+             knackdb_error *error)
+{
+    char moment[64];
+
+    name_moment(moment, options);
+    return error_set(error, KNACKDB_NOT_FOUND,
+                     "%s: %s is not kept any more: the oldest moment that is kept is commit %" PRIu64 ", at %" PRId64
+                     ".%06" PRId64 ", the newest commit %" PRIu64,
+                     options->dir->path, moment, sources->oldest, sources->oldest_us / 1000000,
+                     sources->oldest_us % 1000000, find_newest(sources->allocator, options, store));
+}
+
+static knackdb_status
+replay(struct recovery *recovery, const struct sources *sources, const struct recovery_options *options,
+       struct store *store, knackdb_error *error)
 {
     struct log_commit commit;
     knackdb_error     why = { 0 };
@@ -255,9 +329,12 @@ replay(struct recovery *recovery, const struct recovery_options *options, struct
         recovery->log_bytes += log_record_bytes(commit.record.payload_bytes);
         recovery->time_us = commit.record.time_us;
     }
+    /* The moment lies before a snapshot, so the log had to lead up to it. */
+    if (sources->is_before_all && store_sequence(store) < sources->oldest)
+        return say_not_kept(sources, options, store, error);
     status = judge_end(recovery, options, store, error);
     if (status == KNACKDB_OK && options->as_of_sequence > store_sequence(store))
-        status = error_set(error, KNACKDB_INVALID, "%s: commit %" PRIu64 " has not happened; the newest is %" PRIu64,
+        status = error_set(error, KNACKDB_NOT_FOUND, "%s: commit %" PRIu64 " has not happened; the newest is %" PRIu64,
                            options->dir->path, options->as_of_sequence, store_sequence(store));
     return status;
 }
@@ -292,8 +369,10 @@ recovery_run(struct allocator *allocator, const struct recovery_options *options
         ret_recovery->end.sequence = ret_recovery->end.durable = sources.manifest.sequence;
         manifest_init(&sources.manifest, allocator);
         sources.log = NULL;
+        if (status == KNACKDB_OK && ret_recovery->log == NULL && sources.is_before_all)
+            status = say_not_kept(&sources, options, store, error);
         if (status == KNACKDB_OK && ret_recovery->log != NULL)
-            status = replay(ret_recovery, options, store, error);
+            status = replay(ret_recovery, &sources, options, store, error);
     }
     sources_clear(&sources);
     if (status != KNACKDB_OK)

@@ -171,25 +171,42 @@ snapshot(struct history *history)
     return knackdb_snapshot(history->db, &error) == KNACKDB_OK || history_fails(history, "%s", error.message);
 }
 
-/* Another handle, read-only, beside the writer sees what the writer stored; or, of a log that goes back far enough,
- * the moment of a view that is still open. */
+/* May the store say that it does not keep this moment? Not from its newest snapshot on. */
+static bool
+may_be_gone(struct history *history, uint64_t sequence)
+{
+    knackdb_stats stats;
+    knackdb_error error;
+
+    memset(&stats, 0, sizeof stats);
+    stats.struct_size = sizeof stats;
+    return !history->keeps_log && knackdb_get_stats(history->db, &stats, &error) == KNACKDB_OK &&
+           sequence < stats.snapshot_sequence;
+}
+
+/* Another handle, read-only, beside the writer sees what the writer stored; or the moment of a view that is still open, from
+ * snapshots and log, where it is kept. */
 static bool
 open_beside(struct history *history)
 {
     const struct history_view *view = &history->views[random_below(&history->random, HISTORY_VIEWS_MAX)];
-    bool                       of_view = history->keeps_log && view->read != NULL && view->sequence > 0;
+    bool                       of_view = view->read != NULL && view->sequence > 0;
     const struct model        *moment = of_view ? &view->moment : &history->model;
     uint64_t                   sequence = of_view ? view->sequence : history->sequence;
     knackdb_options            options = knackdb_options_default();
     knackdb                   *other;
     knackdb_read              *read;
     knackdb_error              error;
+    knackdb_status             status;
     bool                       agree;
 
     history_says(history, "open read-only beside, as of commit %" PRIu64, sequence);
     options.flags = KNACKDB_OPEN_READ_ONLY;
     options.as_of_sequence = of_view ? (int64_t) sequence : 0;
-    if (knackdb_open(history->directory, &options, &other, &error) != KNACKDB_OK)
+    status = knackdb_open(history->directory, &options, &other, &error);
+    if (status == KNACKDB_NOT_FOUND && of_view && may_be_gone(history, sequence))
+        return true;
+    if (status != KNACKDB_OK)
         return history_fails(history, "%s", error.message);
     agree = knackdb_read_begin(other, &read, &error) == KNACKDB_OK ? true : history_fails(history, "%s", error.message);
     if (agree) {
