@@ -13,6 +13,7 @@
  *
  * A crash before 5 leaves the snapshot before it and parts that nobody names, which the
  * next open sweeps away; after 5, files that the next sweep finds. */
+#define _GNU_SOURCE /* syscall */
 #include "persist/keeper_state.h"
 
 #include "base/clock.h"
@@ -25,6 +26,13 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define TAKER_NICENESS          10
+#define IOPRIO_WHO_THREAD       1
+#define IOPRIO_BEST_EFFORT_LAST (2 << 13 | 7) /* class 2, the last of its eight levels */
 
 /* What failed is tried again by itself: soon, and then at longer and longer intervals, so that a disk that comes back
  * is noticed and one that does not is left alone. */
@@ -242,6 +250,18 @@ taker_run(void *context)
     return NULL;
 }
 
+/* Writing a snapshot may take its time: whoever else wants the processor or the disk comes first. What cannot be had is not
+ * missed. Both are of this thread alone, which ends with the snapshot. */
+static void *
+taker_thread_run(void *context)
+{
+    int thread = (int) syscall(SYS_gettid);
+
+    (void) setpriority(PRIO_PROCESS, (id_t) thread, TAKER_NICENESS);
+    (void) syscall(SYS_ioprio_set, IOPRIO_WHO_THREAD, thread, IOPRIO_BEST_EFFORT_LAST);
+    return taker_run(context);
+}
+
 static void
 start_taker(struct keeper *keeper)
 {
@@ -255,7 +275,7 @@ start_taker(struct keeper *keeper)
     atomic_store_explicit(&keeper->taker_done, false, memory_order_relaxed);
     (void) sigfillset(&all);
     (void) pthread_sigmask(SIG_BLOCK, &all, &before);
-    keeper->has_taker = pthread_create(&keeper->taker, NULL, taker_run, keeper) == 0;
+    keeper->has_taker = pthread_create(&keeper->taker, NULL, taker_thread_run, keeper) == 0;
     (void) pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
