@@ -77,12 +77,13 @@ sync_above(const struct disk *disk, const char *path, knackdb_error *error)
 }
 
 static knackdb_status
-make(const struct disk *disk, const char *path, uint32_t file_mode, knackdb_error *error)
+make(const struct disk *disk, const char *path, uint32_t file_mode, bool *ret_made, knackdb_error *error)
 {
     int result = disk->make_dir(disk, path, directory_mode(file_mode));
 
     if (result < 0)
         return error_set_errno(error, -result, "%s: cannot make the directory", path);
+    *ret_made = true;
     return sync_above(disk, path, error);
 }
 
@@ -121,10 +122,9 @@ directory_open(const struct disk *disk, const char *path, bool creates, uint32_t
         status = KNACKDB_NOT_FOUND;
     }
     if (status == KNACKDB_NOT_FOUND && creates) {
-        status = make(disk, path, file_mode, error);
+        status = make(disk, path, file_mode, ret_made, error);
         if (status != KNACKDB_OK)
             return status;
-        *ret_made = true;
         return dir_open(disk, path, ret_dir, error);
     }
     if (status != KNACKDB_OK && error != NULL)

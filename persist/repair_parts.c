@@ -227,7 +227,7 @@ tell_rest(struct part_repair *part, uint64_t place)
 
     if (place + PART_END_BYTES == part->scan.file_bytes &&
         file_read(part->scan.file, place, end, sizeof end, &read, NULL) == KNACKDB_OK && read == sizeof end &&
-        part_end_read(end, &block_count, &checksum) && block_count == part->scan.block_count)
+        part_end_read(end, &block_count, &checksum))
         return;
     bytes = untold(part, place, part->scan.file_bytes);
     if (bytes == 0)

@@ -17,6 +17,7 @@
 #include "persist/log_format.h"
 #include "persist/manifest_files.h"
 #include "persist/part_format.h"
+#include "persist/patient_disk.h"
 #include "persist/saving.h"
 
 #include <stdlib.h>
@@ -305,17 +306,19 @@ knackdb_status
 repair_directory(struct allocator *allocator, const char *path, const char *to, const struct repair_options *options,
                  knackdb_repair_report *ret_report, knackdb_error *error)
 {
-    struct repair *repair = allocator_get_zeroed(allocator, sizeof *repair);
-    bool           made;
-    knackdb_status status;
+    struct repair      *repair = allocator_get_zeroed(allocator, sizeof *repair);
+    struct patient_disk patient;
+    bool                made;
+    knackdb_status      status;
 
     if (repair == NULL)
         return error_no_memory(error, "a repair");
+    patient_disk_init(&patient, options->disk);
     repair->allocator = allocator;
     repair->options = options;
     repair->dir.handle = DISK_NONE;
     manifest_init(&repair->manifest, allocator);
-    status = directory_open(options->disk, path, false, 0, &repair->dir, &made, error);
+    status = directory_open(&patient.face, path, false, 0, &repair->dir, &made, error);
     if (status == KNACKDB_OK)
         status = save_one_moment(repair, error);
     if (status == KNACKDB_OK)

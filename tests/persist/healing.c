@@ -102,6 +102,26 @@ assert_opens(const char *path, const char *folder, uint64_t sequence, const char
     scratch_remove(copy);
 }
 
+/* Who follows sees what the log took, and after the healing what memory had all the time: the new log jumps over what is in the
+ * snapshot alone. */
+static void
+open_follower(struct kept *follower, const char *path)
+{
+    struct keeper_options options = kept_options();
+
+    options.read_only = true;
+    options.follow = true;
+    kept_must_open(follower, path, 1, &options);
+}
+
+static void
+assert_follows(struct kept *follower, const char *dump, const char *when)
+{
+    cr_assert_eq(keeper_refresh(follower->keeper, NULL, &follower->error), KNACKDB_OK, "%s: %s", when,
+                 follower->error.message);
+    cr_assert(dump == NULL || bench_same(follower->store, dump), "%s: the follower has something else", when);
+}
+
 /* ---- every way to fail ---- */
 
 struct ailment {
@@ -132,6 +152,7 @@ suffer(const struct ailment *ailment, knackdb_log_io io)
     char                  path[SCRATCH_PATH_MAX];
     char                  folder[SCRATCH_PATH_MAX];
     struct kept           kept;
+    struct kept           follower;
     struct keeper_figures figures;
     char                 *dump;
 
@@ -140,6 +161,7 @@ suffer(const struct ailment *ailment, knackdb_log_io io)
     kept_must_open(&kept, path, 1, &options);
     bench_put_many(kept.store, 1, 10);
     cr_assert_eq(keeper_sync(kept.keeper, NULL), KNACKDB_OK);
+    open_follower(&follower, path);
 
     failing_disk_fail(ailment->call, ailment->prefix, ailment->os_errno, 0);
     bench_put_many(kept.store, 11, 400);
@@ -154,6 +176,8 @@ suffer(const struct ailment *ailment, knackdb_log_io io)
     keeper_get_figures(kept.keeper, &figures);
     cr_assert_lt(figures.durable_sequence, store_sequence(kept.store));
     assert_opens(path, folder, 10, ailment->name);
+    assert_follows(&follower, NULL, ailment->name);
+    cr_assert(store_sequence(follower.store) >= 10 && store_sequence(follower.store) < store_sequence(kept.store));
 
     failing_disk_mend();
     dump = bench_dump(kept.store);
@@ -162,14 +186,18 @@ suffer(const struct ailment *ailment, knackdb_log_io io)
     cr_assert_eq(figures.durable_sequence, store_sequence(kept.store), "%s", ailment->name);
     cr_assert_eq(keeper_sync(kept.keeper, NULL), KNACKDB_OK);
     assert_holds(path, folder, dump, ailment->name);
+    assert_follows(&follower, dump, ailment->name);
     free(dump);
 
     bench_put_many(kept.store, 590, 900);
     cr_assert_eq(keeper_sync(kept.keeper, &kept.error), KNACKDB_OK, "%s: %s", ailment->name, kept.error.message);
     dump = bench_dump(kept.store);
     assert_holds(path, folder, dump, ailment->name);
+    assert_follows(&follower, dump, ailment->name);
     kept_close(&kept);
     assert_holds(path, folder, dump, ailment->name);
+    assert_follows(&follower, dump, ailment->name);
+    kept_close(&follower);
     cr_assert_eq(failing_disk_retries(), 0, "%s: %d tries of a file that had failed", ailment->name,
                  failing_disk_retries());
     free(dump);

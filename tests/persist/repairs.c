@@ -8,6 +8,7 @@
 #include "tests/api/scratch.h"
 
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -447,6 +448,96 @@ Test(repair, later_commits_stand_as_far_as_they_can)
     free(dump);
     bytes_free(&log);
     scratch_remove(origin.folder);
+}
+
+/* ---- bad sectors ---- */
+
+static struct {
+    char     prefix[16]; /* of the file that has one */
+    int      handle;     /* -1: not open */
+    uint64_t sector;
+} bad;
+
+static int
+open_on_bad(const struct disk *disk, int dir, const char *name, enum disk_access access, uint32_t mode)
+{
+    int handle = disk_posix()->open(disk, dir, name, access, mode);
+
+    if (access == DISK_CREATE)
+        bad.prefix[0] = '\0'; /* the damaged directory has been read */
+    if (access == DISK_READ && bad.prefix[0] != '\0' && strncmp(name, bad.prefix, strlen(bad.prefix)) == 0)
+        bad.handle = handle;
+    return handle;
+}
+
+static void
+close_on_bad(const struct disk *disk, int handle)
+{
+    if (handle == bad.handle)
+        bad.handle = -1;
+    disk_posix()->close(disk, handle);
+}
+
+static ssize_t
+read_on_bad(const struct disk *disk, int file, void *to, size_t bytes, uint64_t offset)
+{
+    if (file == bad.handle && offset < (bad.sector + 1) * 4096 && offset + bytes > bad.sector * 4096)
+        return -EIO;
+    return disk_posix()->read_at(disk, file, to, bytes, offset);
+}
+
+/* A sector of a log, or of a part, cannot be read at all: what lies before and behind it is saved. */
+Test(repair, reads_around_bad_sectors)
+{
+    static const char *const prefixes[] = { "log-", "part-" };
+    struct disk              disk = *disk_posix();
+    struct keeper_options    options = kept_options();
+    char                     folder[SCRATCH_PATH_MAX];
+    char                     path[SCRATCH_PATH_MAX];
+    char                     to[SCRATCH_PATH_MAX];
+    struct kept              writer;
+
+    disk.open = open_on_bad;
+    disk.close = close_on_bad;
+    disk.read_at = read_on_bad;
+    scratch_make(folder);
+    scratch_join(path, folder, "store");
+    scratch_join(to, folder, "to");
+    options.by_hand = true;
+    kept_must_open(&writer, path, 1, &options);
+    bench_put_many(writer.store, 1, 20000);
+    cr_assert_eq(keeper_snapshot(writer.keeper, NULL), KNACKDB_OK);
+    bench_put_many(writer.store, 20001, 20200);
+    kept_close(&writer);
+    for (int i = 0; i < 2; i++) {
+        struct allocator      allocator;
+        struct repaired       repaired;
+        struct repair_options repair_options = {
+            .disk = &disk,
+            .history = bench_history(),
+            .schema = bench_schema(1),
+            .on_loss = hear_loss,
+            .context = &repaired.told,
+        };
+
+        memset(&repaired, 0, sizeof repaired);
+        allocator_init(&allocator, NULL);
+        (void) snprintf(bad.prefix, sizeof bad.prefix, "%s", prefixes[i]);
+        bad.handle = -1;
+        bad.sector = 3;
+        cr_assert_eq(repair_directory(&allocator, path, to, &repair_options, &repaired.report, &repaired.error), KNACKDB_OK,
+                     "%s", repaired.error.message);
+        cr_assert_eq(atomic_load(&allocator.bytes), 0);
+        if (i == 0) {
+            cr_assert(repaired.report.rows_saved < 20200 && repaired.report.rows_saved > 20100, "%s", repaired.told.text);
+            cr_assert_eq(repaired.report.commits_lost, 20200 - repaired.report.rows_saved, "%s", repaired.told.text);
+        } else {
+            cr_assert_eq(repaired.report.rows_saved + repaired.report.rows_lost, 20200, "%s", repaired.told.text);
+            cr_assert(repaired.report.blocks_lost > 0 && repaired.report.blocks_lost < 4, "%s", repaired.told.text);
+        }
+        scratch_remove(to);
+    }
+    scratch_remove(folder);
 }
 
 /* Whatever goes wrong, nothing half-made stays, and what was there before is not touched. */
