@@ -7,7 +7,9 @@
  *       its own, for whoever wants to look, and leaves the log. It goes out under a
  *       new name (a whole segment) or is copied and then cut (the tail of one).
  *   S2  The commits that were replayed. A killed process leaves them in the system's
- *       memory alone; from here on they count as durable.
+ *       memory alone; from here on they count as durable. A sync is not enough: one may have failed in
+ *       the life before, and a system that has lost pages that way still shows them, and calls
+ *       the next sync a success. So what nothing testifies to is written again, then synced.
  *   S3  The names of all that, by one sync of the directory.
  *
  * Each step can be done again after a crash in the middle: a copy that was not
@@ -35,6 +37,30 @@ struct settling {
     knackdb_error         *error;
 };
 
+/* Copies [from, to) of a file to `to_offset` of another, which may be the same. */
+static knackdb_status
+copy_bytes(struct settling *settling, const struct file *from_file, uint64_t from, uint64_t to,
+           const struct file *to_file, uint64_t to_offset)
+{
+    unsigned char *buffer = allocator_get(settling->allocator, COPY_BYTES);
+    knackdb_status status = KNACKDB_OK;
+
+    if (buffer == NULL)
+        return error_no_memory(settling->error, "the end of the log");
+    for (uint64_t at = from; at < to && status == KNACKDB_OK;) {
+        size_t bytes = to - at < COPY_BYTES ? (size_t) (to - at) : COPY_BYTES;
+
+        status = file_read(from_file, at, buffer, bytes, &bytes, settling->error);
+        if (status == KNACKDB_OK && bytes == 0)
+            break;
+        if (status == KNACKDB_OK)
+            status = file_write(to_file, to_offset + at - from, buffer, bytes, settling->error);
+        at += bytes;
+    }
+    allocator_put(settling->allocator, buffer, COPY_BYTES);
+    return status;
+}
+
 /* Copies [from, to) of a segment into a torn file. */
 static knackdb_status
 copy_aside(struct settling *settling, const struct file *file, uint64_t serial, uint64_t from, uint64_t to)
@@ -42,24 +68,13 @@ copy_aside(struct settling *settling, const struct file *file, uint64_t serial, 
     knackdb_error *error = settling->error;
     struct file    copy = { 0 };
     char           unfinished[DISK_NAME_BYTES_MAX];
-    unsigned char *buffer = allocator_get(settling->allocator, COPY_BYTES);
     knackdb_status status;
 
     file_name_write_torn(settling->torn_name, serial, from);
     file_name_write_unfinished(unfinished, settling->torn_name);
-    if (buffer == NULL)
-        return error_no_memory(error, "the torn end of the log");
     status = file_open(settling->dir, unfinished, DISK_CREATE, settling->file_mode, &copy, error);
-    for (uint64_t at = from; at < to && status == KNACKDB_OK;) {
-        size_t bytes = to - at < COPY_BYTES ? (size_t) (to - at) : COPY_BYTES;
-
-        status = file_read(file, at, buffer, bytes, &bytes, error);
-        if (status == KNACKDB_OK && bytes == 0)
-            break;
-        if (status == KNACKDB_OK)
-            status = file_write(&copy, at - from, buffer, bytes, error);
-        at += bytes;
-    }
+    if (status == KNACKDB_OK)
+        status = copy_bytes(settling, file, from, to, &copy, 0);
     if (status == KNACKDB_OK)
         status = file_sync(&copy, error);
     if (status == KNACKDB_OK)
@@ -67,13 +82,36 @@ copy_aside(struct settling *settling, const struct file *file, uint64_t serial, 
     if (status == KNACKDB_OK)
         status = dir_sync(settling->dir, error); /* before the original is cut */
     file_close(&copy);
-    allocator_put(settling->allocator, buffer, COPY_BYTES);
     return status;
+}
+
+/* S2: from the first commit that nothing calls durable up to the segment's last; where it has no other, the head, too. */
+static knackdb_status
+write_again(struct settling *settling, struct segment_reader *segment, const struct file *file,
+            const struct log_segment_facts *facts)
+{
+    uint64_t          durable = settling->recovery->end.durable;
+    uint64_t          from = 0;
+    struct log_record record;
+    knackdb_status    status = KNACKDB_OK;
+
+    if (facts->last_sequence <= durable)
+        return KNACKDB_OK;
+    segment->offset = segment->head_bytes;
+    while (status == KNACKDB_OK) {
+        status = segment_reader_next(segment, &record, settling->error);
+        if (status == KNACKDB_OK && record.sequence <= durable)
+            from = segment->offset;
+    }
+    if (status != KNACKDB_NOT_FOUND)
+        return status;
+    return copy_bytes(settling, file, from, segment->offset, file, from);
 }
 
 /* The segment that holds the end: torn bytes aside, space behind given back, the rest on the disk. */
 static knackdb_status
-settle_end(struct settling *settling, struct segment_reader *segment, const struct file *file)
+settle_end(struct settling *settling, struct segment_reader *segment, const struct file *file,
+           const struct log_segment_facts *facts)
 {
     const struct log_end *end = &settling->recovery->end;
     uint64_t              torn_end;
@@ -93,6 +131,8 @@ settle_end(struct settling *settling, struct segment_reader *segment, const stru
         status = file_truncate(file, end->offset, settling->error);
     else if (end->is_sealed)
         return KNACKDB_OK;
+    if (status == KNACKDB_OK)
+        status = write_again(settling, segment, file, facts);
     return status == KNACKDB_OK ? file_sync(file, settling->error) : status;
 }
 
@@ -122,6 +162,8 @@ settle_segment(void *context, const struct log_segment_facts *facts)
     const struct recovery *recovery = settling->recovery;
     struct segment_reader  segment;
     struct file            file = { 0 };
+    unsigned char          fixed[LOG_HEAD_FIXED_BYTES];
+    size_t                 bytes = 0;
     char                   name[DISK_NAME_BYTES_MAX];
     bool                   is_behind = facts->serial > recovery->end.serial;
     bool                   is_end = facts->serial == recovery->end.serial;
@@ -140,19 +182,17 @@ settle_segment(void *context, const struct log_segment_facts *facts)
     if (settling->status != KNACKDB_OK)
         return;
     segment_reader_init(&segment, settling->allocator, &file, recovery->manifest.store_id, facts->serial);
-    if (is_end) {
-        settling->status = settle_end(settling, &segment, &file);
-    } else if (is_behind) {
-        unsigned char fixed[LOG_HEAD_FIXED_BYTES];
-        size_t        bytes = 0;
-
-        settling->status = file_read(&file, 0, fixed, sizeof fixed, &bytes, settling->error);
-        if (bytes == sizeof fixed)
-            segment.head_bytes = log_head_measure(fixed);
+    settling->status = file_read(&file, 0, fixed, sizeof fixed, &bytes, settling->error);
+    if (bytes == sizeof fixed)
+        segment.head_bytes = log_head_measure(fixed);
+    if (settling->status == KNACKDB_OK && is_behind) {
+        settling->status = settle_later(settling, &segment, &file);
+    } else if (settling->status == KNACKDB_OK && is_end) {
+        settling->status = settle_end(settling, &segment, &file, facts);
+    } else if (settling->status == KNACKDB_OK) {
+        settling->status = write_again(settling, &segment, &file, facts);
         if (settling->status == KNACKDB_OK)
-            settling->status = settle_later(settling, &segment, &file);
-    } else {
-        settling->status = file_sync(&file, settling->error);
+            settling->status = file_sync(&file, settling->error);
     }
     segment_reader_clear(&segment);
     file_close(&file);

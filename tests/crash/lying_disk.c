@@ -378,6 +378,13 @@ lying_disk_retries(const struct lying_disk *disk, const char **ret_name)
 }
 
 void
+lying_disk_forgive(struct lying_disk *disk)
+{
+    for (size_t i = 0; i < disk->inode_count; i++)
+        disk->inodes[i].has_failed = false;
+}
+
+void
 lying_disk_unmap_all(struct lying_disk *disk)
 {
     disk->face.maps_well = NULL;
@@ -420,6 +427,7 @@ clone_inode(struct inode *to, const struct inode *from)
 {
     *to = *from;
     to->handles = to->maps = 0;
+    to->has_failed = false;
     to->data = NULL;
     to->sectors = NULL;
     to->capacity = 0;

@@ -82,6 +82,9 @@ uint64_t    lying_disk_calls(const struct lying_disk *disk);
 size_t      lying_disk_handles(const struct lying_disk *disk);
 uint64_t    lying_disk_retries(const struct lying_disk *disk, const char **ret_name);
 
+/* A new life begins, which knows of no failure of the one before it: what it does counts as no retry. */
+void lying_disk_forgive(struct lying_disk *disk);
+
 /* Without mappings, for what a network's file system is like. */
 void lying_disk_unmap_all(struct lying_disk *disk);
 
