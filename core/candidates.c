@@ -10,21 +10,49 @@ posted_rows(const struct table_data *table, const struct predicate *predicate)
     const struct dictionary *dictionary = &table->dictionaries[predicate->condition->column];
     uint64_t                 rows = 0;
 
-    for (uint32_t i = 0; i < predicate->code_count; i++)
-        rows += atomic_load_explicit(&dictionary_posting(dictionary, predicate->codes[i])->count,
-                                     memory_order_relaxed);
+    for (uint32_t i = 0; i < predicate->code_count; i++) {
+        uint32_t single, count;
+
+        (void) posting_view(dictionary_posting(dictionary, predicate->codes[i]), &single, &count);
+        rows += count;
+    }
     return rows;
 }
 
-static void
-open_list(struct candidates *candidates)
+static row_number
+row_of_run(const struct candidates *candidates, uint32_t at)
 {
-    const struct predicate  *posted = candidates->posted;
-    const struct dictionary *dictionary = &candidates->table->dictionaries[posted->condition->column];
+    return candidates->rows != NULL ? candidates->rows[at] : candidates->first_row + at;
+}
 
-    candidates->rows =
-        posting_view(dictionary_posting(dictionary, posted->codes[candidates->list]), &candidates->count);
+/* Begins with the next list or chunk. False where there is none. Births rise in either (T4), so what is left out is
+ * at its beginning. */
+static bool
+next_run(struct candidates *candidates)
+{
+    const struct predicate *posted = candidates->posted;
+
+    if (candidates->next_run >= candidates->run_end)
+        return false;
+    if (posted != NULL) {
+        const struct dictionary *dictionary = &candidates->table->dictionaries[posted->condition->column];
+        uint32_t                 code = posted->codes[candidates->next_run];
+
+        candidates->rows = posting_view(dictionary_posting(dictionary, code), &candidates->single,
+                                        &candidates->count);
+    } else {
+        candidates->first_row = candidates->next_run << CHUNK_ROW_BITS;
+        candidates->count = table_chunk_rows(candidates->table, candidates->next_run);
+    }
+    candidates->next_run++;
     candidates->at = 0;
+    if (candidates->has_since) {
+        candidates->at = candidates->count;
+        while (candidates->at > 0
+               && !table_row_born(candidates->table, row_of_run(candidates, candidates->at - 1), candidates->since))
+            candidates->at--;
+    }
+    return true;
 }
 
 /* The value that the conditions want a column to be equal to; NULL where they do not say. */
@@ -55,10 +83,11 @@ narrow_to_key(struct candidates *candidates, const knackdb_query *checked, uint3
         values[i] = *value;
     }
     if (key_search_init(&search, candidates->table, key_index, values))
-        row = table_key_find(candidates->table, key_index, &search, candidates->sequence);
+        row = table_key_find(candidates->table, key_index, &search, candidates->moment);
     candidates->posted = NULL;
-    candidates->next = row != ROW_NONE ? row : 0;
-    candidates->end = row != ROW_NONE ? row + 1 : 0;
+    candidates->next_run = candidates->run_end = 0;
+    candidates->first_row = row;
+    candidates->count = row != ROW_NONE;
 }
 
 void
@@ -66,16 +95,17 @@ candidates_init(struct candidates *candidates, const struct view *view, const kn
 {
     struct table_data *table = &view->store->tables[checked->table];
     uint64_t           fewest = UINT64_MAX;
+    bool               never = false;
 
     candidates->table = table;
-    candidates->sequence = view->sequence;
+    candidates->moment = view->moment;
+    candidates->has_since = false;
     candidates->allocator = view->store->allocator;
     candidates->predicate_count = (uint32_t) checked->condition_count;
     candidates->posted = NULL;
-    candidates->list = candidates->count = candidates->at = 0;
+    candidates->next_run = candidates->count = candidates->at = 0;
+    candidates->run_end = table_chunk_end(table);
     candidates->rows = NULL;
-    candidates->next = 0;
-    candidates->end = atomic_load_explicit(&table->row_end, memory_order_acquire);
 
     for (uint32_t i = 0; i < candidates->predicate_count; i++) {
         struct predicate *predicate = &candidates->predicates[i];
@@ -83,7 +113,7 @@ candidates_init(struct candidates *candidates, const struct view *view, const kn
 
         predicate_init(predicate, table, &checked->conditions[i]);
         if (predicate->form == PREDICATE_NEVER)
-            candidates->end = 0; /* the other predicates are bound all the same, to be cleared */
+            never = true; /* the other predicates are bound all the same, to be cleared */
         if (predicate->form != PREDICATE_CODES || !table->definition->columns[predicate->condition->column].is_posted)
             continue;
         rows = posted_rows(table, predicate);
@@ -92,38 +122,21 @@ candidates_init(struct candidates *candidates, const struct view *view, const kn
             candidates->posted = predicate;
         }
     }
-    for (uint32_t k = 0; k < table->definition->key_count && candidates->end != 0; k++)
-        narrow_to_key(candidates, checked, k);
-    if (candidates->end == 0)
-        candidates->posted = NULL;
     if (candidates->posted != NULL)
-        open_list(candidates);
-}
-
-/* Places the list at its first row from `first` on; the rows of a list rise. */
-static void
-skip_to(struct candidates *candidates, row_number first)
-{
-    uint32_t low = 0, high = candidates->count;
-
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-
-        if (candidates->rows[middle] < first)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    candidates->at = low;
+        candidates->run_end = candidates->posted->code_count;
+    if (never)
+        candidates->run_end = 0;
+    for (uint32_t k = 0; k < table->definition->key_count && candidates->run_end != 0; k++)
+        narrow_to_key(candidates, checked, k);
 }
 
 void
-candidates_start_at(struct candidates *candidates, row_number first)
+candidates_leave_out(struct candidates *candidates, uint64_t up_to)
 {
-    if (candidates->next < first)
-        candidates->next = first;
-    if (candidates->posted != NULL)
-        skip_to(candidates, first);
+    candidates->has_since = true;
+    candidates->since = up_to;
+    if (candidates->count != 0 && table_row_born(candidates->table, candidates->first_row, up_to))
+        candidates->count = 0; /* the one row that a key names */
 }
 
 bool
@@ -139,28 +152,15 @@ candidates_match(struct candidates *candidates, row_number row)
 row_number
 candidates_next(struct candidates *candidates)
 {
-    row_number row;
+    do {
+        while (candidates->at < candidates->count) {
+            row_number row = row_of_run(candidates, candidates->at++);
 
-    while (candidates->posted == NULL) {
-        if (candidates->next >= candidates->end)
-            return ROW_NONE;
-        row = candidates->next++;
-        if (table_row_visible(candidates->table, row, candidates->sequence) && candidates_match(candidates, row))
-            return row;
-    }
-    for (;;) {
-        row_number first = candidates->next;
-
-        while (candidates->at == candidates->count) {
-            if (++candidates->list >= candidates->posted->code_count)
-                return ROW_NONE;
-            open_list(candidates);
-            skip_to(candidates, first);
+            if (table_row_visible(candidates->table, row, candidates->moment) && candidates_match(candidates, row))
+                return row;
         }
-        row = candidates->rows[candidates->at++];
-        if (table_row_visible(candidates->table, row, candidates->sequence) && candidates_match(candidates, row))
-            return row;
-    }
+    } while (next_run(candidates));
+    return ROW_NONE;
 }
 
 void

@@ -2,7 +2,7 @@
  *
  * Every query walks one of three ways, the cheapest that its conditions allow: the one
  * row a key names; the posting lists of a text (or several) that must be equal; all
- * rows. Rows come visible and matching; those of one way come by rising row number, list by list. */
+ * rows. Rows come visible and matching, list by list or chunk by chunk. */
 #ifndef KNACKDB_CORE_CANDIDATES_H
 #define KNACKDB_CORE_CANDIDATES_H
 
@@ -10,21 +10,25 @@
 
 struct candidates {
     const struct table_data *table;
-    uint64_t                 sequence;
+    uint64_t                 moment;
+    uint64_t                 since; /* only rows born later, unless has_since is false */
+    bool                     has_since;
     struct allocator        *allocator;
     uint32_t                 predicate_count;
     struct predicate         predicates[KNACKDB_CONDITIONS_MAX];
 
-    const struct predicate  *posted; /* whose posting lists are walked; NULL: all rows, or one */
-    uint32_t                 list;   /* which of its codes */
-    const uint32_t          *rows;   /* of the list */
-    uint32_t                 count, at;
-    row_number               next, end; /* without lists */
+    const struct predicate  *posted;    /* whose posting lists are walked; NULL: all rows, or one */
+    uint32_t                 next_run;  /* the next of its codes, or the next chunk */
+    uint32_t                 run_end;
+    const uint32_t          *rows;      /* of the list; NULL: the rows from first_row on */
+    row_number               first_row;
+    uint32_t                 count, at; /* of the list or the chunk */
+    uint32_t                 single;    /* what a list of one row is */
 };
 
 void candidates_init(struct candidates *candidates, const struct view *view, const knackdb_query *checked);
-/* Only rows from `first` on; those before are known already. Call it before the first next. */
-void       candidates_start_at(struct candidates *candidates, row_number first);
+/* Only rows born after a moment; the others are known already. Call it before the first next. */
+void       candidates_leave_out(struct candidates *candidates, uint64_t up_to);
 row_number candidates_next(struct candidates *candidates); /* ROW_NONE at the end */
 bool       candidates_match(struct candidates *candidates, row_number row); /* of a visible row */
 void       candidates_clear(struct candidates *candidates);

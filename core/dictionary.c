@@ -1,16 +1,43 @@
-/* dictionary.c - see dictionary.h. */
+/* dictionary.c - see dictionary.h; the letters D1 to D3 refer to it. */
 #include "core/dictionary.h"
 
 #include "base/error.h"
 #include "base/hash.h"
-
-#define CODES_MAX ((uint32_t) 1 << 31)
 
 static uint32_t
 segment_length(uint32_t segment)
 {
     return segment == 0 ? (uint32_t) 1 << DICTIONARY_SEGMENT_BITS
                         : (uint32_t) 1 << (DICTIONARY_SEGMENT_BITS + segment - 1);
+}
+
+static uint32_t
+segment_first(uint32_t segment)
+{
+    return segment == 0 ? 0 : segment_length(segment);
+}
+
+static bool
+has_segment(const struct dictionary *dictionary, uint32_t segment)
+{
+    return atomic_load_explicit(&((struct dictionary *) (uintptr_t) dictionary)->texts[segment], memory_order_relaxed)
+           != NULL;
+}
+
+/* Of the arrays of a segment. */
+static uint64_t
+segment_bytes(const struct dictionary *dictionary, uint32_t segment)
+{
+    return (uint64_t) segment_length(segment)
+           * (sizeof(text_cell) + sizeof(uint32_t) + (dictionary->is_posted ? sizeof(struct posting) : 0));
+}
+
+static uint32_t *
+holders_of(struct dictionary *dictionary, uint32_t code)
+{
+    struct dictionary_place place = dictionary_place_of(code);
+
+    return &dictionary->holders[place.segment][place.at];
 }
 
 static uint32_t
@@ -34,27 +61,72 @@ dictionary_find(const struct dictionary *dictionary, knackdb_text text)
     return find_hashed(dictionary, text, hash_bytes(text.data, text.length, 0));
 }
 
-/* Makes sure that the segments of `code` are there. */
-static knackdb_status
-reserve_code(struct dictionary *dictionary, struct allocator *allocator, uint32_t code, knackdb_error *error)
+/* ---- codes ---- */
+
+/* Frees what there is of a segment that is not in use. */
+static void
+put_segment(struct dictionary *dictionary, struct allocator *allocator, uint32_t segment)
 {
-    uint32_t segment = dictionary_place_of(code).segment;
+    text_cell      *cells = atomic_load_explicit(&dictionary->texts[segment], memory_order_relaxed);
+    struct posting *postings = atomic_load_explicit(&dictionary->postings[segment], memory_order_relaxed);
 
-    if (atomic_load_explicit(&dictionary->texts[segment], memory_order_relaxed) == NULL) {
-        text_cell *cells = allocator_get_zeroed(allocator, segment_length(segment) * sizeof *cells);
+    allocator_put(allocator, cells, segment_length(segment) * sizeof *cells);
+    allocator_put(allocator, postings, segment_length(segment) * sizeof *postings);
+    allocator_put(allocator, dictionary->holders[segment], segment_length(segment) * sizeof(uint32_t));
+    atomic_store_explicit(&dictionary->texts[segment], NULL, memory_order_relaxed);
+    atomic_store_explicit(&dictionary->postings[segment], NULL, memory_order_relaxed);
+    dictionary->holders[segment] = NULL;
+    memset(&dictionary->about[segment], 0, sizeof dictionary->about[segment]);
+}
 
-        if (cells == NULL)
-            return error_no_memory(error, "a dictionary");
-        atomic_store_explicit(&dictionary->texts[segment], cells, memory_order_release);
+static knackdb_status
+make_segment(struct dictionary *dictionary, struct allocator *allocator, uint32_t segment, knackdb_error *error)
+{
+    uint32_t        length = segment_length(segment);
+    text_cell      *cells = allocator_get_zeroed(allocator, length * sizeof *cells);
+    struct posting *postings = NULL;
+
+    if (dictionary->is_posted)
+        postings = allocator_get_zeroed(allocator, length * sizeof *postings);
+    dictionary->holders[segment] = allocator_get_zeroed(allocator, length * sizeof(uint32_t));
+    atomic_store_explicit(&dictionary->postings[segment], postings, memory_order_release);
+    atomic_store_explicit(&dictionary->texts[segment], cells, memory_order_release);
+    if (cells == NULL || dictionary->holders[segment] == NULL || (dictionary->is_posted && postings == NULL)) {
+        put_segment(dictionary, allocator, segment);
+        return error_no_memory(error, "a dictionary");
     }
-    if (dictionary->is_posted && atomic_load_explicit(&dictionary->postings[segment], memory_order_relaxed) == NULL) {
-        struct posting *postings = allocator_get_zeroed(allocator, segment_length(segment) * sizeof *postings);
-
-        if (postings == NULL)
-            return error_no_memory(error, "a dictionary");
-        atomic_store_explicit(&dictionary->postings[segment], postings, memory_order_release);
-    }
+    dictionary->about[segment].given = segment == 0; /* code 0 is NULL */
+    atomic_fetch_add_explicit(&dictionary->segment_bytes, segment_bytes(dictionary, segment), memory_order_relaxed);
     return KNACKDB_OK;
+}
+
+/* Finds the lowest segment that has a code to give, making it where it is not there. */
+static knackdb_status
+reserve_code(struct dictionary *dictionary, struct allocator *allocator, uint32_t *ret_segment, knackdb_error *error)
+{
+    uint32_t segment = 0;
+
+    while (segment < DICTIONARY_SEGMENTS && dictionary->about[segment].free_count == 0
+           && dictionary->about[segment].given == segment_length(segment))
+        segment++;
+    if (segment == DICTIONARY_SEGMENTS)
+        return error_set(error, KNACKDB_FULL, "a text column holds %u distinct texts, and no more fit",
+                         segment_first(DICTIONARY_SEGMENTS - 1) * 2 - 1);
+    *ret_segment = segment;
+    return has_segment(dictionary, segment) ? KNACKDB_OK : make_segment(dictionary, allocator, segment, error);
+}
+
+static uint32_t
+take_code(struct dictionary *dictionary, uint32_t segment)
+{
+    struct dictionary_segment *about = &dictionary->about[segment];
+    uint32_t                   code = about->first_free;
+
+    if (about->free_count == 0)
+        return segment_first(segment) + about->given++;
+    about->free_count--;
+    about->first_free = *holders_of(dictionary, code);
+    return code;
 }
 
 knackdb_status
@@ -64,7 +136,7 @@ dictionary_intern(struct dictionary *dictionary, struct epochs *epochs, knackdb_
     const struct stored_text *stored;
     knackdb_status            status;
     uint64_t                  hash;
-    uint32_t                  code;
+    uint32_t                  code, segment = 0;
 
     if (text.data == NULL) {
         *ret_code = DICTIONARY_CODE_NULL;
@@ -77,58 +149,144 @@ dictionary_intern(struct dictionary *dictionary, struct epochs *epochs, knackdb_
         return KNACKDB_OK;
     }
 
-    code = atomic_load_explicit(&dictionary->count, memory_order_relaxed);
-    if (code == 0)
-        code = 1; /* 0 is NULL */
-    if (code == CODES_MAX)
-        return error_set(error, KNACKDB_FULL, "a text column holds %u distinct texts, and no more fit", CODES_MAX);
-    status = reserve_code(dictionary, epochs->allocator, code, error);
+    status = reserve_code(dictionary, epochs->allocator, &segment, error);
     if (status != KNACKDB_OK)
         return status;
     status = index_reserve(&dictionary->index, epochs, 1, error);
     if (status != KNACKDB_OK)
         return status;
-    stored = text_arena_add(&dictionary->arena, epochs->allocator, text);
+    stored = stored_text_new(epochs->allocator, text);
     if (stored == NULL)
         return error_no_memory(error, "text");
 
+    code = take_code(dictionary, segment);
     *dictionary_cell(dictionary, code) = text_cell_of(stored, text.length);
-    atomic_store_explicit(&dictionary->count, code + 1, memory_order_release);
+    *holders_of(dictionary, code) = 0;
+    atomic_fetch_add_explicit(&dictionary->text_bytes, stored_text_bytes(text.length), memory_order_relaxed);
+    if (code >= atomic_load_explicit(&dictionary->code_end, memory_order_relaxed))
+        atomic_store_explicit(&dictionary->code_end, code + 1, memory_order_release);
     index_insert(&dictionary->index, hash, code); /* D2 */
     *ret_code = code;
     return KNACKDB_OK;
 }
 
+/* ---- rows come and go ---- */
+
+void
+dictionary_hold(struct dictionary *dictionary, uint32_t code)
+{
+    if (code != DICTIONARY_CODE_NULL)
+        ++*holders_of(dictionary, code);
+}
+
+void
+dictionary_release(struct dictionary *dictionary, struct epochs *epochs, uint32_t code)
+{
+    if (code == DICTIONARY_CODE_NULL)
+        return;
+    --*holders_of(dictionary, code);
+    dictionary_forget_unheld(dictionary, epochs, code);
+}
+
+void
+dictionary_forget_unheld(struct dictionary *dictionary, struct epochs *epochs, uint32_t code)
+{
+    knackdb_text text;
+
+    if (code == DICTIONARY_CODE_NULL || *holders_of(dictionary, code) != 0)
+        return;
+    text = dictionary_text(dictionary, code);
+    index_remove(&dictionary->index, hash_bytes(text.data, text.length, 0), code);
+    if (dictionary->is_posted) /* every row in the list is of a chunk that goes */
+        posting_drop(dictionary_posting(dictionary, code), epochs, &dictionary->posting_bytes);
+    *holders_of(dictionary, code) = dictionary->first_dying;
+    dictionary->first_dying = code;
+}
+
+static void
+free_text(struct dictionary *dictionary, struct allocator *allocator, text_cell *cell)
+{
+    size_t length = text_cell_view(*cell).length;
+
+    stored_text_free(allocator, *cell);
+    atomic_fetch_sub_explicit(&dictionary->text_bytes, stored_text_bytes(length), memory_order_relaxed);
+    *cell = TEXT_CELL_NULL;
+}
+
+/* Nothing in the segment is in use, and nobody holds a code of it: it goes. */
+static void
+free_segment(struct dictionary *dictionary, struct allocator *allocator, uint32_t segment)
+{
+    uint32_t highest = DICTIONARY_SEGMENTS;
+
+    put_segment(dictionary, allocator, segment);
+    atomic_fetch_sub_explicit(&dictionary->segment_bytes, segment_bytes(dictionary, segment), memory_order_relaxed);
+    while (highest > 0 && !has_segment(dictionary, highest - 1))
+        highest--;
+    if (highest > 0)
+        highest = segment_first(highest - 1) + segment_length(highest - 1);
+    if (highest < atomic_load_explicit(&dictionary->code_end, memory_order_relaxed))
+        atomic_store_explicit(&dictionary->code_end, highest, memory_order_relaxed);
+}
+
+bool
+dictionary_free_some(struct dictionary *dictionary, struct epochs *epochs, uint32_t texts_max)
+{
+    if (dictionary->first_waiting == 0 && dictionary->first_dying != 0) {
+        dictionary->first_waiting = dictionary->first_dying;
+        dictionary->first_dying = 0;
+        dictionary->waiting_epoch = epoch_advance(epochs);
+    }
+    if (dictionary->first_waiting == 0)
+        return false;
+    if (!epoch_is_past(epochs, dictionary->waiting_epoch)) /* D3 */
+        return true;
+    for (; dictionary->first_waiting != 0 && texts_max > 0; texts_max--) {
+        uint32_t                   code = dictionary->first_waiting;
+        uint32_t                   segment = dictionary_place_of(code).segment;
+        struct dictionary_segment *about = &dictionary->about[segment];
+
+        dictionary->first_waiting = *holders_of(dictionary, code);
+        free_text(dictionary, epochs->allocator, dictionary_cell(dictionary, code));
+        if (dictionary->is_posted)
+            memset((void *) dictionary_posting(dictionary, code), 0, sizeof(struct posting));
+        *holders_of(dictionary, code) = about->first_free;
+        about->first_free = code;
+        if (++about->free_count == about->given - (segment == 0))
+            free_segment(dictionary, epochs->allocator, segment);
+    }
+    return true;
+}
+
 void
 dictionary_clear(struct dictionary *dictionary, struct epochs *epochs)
 {
+    bool is_posted = dictionary->is_posted;
+
     for (uint32_t segment = 0; segment < DICTIONARY_SEGMENTS; segment++) {
         text_cell      *cells = atomic_load(&dictionary->texts[segment]);
         struct posting *postings = atomic_load(&dictionary->postings[segment]);
 
-        for (uint32_t i = 0; postings != NULL && i < segment_length(segment); i++)
-            posting_clear(&postings[i], epochs);
-        allocator_put(epochs->allocator, postings, segment_length(segment) * sizeof *postings);
-        allocator_put(epochs->allocator, cells, segment_length(segment) * sizeof *cells);
-        atomic_store(&dictionary->postings[segment], NULL);
-        atomic_store(&dictionary->texts[segment], NULL);
+        for (uint32_t i = 0; i < dictionary->about[segment].given; i++) {
+            if (postings != NULL)
+                posting_clear(&postings[i], epochs);
+            if (cells[i] != TEXT_CELL_NULL)
+                free_text(dictionary, epochs->allocator, &cells[i]);
+        }
+        put_segment(dictionary, epochs->allocator, segment);
     }
     index_clear(&dictionary->index, epochs);
-    text_arena_clear(&dictionary->arena, epochs->allocator);
-    atomic_store(&dictionary->count, 0);
+    memset((void *) dictionary, 0, sizeof *dictionary);
+    dictionary->is_posted = is_posted;
 }
 
 uint64_t
 dictionary_text_bytes(const struct dictionary *dictionary)
 {
-    uint32_t count = atomic_load_explicit(&((struct dictionary *) (uintptr_t) dictionary)->count, memory_order_relaxed);
-    uint64_t bytes = atomic_load_explicit(&((struct dictionary *) (uintptr_t) dictionary)->arena.bytes,
-                                          memory_order_relaxed);
+    struct dictionary *counted = (struct dictionary *) (uintptr_t) dictionary;
 
-    for (uint32_t segment = 0; segment < DICTIONARY_SEGMENTS && count != 0; segment++)
-        if (dictionary_place_of(count - 1).segment >= segment)
-            bytes += segment_length(segment) * (sizeof(text_cell) + (dictionary->is_posted ? sizeof(struct posting) : 0));
-    return bytes;
+    return atomic_load_explicit(&counted->text_bytes, memory_order_relaxed)
+           + atomic_load_explicit(&counted->segment_bytes, memory_order_relaxed);
 }
 
 uint64_t

@@ -1,17 +1,28 @@
 /* dictionary.h - the distinct texts of a column, numbered.
  *
- * A cell of such a column is a code of four bytes: 0 is NULL, others count from 1 in the
- * order first stored. Their cells lie in segments of doubling size that never move, so a
+ * A cell of such a column is a code of four bytes: 0 is NULL, others count from 1, the
+ * lowest free one first. Their cells lie in segments of doubling size that never move, so a
  * code is turned into its text by two loads and no lock:
  *
  *     segment 0: codes 0..63   segment 1: 64..127   segment 2: 128..255   ...
  *
- * Posting lists lie in segments of their own, where the column has them: eight bytes a code
- * keep what reading a row needs in the processor's caches four times as long.
+ * Posting lists lie in segments of their own, where the column has them, and so does what the writer
+ * counts: eight bytes a code keep what reading a row needs in the processor's caches four times as long.
+ *
+ * Each entry counts the rows that hold its code, dead ones too, as long as their memory is there. When
+ * the last of them is given back, the text goes:
+ *
+ *     in use ---no row holds it---> dying ---an epoch ends---> waiting ---it is past---> free
+ *             out of the index                                           text freed, code given again
+ *
+ * and with the last text of a segment the segment. Texts are allocated one by one: they go in no order.
  *
  * D1  One writer. An entry is written before any row that holds its code is published, and
- *     never changes, so whoever sees the code sees the text.
- * D2  Finding a code by text goes through index.h, which publishes entries the same way. */
+ *     does not change before it is free again, so whoever sees the code sees the text.
+ * D2  Finding a code by text goes through index.h, which publishes entries the same way.
+ * D3  A reader has a code from a row that its view sees (then the entry is in use, and stays so, since that row's
+ *     memory stays), or from the index: then it has begun before the entry was taken out of it,
+ *     and its epoch holds back what the entry was (I4 and E2). So no reader holds a code that is free. */
 #ifndef KNACKDB_CORE_DICTIONARY_H
 #define KNACKDB_CORE_DICTIONARY_H
 
@@ -24,14 +35,26 @@
 #define DICTIONARY_CODE_NULL    0u
 #define DICTIONARY_CODE_NONE    UINT32_MAX
 
+/* What the writer knows of a segment. */
+struct dictionary_segment {
+    uint32_t given;      /* codes ever given, from its first one on */
+    uint32_t free_count; /* of these, on the list that begins with first_free */
+    uint32_t first_free;
+};
+
 struct dictionary {
     _Atomic(text_cell *)      texts[DICTIONARY_SEGMENTS];    /* with lengths: handing one out needs no look at it */
     _Atomic(struct posting *) postings[DICTIONARY_SEGMENTS]; /* NULL throughout unless is_posted */
     bool                      is_posted;
-    _Atomic uint32_t          count; /* codes given, with 0 */
+    _Atomic uint32_t          code_end; /* no code in use is as large */
     struct index              index;
-    struct text_arena         arena;
-    _Atomic uint64_t          posting_bytes;
+    _Atomic uint64_t          text_bytes, segment_bytes, posting_bytes;
+
+    /* The writer's. Of a code in use, how many rows hold it; else the next on the list that it is on, 0: the last. */
+    uint32_t                 *holders[DICTIONARY_SEGMENTS];
+    struct dictionary_segment about[DICTIONARY_SEGMENTS];
+    uint32_t                  first_dying, first_waiting; /* codes; 0: none */
+    uint64_t                  waiting_epoch;
 };
 
 void dictionary_clear(struct dictionary *dictionary, struct epochs *epochs);
@@ -82,9 +105,19 @@ dictionary_text(const struct dictionary *dictionary, uint32_t code)
 /* The code of a text, or DICTIONARY_CODE_NONE; DICTIONARY_CODE_NULL for the NULL text. Any thread. */
 uint32_t dictionary_find(const struct dictionary *dictionary, knackdb_text text);
 
-/* The same, adding the text where it is not there yet. The writer. */
+/* ---- the writer's ---- */
+
+/* The same, adding the text where it is not there yet. */
 knackdb_status dictionary_intern(struct dictionary *dictionary, struct epochs *epochs, knackdb_text text,
                                  uint32_t *ret_code, knackdb_error *error);
+
+/* One more row holds the code; one less; and none did after all, should none. Code 0 is accepted. */
+void dictionary_hold(struct dictionary *dictionary, uint32_t code);
+void dictionary_release(struct dictionary *dictionary, struct epochs *epochs, uint32_t code);
+void dictionary_forget_unheld(struct dictionary *dictionary, struct epochs *epochs, uint32_t code);
+
+/* Frees what no reader can hold any more, at most so many texts. True where there may be more to do, now or later. */
+bool dictionary_free_some(struct dictionary *dictionary, struct epochs *epochs, uint32_t texts_max);
 
 uint64_t dictionary_text_bytes(const struct dictionary *dictionary); /* texts and their cells */
 uint64_t dictionary_index_bytes(const struct dictionary *dictionary);

@@ -152,13 +152,18 @@ epoch_retire(struct epochs *epochs, void *memory)
     epoch_collect(epochs);
 }
 
-void
-epoch_collect(struct epochs *epochs)
+uint64_t
+epoch_advance(struct epochs *epochs)
+{
+    return atomic_fetch_add(&epochs->current, 1); /* E3 */
+}
+
+/* The oldest epoch that a reader has announced; UINT64_MAX without readers. */
+static uint64_t
+oldest_announced(struct epochs *epochs)
 {
     uint64_t oldest = UINT64_MAX;
 
-    if (epochs->retired_head == NULL)
-        return;
     for (struct epoch_block *block = epochs->first; block != NULL; block = atomic_load(&block->next)) {
         for (uint32_t i = 0; i < EPOCH_SLOTS_PER_BLOCK; i++) {
             uint64_t epoch = atomic_load(&block->slots[i].epoch); /* E2 */
@@ -167,6 +172,23 @@ epoch_collect(struct epochs *epochs)
                 oldest = epoch;
         }
     }
+    return oldest;
+}
+
+bool
+epoch_is_past(struct epochs *epochs, uint64_t epoch)
+{
+    return epoch < oldest_announced(epochs);
+}
+
+void
+epoch_collect(struct epochs *epochs)
+{
+    uint64_t oldest;
+
+    if (epochs->retired_head == NULL)
+        return;
+    oldest = oldest_announced(epochs);
     while (epochs->retired_head != NULL && epochs->retired_head->epoch < oldest) {
         struct retired *gone = epochs->retired_head;
 
@@ -175,6 +197,26 @@ epoch_collect(struct epochs *epochs)
             epochs->retired_tail = NULL;
         allocator_put(epochs->allocator, gone, gone->bytes);
     }
+}
+
+bool
+epoch_is_viewed(struct epochs *epochs, uint64_t from, uint64_t until)
+{
+    /* Pairs with the claim of a slot, before which its reader has not loaded a moment: either it is seen here, or it
+     * sees whatever moment was published before this call. */
+    atomic_thread_fence(memory_order_seq_cst);
+    for (struct epoch_block *block = epochs->first; block != NULL; block = atomic_load(&block->next)) {
+        for (uint32_t i = 0; i < EPOCH_SLOTS_PER_BLOCK; i++) {
+            uint64_t view;
+
+            if (atomic_load(&block->slots[i].epoch) == 0)
+                continue;
+            view = atomic_load_explicit(&block->slots[i].view, memory_order_acquire);
+            if (view == 0 || (view - 1 >= from && view - 1 < until)) /* 0: not yet known */
+                return true;
+        }
+    }
+    return false;
 }
 
 uint64_t

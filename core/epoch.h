@@ -69,6 +69,14 @@ void  epoch_put_now(struct epochs *epochs, void *memory); /* nobody has ever see
 void  epoch_retire(struct epochs *epochs, void *memory);  /* unlinked already; NULL is accepted. Cannot fail */
 void  epoch_collect(struct epochs *epochs);               /* frees what may go; cheap when there is nothing */
 
+/* For memory that is given back in some other way: ends the current epoch and returns its number; and is every reader
+ * gone that began in that epoch or before? The writer's, as the four above. */
+uint64_t epoch_advance(struct epochs *epochs);
+bool     epoch_is_past(struct epochs *epochs, uint64_t epoch);
+
+/* Does any reader see a moment from `from` on and before `until`? */
+bool epoch_is_viewed(struct epochs *epochs, uint64_t from, uint64_t until);
+
 /* Readers now, and the oldest commit that any of them may see; `newest` where there is none. */
 uint64_t epoch_oldest_view(struct epochs *epochs, uint64_t newest, uint64_t *ret_reader_count);
 

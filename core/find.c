@@ -7,7 +7,7 @@
  * without a look at the columns.
  *
  * An answer that result_cache.h kept is brought up to date with the same collector: its
- * rows that still live go in first, then the candidates added since. Should one of its
+ * rows that still live go in first, then the candidates born since. Should one of its
  * rows have died, another that did not make it into the first k may have to come back, so the
  * query runs anew, unless the answer had held every match. */
 #include "core/candidates.h"
@@ -217,17 +217,19 @@ collector_clear(struct collector *collector)
     allocator_put(collector->allocator, collector->hits, collector->capacity * sizeof *collector->hits);
 }
 
-/* Collects the candidates from `first` on. */
+#define SINCE_EVER UINT64_MAX
+
+/* Collects the candidates, or those born after a moment. */
 static knackdb_status
-run(struct collector *collector, const struct view *view, row_number first, knackdb_error *error)
+run(struct collector *collector, const struct view *view, uint64_t since, knackdb_error *error)
 {
     struct candidates candidates;
     knackdb_status    status = KNACKDB_OK;
     row_number        row;
 
     candidates_init(&candidates, view, collector->query);
-    if (first != 0)
-        candidates_start_at(&candidates, first);
+    if (since != SINCE_EVER)
+        candidates_leave_out(&candidates, since);
     while (status == KNACKDB_OK && (row = candidates_next(&candidates)) != ROW_NONE)
         status = collect(collector, row, error);
     candidates_clear(&candidates);
@@ -249,23 +251,10 @@ finish(struct collector *collector, struct row_list *list, knackdb_error *error)
 
 /* ---- with the cache ---- */
 
-/* Rows before the one returned are settled for this view: later commits add behind them. */
-static row_number
-settled_rows(const struct view *view, const struct table_data *table, row_number end)
-{
-    while (end > 0
-           && atomic_load_explicit(TABLE_AT(table, end - 1, table->births_offset, _Atomic uint64_t),
-                                   memory_order_relaxed)
-                  > view->sequence)
-        end--;
-    return end;
-}
-
 static knackdb_status
-keep_answer(struct collector *collector, const struct view *view, const struct result_key *key, row_number end,
-            knackdb_error *error)
+keep_answer(struct collector *collector, const struct view *view, const struct result_key *key, knackdb_error *error)
 {
-    struct cached_result cached = { view->sequence, settled_rows(view, collector->table, end), !collector->dropped };
+    struct cached_result cached = { view->moment, !collector->dropped };
     struct row_list      all;
     knackdb_status       status = KNACKDB_OK;
 
@@ -286,7 +275,9 @@ take_cached(struct collector *collector, const struct view *view, const struct r
     for (size_t i = 0; i < rows->count; i++) {
         row_number row = (row_number) rows->rows[i];
 
-        if (table_row_visible(collector->table, row, view->sequence)) {
+        /* Its number may have gone to another row; then that one was born later. */
+        if (table_row_seen(collector->table, row, view->moment)
+            && table_row_born(collector->table, row, cached->moment)) {
             if (collect(collector, row, NULL) != KNACKDB_OK)
                 return false;
         } else if (!cached->complete) {
@@ -302,15 +293,14 @@ find_cached(const struct view *view, const knackdb_query *checked, const struct 
 {
     struct result_cache *cache = &view->store->cache;
     struct table_data   *table = &view->store->tables[checked->table];
-    row_number           end = atomic_load_explicit(&table->row_end, memory_order_acquire);
     struct collector     collector;
     struct cached_result cached;
     knackdb_status       status;
     bool                 found = result_cache_get(cache, key, list, &cached);
-    bool                 usable = found && cached.sequence <= view->sequence;
-    row_number           first = 0;
+    bool                 usable = found && cached.moment <= view->moment;
+    uint64_t             since = SINCE_EVER;
 
-    if (usable && atomic_load_explicit(&table->last_change, memory_order_relaxed) <= cached.sequence) {
+    if (usable && atomic_load_explicit(&table->last_change, memory_order_relaxed) <= cached.moment) {
         size_t offset = checked->offset < list->count ? (size_t) checked->offset : list->count;
 
         result_cache_count(cache, true);
@@ -322,7 +312,7 @@ find_cached(const struct view *view, const knackdb_query *checked, const struct 
 
     collector_init(&collector, view, checked);
     if (usable && take_cached(&collector, view, list, &cached)) {
-        first = cached.row_end;
+        since = cached.moment;
         collector.dropped = !cached.complete;
     } else {
         usable = false;
@@ -331,11 +321,11 @@ find_cached(const struct view *view, const knackdb_query *checked, const struct 
         collector.dropped = false;
     }
     result_cache_count(cache, usable);
-    status = run(&collector, view, first, error);
+    status = run(&collector, view, since, error);
     if (status == KNACKDB_OK)
         status = finish(&collector, list, error);
-    if (status == KNACKDB_OK && (!found || cached.sequence < view->sequence))
-        (void) keep_answer(&collector, view, key, end, NULL); /* only a cache: without memory it is not kept */
+    if (status == KNACKDB_OK && (!found || cached.moment < view->moment))
+        (void) keep_answer(&collector, view, key, NULL); /* only a cache: without memory it is not kept */
     collector_clear(&collector);
     return status;
 }
@@ -352,7 +342,7 @@ view_find(const struct view *view, const knackdb_query *checked, struct row_list
         return find_cached(view, checked, &key, list, error);
 
     collector_init(&collector, view, checked);
-    status = run(&collector, view, 0, error);
+    status = run(&collector, view, SINCE_EVER, error);
     if (status == KNACKDB_OK)
         status = finish(&collector, list, error);
     collector_clear(&collector);

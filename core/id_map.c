@@ -1,6 +1,8 @@
 /* id_map.c - the writer's side of id_map.h. */
 #include "core/id_map.h"
 
+#include <string.h>
+
 static _Atomic uint64_t *
 segment_at(struct id_map *map, int64_t id)
 {
@@ -30,29 +32,64 @@ run_with(uint64_t word, int64_t id, uint32_t row)
     return 0;
 }
 
-/* The run as an array. */
-static struct id_map_array *
-write_down(uint64_t word, struct allocator *allocator)
+/* The word once the id, which is in, is out; 1 where no run can say it. */
+static uint64_t
+run_without(uint64_t word, int64_t id)
 {
-    struct id_map_array *array = allocator_get_zeroed(allocator, sizeof *array);
-    struct id_map_run    run = id_map_run_of(word);
+    uint32_t          place = (uint32_t) id & (ID_MAP_SEGMENT_IDS - 1);
+    struct id_map_run run = id_map_run_of(word);
 
-    if (array != NULL)
-        for (uint32_t i = 0; i < run.count; i++)
-            atomic_init(&array->rows[run.start + i], run.row + i + 1);
-    return array;
+    if (run.count == 1)
+        return 0;
+    if (place == run.start) {
+        run.start++;
+        run.row++;
+    } else if (place != run.start + run.count - 1) {
+        return 1;
+    }
+    run.count--;
+    return id_map_run_word(run);
+}
+
+static bool
+is_array(uint64_t word)
+{
+    return word != 0 && (word & 1) == 0;
+}
+
+static struct id_map_array *
+array_of(uint64_t word)
+{
+    return (struct id_map_array *) (uintptr_t) word;
+}
+
+/* Puts an array in place of a run. */
+static bool
+write_down(struct id_map *map, struct epochs *epochs, _Atomic uint64_t *segment)
+{
+    struct id_map_run    run = id_map_run_of(atomic_load_explicit(segment, memory_order_relaxed));
+    struct id_map_array *array = epoch_get(epochs, sizeof *array);
+
+    if (array == NULL)
+        return false;
+    memset((void *) array, 0, sizeof *array);
+    array->count = run.count;
+    for (uint32_t i = 0; i < run.count; i++)
+        atomic_init(&array->rows[run.start + i], run.row + i + 1);
+    atomic_fetch_add_explicit(&map->bytes, sizeof *array, memory_order_relaxed);
+    atomic_store_explicit(segment, (uint64_t) (uintptr_t) array, memory_order_release); /* M1 */
+    return true;
 }
 
 bool
-id_map_reserve(struct id_map *map, struct allocator *allocator, int64_t id, uint32_t row)
+id_map_reserve(struct id_map *map, struct epochs *epochs, int64_t id, uint32_t row)
 {
     uint64_t             number = (uint64_t) id >> ID_MAP_SEGMENT_BITS;
     _Atomic uint64_t    *segment = segment_at(map, id);
-    struct id_map_array *array;
     uint64_t             word;
 
     if (segment == NULL) {
-        struct id_map_group *group = allocator_get_zeroed(allocator, sizeof *group);
+        struct id_map_group *group = allocator_get_zeroed(epochs->allocator, sizeof *group);
 
         if (group == NULL)
             return false;
@@ -61,14 +98,7 @@ id_map_reserve(struct id_map *map, struct allocator *allocator, int64_t id, uint
         segment = &group->segments[number % ID_MAP_GROUP];
     }
     word = atomic_load_explicit(segment, memory_order_relaxed);
-    if ((word != 0 && (word & 1) == 0) || run_with(word, id, row) != 0)
-        return true;
-    array = write_down(word, allocator);
-    if (array == NULL)
-        return false;
-    atomic_fetch_add_explicit(&map->bytes, sizeof *array, memory_order_relaxed);
-    atomic_store_explicit(segment, (uint64_t) (uintptr_t) array, memory_order_release); /* M1 */
-    return true;
+    return is_array(word) || run_with(word, id, row) != 0 || write_down(map, epochs, segment);
 }
 
 void
@@ -77,17 +107,46 @@ id_map_set(struct id_map *map, int64_t id, uint32_t row)
     _Atomic uint64_t *segment = segment_at(map, id);
     uint64_t          word = atomic_load_explicit(segment, memory_order_relaxed);
     uint64_t          run = run_with(word, id, row);
+    _Atomic uint32_t *entry;
 
-    if (run != 0)
+    if (run != 0) {
         atomic_store_explicit(segment, run, memory_order_release);
-    else
-        atomic_store_explicit(
-            &((struct id_map_array *) (uintptr_t) word)->rows[(uint32_t) id & (ID_MAP_SEGMENT_IDS - 1)], row + 1,
-            memory_order_release);
+        return;
+    }
+    entry = &array_of(word)->rows[(uint32_t) id & (ID_MAP_SEGMENT_IDS - 1)];
+    array_of(word)->count += atomic_load_explicit(entry, memory_order_relaxed) == 0;
+    atomic_store_explicit(entry, row + 1, memory_order_release);
+}
+
+bool
+id_map_reserve_removal(struct id_map *map, struct epochs *epochs, int64_t id)
+{
+    _Atomic uint64_t *segment = segment_at(map, id);
+    uint64_t          word = atomic_load_explicit(segment, memory_order_relaxed);
+
+    return is_array(word) || run_without(word, id) != 1 || write_down(map, epochs, segment);
 }
 
 void
-id_map_clear(struct id_map *map, struct allocator *allocator)
+id_map_remove(struct id_map *map, struct epochs *epochs, int64_t id)
+{
+    _Atomic uint64_t *segment = segment_at(map, id);
+    uint64_t          word = atomic_load_explicit(segment, memory_order_relaxed);
+
+    if (!is_array(word)) {
+        atomic_store(segment, run_without(word, id)); /* M4 */
+        return;
+    }
+    atomic_store(&array_of(word)->rows[(uint32_t) id & (ID_MAP_SEGMENT_IDS - 1)], 0); /* M4 */
+    if (--array_of(word)->count != 0)
+        return;
+    atomic_store(segment, 0); /* M4 */
+    atomic_fetch_sub_explicit(&map->bytes, sizeof(struct id_map_array), memory_order_relaxed);
+    epoch_retire(epochs, array_of(word));
+}
+
+void
+id_map_clear(struct id_map *map, struct epochs *epochs)
 {
     for (uint32_t g = 0; g < ID_MAP_GROUPS; g++) {
         struct id_map_group *group = atomic_load(&map->groups[g]);
@@ -97,10 +156,10 @@ id_map_clear(struct id_map *map, struct allocator *allocator)
         for (uint32_t s = 0; s < ID_MAP_GROUP; s++) {
             uint64_t word = atomic_load(&group->segments[s]);
 
-            if ((word & 1) == 0)
-                allocator_put(allocator, (void *) (uintptr_t) word, sizeof(struct id_map_array));
+            if (is_array(word))
+                epoch_put_now(epochs, array_of(word));
         }
-        allocator_put(allocator, group, sizeof *group);
+        allocator_put(epochs->allocator, group, sizeof *group);
         atomic_store(&map->groups[g], NULL);
     }
     atomic_store(&map->bytes, 0);

@@ -13,16 +13,16 @@
  * empty for the most part, and goes to index.h.
  *
  * M1  One writer. An id is stored (release) after the row it names is written; so is an
- *     array, after it says what the run said. Both are loaded with acquire.
- * M2  A run's word changes only to a longer run or to an array, so a reader that holds an
- *     old one misses nothing that was there when it began.
- * M3  An id lives in the map or in the hash index, where it was first put, for ever. */
+ *     array, after it says what the run said. Both are loaded with acquire or better.
+ * M2  A run's word changes only to a longer run, to an array, or to one without an id that was removed, so a
+ *     reader that holds an old one misses nothing that was there when it began.
+ * M3  An id lives in the map or in the hash index, where it was put, until it is removed.
+ * M4  A removal is stored, and words and entries are loaded, seq_cst, as I4 of index.h. With the last id of an array
+ *     the array goes, through epoch.h. */
 #ifndef KNACKDB_CORE_ID_MAP_H
 #define KNACKDB_CORE_ID_MAP_H
 
-#include "base/allocator.h"
-
-#include <stdatomic.h>
+#include "core/epoch.h"
 
 #define ID_MAP_SEGMENT_BITS 12
 #define ID_MAP_SEGMENT_IDS  ((uint32_t) 1 << ID_MAP_SEGMENT_BITS)
@@ -32,6 +32,7 @@
 
 struct id_map_array {
     _Atomic uint32_t rows[ID_MAP_SEGMENT_IDS]; /* row + 1; 0: none */
+    uint32_t         count;                    /* ids in it; the writer's */
 };
 
 struct id_map_group {
@@ -62,7 +63,7 @@ id_map_run_word(struct id_map_run run)
     return 1 | (uint64_t) run.start << 1 | (uint64_t) run.count << 13 | (uint64_t) run.row << 26;
 }
 
-/* Whether an id belongs here, with so many rows in the table. */
+/* Whether an id belongs here, with so many rows ever stored in the table. */
 static inline bool
 id_map_takes(int64_t id, uint64_t row_count)
 {
@@ -81,7 +82,7 @@ id_map_segment_of(const struct id_map *map, int64_t id)
         return 0;
     group = atomic_load_explicit(&((struct id_map *) (uintptr_t) map)->groups[number / ID_MAP_GROUP],
                                  memory_order_acquire);
-    return group != NULL ? atomic_load_explicit(&group->segments[number % ID_MAP_GROUP], memory_order_acquire) : 0;
+    return group != NULL ? atomic_load(&group->segments[number % ID_MAP_GROUP]) : 0; /* M4 */
 }
 
 /* Any thread. The row, or ID_MAP_NONE. */
@@ -98,13 +99,16 @@ id_map_get(const struct id_map *map, int64_t id)
     }
     if (word == 0)
         return ID_MAP_NONE;
-    return atomic_load_explicit(&((struct id_map_array *) (uintptr_t) word)->rows[place], memory_order_acquire) - 1;
+    return atomic_load(&((struct id_map_array *) (uintptr_t) word)->rows[place]) - 1; /* M4 */
 }
 
-/* Makes room for id_map_set() with the same arguments; false without memory. The map must take the id. */
-bool     id_map_reserve(struct id_map *map, struct allocator *allocator, int64_t id, uint32_t row);
+/* Makes room for id_map_set() with the same arguments; false without memory. The map must take the id, or have it. */
+bool     id_map_reserve(struct id_map *map, struct epochs *epochs, int64_t id, uint32_t row);
 void     id_map_set(struct id_map *map, int64_t id, uint32_t row);
-void     id_map_clear(struct id_map *map, struct allocator *allocator);
+/* The same for id_map_remove(), of an id that is in. */
+bool     id_map_reserve_removal(struct id_map *map, struct epochs *epochs, int64_t id);
+void     id_map_remove(struct id_map *map, struct epochs *epochs, int64_t id);
+void     id_map_clear(struct id_map *map, struct epochs *epochs);
 uint64_t id_map_bytes(const struct id_map *map);
 
 #endif

@@ -7,8 +7,8 @@
 
 #define SLOTS_MIN 16
 
-static struct index_table *
-table_new(struct epochs *epochs, uint64_t slots)
+struct index_table *
+index_table_new(struct epochs *epochs, uint64_t slots)
 {
     size_t              bytes = sizeof(struct index_table) + slots * sizeof(uint64_t);
     struct index_table *table = epoch_get(epochs, bytes);
@@ -21,14 +21,78 @@ table_new(struct epochs *epochs, uint64_t slots)
     return table;
 }
 
-static void
+static uint64_t
+slot_of(uint64_t hash, uint32_t value)
+{
+    return hash >> 32 << 32 | ((uint64_t) value + 1);
+}
+
+static uint64_t
+slot_at(struct index_table *table, uint64_t at)
+{
+    return atomic_load_explicit(&table->slots[at], memory_order_relaxed);
+}
+
+/* True where it took an empty slot, and not one with a mark. */
+static bool
 table_insert(struct index_table *table, uint64_t slot, memory_order order)
 {
     uint64_t at = (uint32_t) (slot >> 32) & table->mask;
+    bool     was_empty;
 
-    while (atomic_load_explicit(&table->slots[at], memory_order_relaxed) != 0)
+    while (slot_at(table, at) != 0 && slot_at(table, at) != INDEX_SLOT_REMOVED)
         at = (at + 1) & table->mask;
+    was_empty = slot_at(table, at) == 0;
     atomic_store_explicit(&table->slots[at], slot, order);
+    return was_empty;
+}
+
+/* Where a slot stands; UINT64_MAX where it does not. */
+static uint64_t
+table_find(struct index_table *table, uint64_t slot)
+{
+    uint64_t at = (uint32_t) (slot >> 32) & table->mask;
+
+    while (slot_at(table, at) != slot) {
+        if (slot_at(table, at) == 0)
+            return UINT64_MAX;
+        at = (at + 1) & table->mask;
+    }
+    return at;
+}
+
+static void
+drop_building(struct index *index, struct epochs *epochs)
+{
+    epoch_put_now(epochs, index->building);
+    index->building = NULL;
+}
+
+/* At most half full when new, three quarters later: a search looks at a cache line or two. */
+static uint64_t
+slots_for(uint64_t count)
+{
+    uint64_t slots = SLOTS_MIN;
+
+    while (count * 2 > slots)
+        slots *= 2;
+    return slots;
+}
+
+static bool
+is_full(uint64_t used, const struct index_table *table)
+{
+    return used * 4 > (table->mask + 1) * 3;
+}
+
+static void
+publish(struct index *index, struct epochs *epochs, struct index_table *table, uint64_t used)
+{
+    struct index_table *old = atomic_load_explicit(&index->table, memory_order_relaxed);
+
+    index->used = used;
+    atomic_store(&index->table, table); /* I3 */
+    epoch_retire(epochs, old);
 }
 
 knackdb_status
@@ -36,57 +100,135 @@ index_reserve(struct index *index, struct epochs *epochs, uint64_t more, knackdb
 {
     struct index_table *old = atomic_load_explicit(&index->table, memory_order_relaxed);
     struct index_table *grown;
-    uint64_t            slots = old != NULL ? old->mask + 1 : SLOTS_MIN;
 
-    /* At most three quarters full: a search then looks at a cache line or two. */
-    if (old != NULL && (index->count + more) * 4 <= slots * 3)
+    if (index->building != NULL
+        && is_full(index->build_used + (index->count - index->build_count) + more, index->building))
+        drop_building(index, epochs);
+    if (old != NULL && !is_full(index->used + more, old))
         return KNACKDB_OK;
-    while ((index->count + more) * 4 > slots * 3)
-        slots *= 2;
-    grown = table_new(epochs, slots);
+    drop_building(index, epochs);
+    grown = index_table_new(epochs, slots_for(index->count + more));
     if (grown == NULL)
         return error_no_memory(error, "a hash index");
     if (old != NULL)
         for (uint64_t i = 0; i <= old->mask; i++) {
-            uint64_t slot = atomic_load_explicit(&old->slots[i], memory_order_relaxed);
+            uint64_t slot = slot_at(old, i);
 
-            if (slot != 0)
-                table_insert(grown, slot, memory_order_relaxed);
+            if (slot != 0 && slot != INDEX_SLOT_REMOVED)
+                (void) table_insert(grown, slot, memory_order_relaxed);
         }
-    atomic_store(&index->table, grown); /* I3 */
-    epoch_retire(epochs, old);
+    publish(index, epochs, grown, index->count);
     return KNACKDB_OK;
+}
+
+static void
+insert_building(struct index *index, uint64_t slot)
+{
+    index->build_used += table_insert(index->building, slot, memory_order_relaxed);
+    index->build_count++;
 }
 
 void
 index_insert(struct index *index, uint64_t hash, uint32_t value)
 {
     struct index_table *table = atomic_load_explicit(&index->table, memory_order_relaxed);
-    uint64_t            tag = hash >> 32;
+    uint64_t            slot = slot_of(hash, value);
 
-    table_insert(table, tag << 32 | ((uint64_t) value + 1), memory_order_release); /* I1 */
+    index->used += table_insert(table, slot, memory_order_release); /* I1 */
     index->count++;
+    if (index->building != NULL)
+        insert_building(index, slot); /* I5 */
 }
 
 void
 index_replace(struct index *index, uint64_t hash, uint32_t old_value, uint32_t value)
 {
     struct index_table *table = atomic_load_explicit(&index->table, memory_order_relaxed);
-    uint64_t            tag = hash >> 32;
-    uint64_t            old_slot = tag << 32 | ((uint64_t) old_value + 1);
-    uint64_t            at = (uint32_t) tag & table->mask;
+    uint64_t            slot = slot_of(hash, value);
+    uint64_t            old_slot = slot_of(hash, old_value);
+    uint64_t            at;
 
-    while (atomic_load_explicit(&table->slots[at], memory_order_relaxed) != old_slot)
-        at = (at + 1) & table->mask;
-    atomic_store_explicit(&table->slots[at], tag << 32 | ((uint64_t) value + 1), memory_order_release); /* I1 */
+    atomic_store_explicit(&table->slots[table_find(table, old_slot)], slot, memory_order_release); /* I1 */
+    if (index->building == NULL)
+        return;
+    at = table_find(index->building, old_slot);
+    if (at != UINT64_MAX)
+        atomic_store_explicit(&index->building->slots[at], slot, memory_order_relaxed); /* I5 */
+}
+
+void
+index_remove(struct index *index, uint64_t hash, uint32_t value)
+{
+    struct index_table *table = atomic_load_explicit(&index->table, memory_order_relaxed);
+    uint64_t            slot = slot_of(hash, value);
+    uint64_t            at;
+
+    atomic_store(&table->slots[table_find(table, slot)], INDEX_SLOT_REMOVED); /* I4 */
+    index->count--;
+    if (index->building == NULL)
+        return;
+    at = table_find(index->building, slot);
+    if (at == UINT64_MAX)
+        return;
+    atomic_store_explicit(&index->building->slots[at], INDEX_SLOT_REMOVED, memory_order_relaxed); /* I5 */
+    index->build_count--;
+}
+
+uint64_t
+index_slots_wanted(const struct index *index)
+{
+    const struct index_table *table = atomic_load_explicit(&((struct index *) (uintptr_t) index)->table,
+                                                           memory_order_relaxed);
+    uint64_t                  slots = slots_for(index->count + index->count / 8);
+
+    if (table == NULL || index->building != NULL)
+        return 0;
+    if (slots * 2 <= table->mask + 1 || (index->used - index->count) * 8 > table->mask + 1)
+        return slots;
+    return 0;
+}
+
+void
+index_build(struct index *index, struct epochs *epochs, struct index_table *table)
+{
+    if (index->building != NULL || is_full(index->count + 1, table)) {
+        epoch_put_now(epochs, table); /* much has happened since it was asked for */
+        return;
+    }
+    index->building = table;
+    index->build_at = index->build_count = index->build_used = 0;
+}
+
+bool
+index_build_step(struct index *index, struct epochs *epochs, uint64_t slots)
+{
+    struct index_table *old = atomic_load_explicit(&index->table, memory_order_relaxed);
+
+    if (index->building == NULL)
+        return false;
+    for (; slots > 0 && index->build_at <= old->mask; slots--) {
+        uint64_t slot = slot_at(old, index->build_at++);
+
+        if (slot == 0 || slot == INDEX_SLOT_REMOVED || table_find(index->building, slot) != UINT64_MAX)
+            continue;
+        insert_building(index, slot);
+    }
+    if (index->build_at > old->mask) {
+        publish(index, epochs, index->building, index->build_used);
+        index->building = NULL;
+        return false;
+    }
+    return true;
 }
 
 void
 index_clear(struct index *index, struct epochs *epochs)
 {
+    epoch_put_now(epochs, index->building);
     epoch_put_now(epochs, atomic_load(&index->table));
     atomic_store(&index->table, NULL);
-    index->count = 0;
+    index->building = NULL;
+    index->count = index->used = 0;
 }
 
 uint64_t

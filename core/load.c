@@ -23,7 +23,7 @@ store_load_row(struct store *store, uint32_t table, const knackdb_value *values,
         struct key_search search;
 
         if (key_search_init_row(&search, data, k, values)
-            && table_key_find(data, k, &search, UINT64_MAX - 1) != ROW_NONE)
+            && table_key_find(data, k, &search, MOMENT_LAST) != ROW_NONE)
             return error_set(error, KNACKDB_CORRUPT, "%s: stored row %lld has the %s of another", definition->name,
                              (long long) values[0].as.integer,
                              definition->columns[definition->keys[k].columns[0]].name);
@@ -37,12 +37,17 @@ store_load_row(struct store *store, uint32_t table, const knackdb_value *values,
     return KNACKDB_OK;
 }
 
-void
-store_load_sequence(struct store *store, uint64_t sequence)
+knackdb_status
+store_load_sequence(struct store *store, uint64_t sequence, knackdb_error *error)
 {
+    if (sequence > SEQUENCE_MAX)
+        return error_set(error, KNACKDB_CORRUPT, "commit %llu, a number that no commit has",
+                         (unsigned long long) sequence);
     for (uint32_t t = 0; t < store->schema->table_count; t++)
-        atomic_store_explicit(&store->tables[t].last_change, sequence, memory_order_relaxed);
-    atomic_store_explicit(&store->sequence, sequence, memory_order_release);
+        atomic_store_explicit(&store->tables[t].last_change, moment_of_commit(sequence),
+                              memory_order_relaxed);
+    atomic_store_explicit(&store->moment, moment_of_commit(sequence), memory_order_release);
+    return KNACKDB_OK;
 }
 
 void

@@ -181,7 +181,7 @@ predicate_init(struct predicate *predicate, const struct table_data *table, cons
     } else if (column_is_dictionary(info) && condition->op == KNACKDB_CONTAINS) {
         predicate->form = PREDICATE_LIST;
         predicate->memo_count =
-            atomic_load_explicit(&table->dictionaries[condition->column].count, memory_order_acquire);
+            atomic_load_explicit(&table->dictionaries[condition->column].code_end, memory_order_acquire);
         if (predicate->memo_count != 0) /* without memory for it, every row is asked anew */
             predicate->memo = allocator_get_zeroed(table->epochs->allocator, predicate->memo_count);
     }

@@ -195,7 +195,7 @@ result_cache_put(struct result_cache *cache, const struct result_key *key, const
     if (bytes > bytes_max || pthread_mutex_trylock(&cache->mutex) != 0)
         return;
     place = bucket_place(cache, key);
-    if (*place == NULL || (*place)->cached.sequence < cached->sequence) {
+    if (*place == NULL || (*place)->cached.moment < cached->moment) {
         if (*place != NULL)
             drop(cache, *place);
         while (cache->oldest != NULL

@@ -1,8 +1,8 @@
 /* result_cache.h - answers to queries asked before, bounded in bytes, least recently used out first.
  *
- * An entry holds the rows a query found, the commit it was right at, and the row number
- * up to which rows had been looked at. Tables only grow at the end, so a stale entry is not
- * thrown away: find.c checks that its rows still live and looks at the rows added since.
+ * An entry holds the rows a query found and the moment it was right at. Rows are only
+ * added, each with the moment of its birth, so a stale entry is not
+ * thrown away: find.c checks that its rows still live and looks at the rows born since.
  *
  * A mutex guards the whole; it is only ever tried, never waited for: a reader that finds
  * it taken runs its query instead. */
@@ -28,9 +28,8 @@ struct result_key {
 bool result_key_init(struct result_key *key, const knackdb_query *checked);
 
 struct cached_result {
-    uint64_t   sequence; /* commit it is right at */
-    row_number row_end;  /* rows before it have been looked at */
-    bool       complete; /* every row that matches is in it, not just the first */
+    uint64_t moment;   /* it is right at */
+    bool     complete; /* every row that matches is in it, not just the first */
 };
 
 struct result_entry;

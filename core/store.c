@@ -16,6 +16,7 @@ store_new(struct allocator *allocator, const struct schema *schema, struct store
     commit_writer_init(&store->commit, allocator);
     result_cache_init(&store->cache, allocator, 0);
     (void) pthread_mutex_init(&store->writer, NULL);
+    reclaimer_init(&store->reclaimer);
     status = epochs_init(&store->epochs, allocator, error);
     for (uint32_t t = 0; t < schema->table_count && status == KNACKDB_OK; t++)
         status = table_data_init(&store->tables[t], &schema->tables[t], &store->epochs, error);
@@ -30,8 +31,9 @@ store_new(struct allocator *allocator, const struct schema *schema, struct store
 void
 store_free(struct store *store)
 {
-    if (store == NULL)
+    if (store == NULL || reclaimer_is_elsewhere(&store->reclaimer)) /* a child's copy may be half changed */
         return;
+    reclaimer_stop(&store->reclaimer);
     for (uint32_t t = 0; t < store->schema->table_count; t++)
         if (store->tables[t].epochs != NULL)
             table_data_clear(&store->tables[t]);
@@ -86,7 +88,9 @@ store_allocator(const struct store *store)
 uint64_t
 store_sequence(const struct store *store)
 {
-    return atomic_load_explicit(&((struct store *) (uintptr_t) store)->sequence, memory_order_acquire);
+    struct store *read = (struct store *) (uintptr_t) store;
+
+    return sequence_of_moment(atomic_load_explicit(&read->moment, memory_order_acquire));
 }
 
 void
@@ -110,7 +114,7 @@ store_get_figures(struct store *store, struct store_figures *ret_figures)
         uint64_t                    indexes = is_reading ? table_index_bytes(table) : 0;
 
         figures->row_count = atomic_load_explicit(&store->tables[t].living, memory_order_relaxed);
-        figures->version_count = atomic_load_explicit(&store->tables[t].row_end, memory_order_relaxed);
+        figures->version_count = atomic_load_explicit(&store->tables[t].row_count, memory_order_relaxed);
         figures->memory_bytes = columns + texts + indexes;
         ret_figures->column_bytes += columns;
         ret_figures->text_bytes += texts;
@@ -127,6 +131,6 @@ store_get_figures(struct store *store, struct store_figures *ret_figures)
     ret_figures->other_bytes = counted + paged > known ? counted + paged - known : 0;
 
     ret_figures->sequence = store_sequence(store);
-    ret_figures->oldest_reader_sequence =
-        epoch_oldest_view(&store->epochs, ret_figures->sequence, &ret_figures->reader_count);
+    ret_figures->oldest_reader_sequence = sequence_of_moment(
+        epoch_oldest_view(&store->epochs, moment_of_commit(ret_figures->sequence + 1) - 1, &ret_figures->reader_count));
 }

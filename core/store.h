@@ -73,8 +73,9 @@ knackdb_status store_clean_up(struct store *store, const struct clean_up *tables
 /* Adds a row as it is; `values` holds every column of the schema, the id first. CORRUPT where a key is there already. */
 knackdb_status store_load_row(struct store *store, uint32_t table, const knackdb_value *values, knackdb_error *error);
 
-/* Where the loaded rows come from: the newest commit they hold, and the next id of each table. */
-void    store_load_sequence(struct store *store, uint64_t sequence);
+/* Where the loaded rows come from: the newest commit they hold (CORRUPT where no commit has such a number), and the
+ * next id of each table. */
+knackdb_status store_load_sequence(struct store *store, uint64_t sequence, knackdb_error *error);
 void    store_load_next_id(struct store *store, uint32_t table, int64_t next_id);
 int64_t store_next_id(struct store *store, uint32_t table); /* past every id of any view begun before the call; waits for the writer */
 
@@ -84,10 +85,28 @@ knackdb_status store_apply(struct store *store, const struct commit_map *map, ui
 
 /* ---- reading; any thread ---- */
 
+/* Moments number what views can be of: every commit is one, and there are some between it and the next, at
+ * which rows are moved in memory (reclaim.h) and nothing is changed. */
+#define MOMENT_STEP_BITS 8
+#define SEQUENCE_MAX     (UINT64_MAX >> MOMENT_STEP_BITS >> 1)
+
+static inline uint64_t
+moment_of_commit(uint64_t sequence)
+{
+    return sequence << MOMENT_STEP_BITS;
+}
+
+static inline uint64_t
+sequence_of_moment(uint64_t moment)
+{
+    return moment >> MOMENT_STEP_BITS;
+}
+
 /* One moment. Small; lives where the caller puts it; belongs to one thread at a time. */
 struct view {
     struct store      *store;
-    uint64_t           sequence; /* sees every commit up to this one */
+    uint64_t           moment;   /* sees every row of it */
+    uint64_t           sequence; /* and so every commit up to this one */
     struct epoch_slot *slot;     /* of epoch.h: what keeps it from being freed under us */
 };
 
@@ -123,8 +142,8 @@ struct row_layout {
 void view_struct(const struct view *view, uint32_t table, row_number row, const struct row_layout *layout,
                  void *ret_struct);
 
-/* The first row from `from` on that the view sees, in the order stored; ROW_NONE at the end. Start with 0, go on
- * with the row after the one given. */
+/* The first row from `from` on that the view sees, by row number: the order stored, but for rows that were moved;
+ * ROW_NONE at the end. Start with 0, go on with the row after the one given. */
 row_number view_next_row(const struct view *view, uint32_t table, row_number from);
 
 /* Names the chunk that a row of this view lies in, as no other of its table is named as long as the store is open. A
@@ -135,7 +154,7 @@ uint64_t view_chunk_identity(const struct view *view, uint32_t table, row_number
  * must be higher than any before it (CORRUPT otherwise). Views that are open keep their moment. No log is written. */
 knackdb_status store_turn_into(struct store *store, const struct view *from, knackdb_error *error);
 
-/* Past the last row added, whoever sees it. */
+/* While rows are loaded: past the last one. They stand one behind the other. */
 row_number store_row_end(const struct store *store, uint32_t table);
 
 /* ---- figures ---- */

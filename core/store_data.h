@@ -1,13 +1,14 @@
 /* store_data.h - what a store is made of; for the files of core that implement store.h.
  *
- * S1  `sequence` is stored (release) by the writer after every row and every end of that
- *     commit is in place; a view loads it (acquire). Nothing else tells a reader what is committed.
+ * S1  `moment` is stored (release) by the writer after every row and every end of that
+ *     moment is in place; a view loads it (acquire). Nothing else tells a reader what is committed.
  * S2  Everything marked "writer" is touched only under `writer`, the mutex. Lock order:
  *     writer, then nothing of core's; the commit log may take locks of its own below it. */
 #ifndef KNACKDB_CORE_STORE_DATA_H
 #define KNACKDB_CORE_STORE_DATA_H
 
 #include "core/commit.h"
+#include "core/reclaimer.h"
 #include "core/result_cache.h"
 #include "core/store.h"
 #include "core/table.h"
@@ -26,7 +27,8 @@ struct store {
     struct epochs        epochs;
     struct table_data    tables[KNACKDB_TABLES_MAX];
     struct result_cache  cache;
-    _Atomic uint64_t     sequence; /* S1 */
+    struct reclaimer     reclaimer;
+    _Atomic uint64_t     moment; /* S1 */
     _Atomic uint64_t     memory_limit; /* 0: none */
 
     pthread_mutex_t      writer;
@@ -34,15 +36,17 @@ struct store {
     struct commit_writer commit;  /* writer; the bytes of the transaction under way */
     struct ended_row    *ended;   /* writer */
     size_t               ended_count, ended_capacity;
+    uint64_t             moved_at; /* writer; the moment of the rows moved last (reclaim.h) */
 };
 
 /* One commit under way. Lives on the stack between transaction_begin() and _end(). */
 struct transaction {
     struct store *store;
     uint64_t      sequence; /* that it will have */
+    uint64_t      moment;   /* of that commit */
     int64_t       time_us;
     bool          is_logged;
-    row_number    first_rows[KNACKDB_TABLES_MAX]; /* to forget from, should it fail */
+    struct table_mark marks[KNACKDB_TABLES_MAX];  /* to forget from, should it fail */
     int64_t       next_ids[KNACKDB_TABLES_MAX];   /* to go back to */
     int64_t       living[KNACKDB_TABLES_MAX];     /* change of the count of living rows */
     uint32_t      touched;                        /* tables, as bits */

@@ -1,5 +1,5 @@
 /* table.c - adding rows and versions; see table.h for the layout and the proof. */
-#include "core/table.h"
+#include "core/row_cells.h"
 
 #include "base/error.h"
 #include "base/hash.h"
@@ -30,6 +30,8 @@ table_data_init(struct table_data *table, const struct table *definition, struct
     memset(table, 0, sizeof *table);
     table->definition = definition;
     table->epochs = epochs;
+    table->filling = CHUNK_NONE;
+    reclaim_init(&table->reclaim);
     atomic_init(&table->next_id, 1);
     for (uint32_t c = 0; c < definition->column_count; c++)
         table->offsets[c] = place_array(table, cell_bytes(&definition->columns[c]));
@@ -62,73 +64,26 @@ table_data_clear(struct table_data *table)
         if (group == NULL)
             continue;
         for (uint32_t i = 0; i < CHUNKS_PER_GROUP; i++) {
-            allocator_put_pages(allocator, group[i].arrays, table->chunk_bytes);
+            allocator_put_pages(allocator, atomic_load(&group[i].arrays), table->chunk_bytes);
             text_arena_clear(&group[i].texts, allocator);
         }
         allocator_put(allocator, group, CHUNKS_PER_GROUP * sizeof *group);
     }
+    reclaim_clear(&table->reclaim, table->epochs);
     if (table->dictionaries != NULL) {
         for (uint32_t c = 0; c < table->definition->column_count; c++)
             dictionary_clear(&table->dictionaries[c], table->epochs);
         allocator_put(allocator, table->dictionaries, table->definition->column_count * sizeof *table->dictionaries);
     }
-    id_map_clear(&table->ids, allocator);
+    id_map_clear(&table->ids, table->epochs);
     for (uint32_t k = 0; k < SCHEMA_KEYS_MAX; k++)
         index_clear(&table->keys[k], table->epochs);
 }
 
-#define POPULATE_GROUPS 4u
-
-/* Makes sure that the chunk of the next row is there, and its pages, some groups at a time. */
-static knackdb_status
-reserve_chunk(struct table_data *table, row_number row, knackdb_error *error)
-{
-    struct allocator *allocator = table->epochs->allocator;
-    uint32_t          number = row >> CHUNK_ROW_BITS;
-    struct chunk     *group;
-
-    if (number >= CHUNK_GROUPS * CHUNKS_PER_GROUP)
-        return error_set(error, KNACKDB_FULL, "%s holds as many row versions as there are row numbers",
-                         table->definition->name);
-    group = atomic_load_explicit(&table->groups[number / CHUNKS_PER_GROUP], memory_order_relaxed);
-    if (group == NULL) {
-        group = allocator_get_zeroed(allocator, CHUNKS_PER_GROUP * sizeof *group);
-        if (group == NULL)
-            return error_no_memory(error, "a table");
-        atomic_store_explicit(&table->groups[number / CHUNKS_PER_GROUP], group, memory_order_release);
-    }
-    group += number % CHUNKS_PER_GROUP;
-    if (group->arrays == NULL) {
-        unsigned char *arrays = allocator_get_pages(allocator, table->chunk_bytes);
-
-        if (arrays == NULL)
-            return error_no_memory(error, "rows");
-        if (!allocator_pages_are_zero(allocator))
-            memset(arrays + table->exact_offset, 0, table->chunk_bytes - table->exact_offset);
-        /* A table of more than a chunk is read at random over many pages, and 2 MiB ones save most of
-         * the look-ups of addresses. A small table must not pay for pages it does not fill. */
-        if (number != 0)
-            allocator_advise_huge(allocator, arrays, table->exact_offset);
-        if (number == 1)
-            allocator_advise_huge(allocator, (group - 1)->arrays, table->exact_offset);
-        group->identity = ++table->chunk_count;
-        group->arrays = arrays;
-    }
-    if ((row & (POPULATE_GROUPS * GROUP_ROWS - 1)) == 0)
-        allocator_populate(allocator, table_group(table, row), POPULATE_GROUPS * table->group_bytes);
-    return KNACKDB_OK;
-}
-
 /* ---- cells ---- */
 
-/* A row about to be written: each cell as the bits its array keeps. */
-struct row_cells {
-    uint64_t bits[KNACKDB_COLUMNS_MAX];
-    uint64_t exact; /* columns whose INT64_MIN is a value */
-};
-
-static void
-load_cells(const struct table_data *table, row_number row, struct row_cells *cells)
+void
+row_cells_load(struct row_cells *cells, const struct table_data *table, row_number row)
 {
     for (uint32_t c = 0; c < table->definition->column_count; c++)
         cells->bits[c] = column_is_dictionary(&table->definition->columns[c])
@@ -208,143 +163,6 @@ table_cell(const struct table_data *table, row_number row, uint32_t column)
     }
 }
 
-/* ---- keys ---- */
-
-static bool
-key_search_add(struct key_search *search, int64_t integer)
-{
-    search->integers[search->count++] = integer;
-    search->hash = hash_integer(search->hash ^ (uint64_t) integer);
-    return true;
-}
-
-static bool
-key_search_add_text(struct key_search *search, knackdb_text text)
-{
-    search->texts[search->count++] = text;
-    search->hash = hash_integer(search->hash ^ hash_bytes(text.data, text.length, 0));
-    return true;
-}
-
-static bool
-key_search_add_value(struct key_search *search, const struct table_data *table, uint32_t column,
-                     const knackdb_value *value)
-{
-    uint32_t code;
-
-    if (value->type != table->definition->columns[column].type)
-        return false;
-    if (value->type == KNACKDB_INTEGER)
-        return key_search_add(search, value->as.integer);
-    if (!column_is_dictionary(&table->definition->columns[column]))
-        return key_search_add_text(search, value->as.text);
-    code = dictionary_find(&table->dictionaries[column], value->as.text);
-    return code != DICTIONARY_CODE_NONE && key_search_add(search, code);
-}
-
-bool
-key_search_init(struct key_search *search, const struct table_data *table, uint32_t key_index,
-                const knackdb_value *key_values)
-{
-    const struct key *key = &table->definition->keys[key_index];
-
-    search->hash = 0;
-    search->count = 0;
-    for (uint32_t i = 0; i < key->column_count; i++)
-        if (!key_search_add_value(search, table, key->columns[i], &key_values[i]))
-            return false;
-    return true;
-}
-
-bool
-key_search_init_row(struct key_search *search, const struct table_data *table, uint32_t key_index,
-                    const knackdb_value *values)
-{
-    const struct key *key = &table->definition->keys[key_index];
-
-    search->hash = 0;
-    search->count = 0;
-    for (uint32_t i = 0; i < key->column_count; i++)
-        if (!key_search_add_value(search, table, key->columns[i], &values[key->columns[i]]))
-            return false;
-    return true;
-}
-
-static bool
-key_search_init_cells(struct key_search *search, const struct table_data *table, uint32_t key_index,
-                      const struct row_cells *cells)
-{
-    const struct key *key = &table->definition->keys[key_index];
-
-    search->hash = 0;
-    search->count = 0;
-    for (uint32_t i = 0; i < key->column_count; i++) {
-        uint32_t             column = key->columns[i];
-        const struct column *info = &table->definition->columns[column];
-        uint64_t             bits = cells->bits[column];
-
-        if (info->type == KNACKDB_INTEGER) {
-            if ((int64_t) bits == INTEGER_NULL && (cells->exact & KNACKDB_BIT(column)) == 0)
-                return false;
-            (void) key_search_add(search, (int64_t) bits);
-        } else if (bits == 0) { /* code 0 and TEXT_CELL_NULL alike are NULL */
-            return false;
-        } else if (info->storage == TEXT_DICTIONARY) {
-            (void) key_search_add(search, (int64_t) bits);
-        } else {
-            (void) key_search_add_text(search, text_cell_view(bits));
-        }
-    }
-    return true;
-}
-
-static bool
-row_has_key(const struct table_data *table, row_number row, const struct key *key, const struct key_search *search)
-{
-    for (uint32_t i = 0; i < key->column_count; i++) {
-        const struct column *info = &table->definition->columns[key->columns[i]];
-        bool                 same;
-
-        if (info->type == KNACKDB_INTEGER)
-            same = table_integer(table, row, key->columns[i]) == search->integers[i];
-        else if (info->storage == TEXT_DICTIONARY)
-            same = (int64_t) table_code(table, row, key->columns[i]) == search->integers[i];
-        else
-            same = text_equal(table_text(table, row, key->columns[i]), search->texts[i]);
-        if (!same)
-            return false;
-    }
-    return true;
-}
-
-row_number
-table_key_head(const struct table_data *table, uint32_t key_index, const struct key_search *search)
-{
-    struct index_probe probe;
-    uint32_t           row;
-
-    if (key_index == 0) {
-        row = id_map_get(&table->ids, search->integers[0]);
-        if (row != ID_MAP_NONE) {
-            table_prefetch_row(table, row);
-            return row;
-        }
-    }
-    index_probe_init(&probe, &table->keys[key_index], search->hash);
-    while (index_probe_next(&probe, &row)) {
-        table_prefetch_row(table, row);
-        if (row_has_key(table, row, &table->definition->keys[key_index], search))
-            return row;
-    }
-    return ROW_NONE;
-}
-
-row_number
-table_key_find(const struct table_data *table, uint32_t key_index, const struct key_search *search, uint64_t sequence)
-{
-    return table_key_at(table, key_index, table_key_head(table, key_index, search), sequence);
-}
-
 /* ---- adding ---- */
 
 /* Where a new row goes in the index of one key. */
@@ -359,13 +177,13 @@ struct key_place {
 static knackdb_status
 reserve_id(struct table_data *table, int64_t id, struct key_place *place, knackdb_error *error)
 {
-    row_number row = atomic_load_explicit(&table->row_end, memory_order_relaxed);
+    row_number row = table_row_number_next(table); /* reserved already */
 
-    place->mapped = place->head != ROW_NONE ? id_map_get(&table->ids, id) != ID_MAP_NONE : id_map_takes(id, row);
+    place->mapped = place->head != ROW_NONE ? id_map_get(&table->ids, id) != ID_MAP_NONE
+                                            : id_map_takes(id, table->rows_added);
     if (place->mapped)
-        return id_map_reserve(&table->ids, table->epochs->allocator, id, row)
-                   ? KNACKDB_OK
-                   : error_no_memory(error, "an index of ids");
+        return id_map_reserve(&table->ids, table->epochs, id, row) ? KNACKDB_OK
+                                                                   : error_no_memory(error, "an index of ids");
     return place->head != ROW_NONE ? KNACKDB_OK : index_reserve(&table->keys[0], table->epochs, 1, error);
 }
 
@@ -409,7 +227,7 @@ reserve_indexes(struct table_data *table, const struct row_cells *cells, struct 
 /* Cannot fail: everything is reserved. */
 static void
 write_row(struct table_data *table, row_number row, const struct row_cells *cells, const struct key_place *places,
-          uint64_t sequence)
+          uint64_t moment)
 {
     const struct table *definition = table->definition;
 
@@ -421,15 +239,18 @@ write_row(struct table_data *table, row_number row, const struct row_cells *cell
     }
     if (cells->exact != 0)
         *table_exact(table, row) = cells->exact;
-    atomic_store_explicit(TABLE_AT(table, row, table->births_offset, _Atomic uint64_t), sequence,
+    atomic_store_explicit(TABLE_AT(table, row, table->births_offset, _Atomic uint64_t), moment,
                           memory_order_relaxed);
     atomic_store_explicit(TABLE_AT(table, row, table->ends_offset, _Atomic uint64_t), END_NEVER,
                           memory_order_relaxed);
     for (uint32_t k = 0; k < definition->key_count; k++)
-        *TABLE_AT(table, row, table->links_offset[k], row_number) = places[k].head;
+        atomic_store_explicit(table_link(table, row, k), places[k].head, memory_order_relaxed);
 
     /* The row is whole: from here on readers may find it (T1). */
-    atomic_store_explicit(&table->row_end, row + 1, memory_order_release);
+    atomic_store_explicit(&table_chunk(table, row)->row_count, ++table->filled, memory_order_release);
+    table->rows_added++;
+    atomic_store_explicit(&table->row_count, atomic_load_explicit(&table->row_count, memory_order_relaxed) + 1,
+                          memory_order_relaxed);
     for (uint32_t k = 0; k < definition->key_count; k++) {
         if (!places[k].present)
             continue;
@@ -440,67 +261,135 @@ write_row(struct table_data *table, row_number row, const struct row_cells *cell
         else
             index_replace(&table->keys[k], places[k].hash, places[k].head, row);
     }
-    for (uint32_t c = 0; c < definition->column_count; c++)
-        if (definition->columns[c].is_posted && cells->bits[c] != DICTIONARY_CODE_NULL)
+    for (uint32_t c = 0; c < definition->column_count; c++) {
+        if (!column_is_dictionary(&definition->columns[c]) || cells->bits[c] == DICTIONARY_CODE_NULL)
+            continue;
+        dictionary_hold(&table->dictionaries[c], (uint32_t) cells->bits[c]);
+        if (definition->columns[c].is_posted)
             posting_add(dictionary_posting(&table->dictionaries[c], (uint32_t) cells->bits[c]), row);
+    }
+}
+
+/* The row was not written after all: texts that came for it alone go again. */
+static void
+forget_texts(struct table_data *table, const struct row_cells *cells, uint64_t encoded)
+{
+    for (uint32_t c = 0; c < table->definition->column_count; c++)
+        if ((encoded >> c & 1) != 0 && column_is_dictionary(&table->definition->columns[c]))
+            dictionary_forget_unheld(&table->dictionaries[c], table->epochs, (uint32_t) cells->bits[c]);
 }
 
 knackdb_status
 table_add_row(struct table_data *table, const knackdb_value *values, row_number from, uint64_t changed,
-              uint64_t sequence, row_number *ret_row, knackdb_error *error)
+              uint64_t moment, row_number *ret_row, knackdb_error *error)
 {
-    row_number        row = atomic_load_explicit(&table->row_end, memory_order_relaxed);
+    row_number        row;
     struct row_cells  cells;
     struct key_place  places[SCHEMA_KEYS_MAX];
-    struct text_arena *texts;
-    knackdb_status    status;
+    uint64_t          encoded = 0;
+    knackdb_status    status = table_reserve_row(table, moment, &row, error);
 
-    status = reserve_chunk(table, row, error);
     if (status != KNACKDB_OK)
         return status;
-    texts = (struct text_arena *) (uintptr_t) &table_chunk(table, row)->texts;
-
     cells.exact = 0;
     if (from != ROW_NONE)
-        load_cells(table, from, &cells);
+        row_cells_load(&cells, table, from);
     else
         changed = UINT64_MAX;
-    for (uint32_t c = 0; c < table->definition->column_count; c++) {
+    for (uint32_t c = 0; c < table->definition->column_count && status == KNACKDB_OK; c++) {
         if ((changed >> c & 1) == 0)
             continue;
-        status = encode_cell(table, texts, c, &values[c], &cells, error);
-        if (status != KNACKDB_OK)
-            return status;
+        status = encode_cell(table, &table_chunk(table, row)->texts, c, &values[c], &cells, error);
+        if (status == KNACKDB_OK)
+            encoded |= KNACKDB_BIT(c);
     }
-    status = reserve_indexes(table, &cells, places, error);
-    if (status != KNACKDB_OK)
+    if (status == KNACKDB_OK)
+        status = reserve_indexes(table, &cells, places, error);
+    if (status != KNACKDB_OK) {
+        forget_texts(table, &cells, encoded);
         return status;
-    write_row(table, row, &cells, places, sequence);
+    }
+    write_row(table, row, &cells, places, moment);
     *ret_row = row;
     return KNACKDB_OK;
 }
 
-void
-table_end_row(struct table_data *table, row_number row, uint64_t sequence)
+knackdb_status
+table_move_row(struct table_data *table, row_number row, uint64_t moment, knackdb_error *error)
 {
-    atomic_store_explicit(TABLE_AT(table, row, table->ends_offset, _Atomic uint64_t), sequence,
+    row_number       moved;
+    struct row_cells cells;
+    struct key_place places[SCHEMA_KEYS_MAX];
+    knackdb_status   status = table_reserve_row(table, moment, &moved, error);
+
+    if (status != KNACKDB_OK)
+        return status;
+    row_cells_load(&cells, table, row);
+    for (uint32_t c = 0; c < table->definition->column_count; c++) {
+        knackdb_text text;
+
+        if (table->definition->columns[c].type != KNACKDB_TEXT || column_is_dictionary(&table->definition->columns[c])
+            || cells.bits[c] == TEXT_CELL_NULL)
+            continue;
+        text = text_cell_view(cells.bits[c]);
+        cells.bits[c] = text_cell_of(text_arena_add(&table_chunk(table, moved)->texts, table->epochs->allocator, text),
+                                     text.length);
+        if (cells.bits[c] == TEXT_CELL_NULL)
+            return error_no_memory(error, "text");
+    }
+    status = reserve_indexes(table, &cells, places, error);
+    if (status != KNACKDB_OK)
+        return status;
+    write_row(table, moved, &cells, places, moment);
+    table_end_row(table, row, moment);
+    return KNACKDB_OK;
+}
+
+static void
+store_end(struct table_data *table, row_number row, uint64_t moment)
+{
+    atomic_store_explicit(TABLE_AT(table, row, table->ends_offset, _Atomic uint64_t), moment,
                           memory_order_relaxed); /* T2 */
+}
+
+void
+table_end_row(struct table_data *table, row_number row, uint64_t moment)
+{
+    store_end(table, row, moment);
+    table_chunk(table, row)->dead_count++;
+    table->reclaim.died++;
 }
 
 void
 table_restore_row(struct table_data *table, row_number row)
 {
-    table_end_row(table, row, END_NEVER);
+    store_end(table, row, END_NEVER);
+    table_chunk(table, row)->dead_count--;
+    table->reclaim.died--;
+}
+
+struct table_mark
+table_get_mark(const struct table_data *table)
+{
+    return (struct table_mark) { table->filling, table->filled };
 }
 
 void
-table_forget_rows(struct table_data *table, row_number first)
+table_forget_rows(struct table_data *table, struct table_mark mark)
 {
-    row_number end = atomic_load_explicit(&table->row_end, memory_order_relaxed);
+    for (uint32_t number = table->filling; number != CHUNK_NONE; number = table_chunk_at(table, number)->older) {
+        struct chunk *chunk = table_chunk_at(table, number);
+        uint32_t      rows = atomic_load_explicit(&chunk->row_count, memory_order_relaxed);
 
-    for (row_number row = first; row < end; row++)
-        atomic_store_explicit(TABLE_AT(table, row, table->births_offset, _Atomic uint64_t), BIRTH_NEVER,
-                              memory_order_relaxed); /* T3 */
+        for (uint32_t place = number == mark.filling ? mark.filled : 0; place < rows; place++) {
+            atomic_store_explicit(TABLE_AT(table, number << CHUNK_ROW_BITS | place, table->births_offset,
+                                           _Atomic uint64_t), BIRTH_NEVER, memory_order_relaxed); /* T3 */
+            chunk->dead_count++;
+            table->reclaim.died++;
+        }
+        if (number == mark.filling)
+            break;
+    }
 }
 
 /* ---- figures ---- */
@@ -508,7 +397,7 @@ table_forget_rows(struct table_data *table, row_number first)
 uint64_t
 table_column_bytes(const struct table_data *table)
 {
-    uint64_t rows = atomic_load_explicit(&((struct table_data *) (uintptr_t) table)->row_end, memory_order_relaxed);
+    uint64_t rows = atomic_load_explicit(&((struct table_data *) (uintptr_t) table)->row_count, memory_order_relaxed);
 
     return rows * table->row_bytes;
 }
@@ -516,12 +405,11 @@ table_column_bytes(const struct table_data *table)
 uint64_t
 table_text_bytes(const struct table_data *table)
 {
-    uint32_t rows = atomic_load_explicit(&((struct table_data *) (uintptr_t) table)->row_end, memory_order_acquire);
+    uint32_t end = table_chunk_end(table);
     uint64_t bytes = 0;
 
-    for (uint64_t row = 0; row < rows; row += CHUNK_ROWS)
-        bytes += atomic_load_explicit(
-            &((struct chunk *) (uintptr_t) table_chunk(table, (row_number) row))->texts.bytes, memory_order_relaxed);
+    for (uint32_t number = 0; number < end; number++)
+        bytes += atomic_load_explicit(&table_chunk_at(table, number)->texts.bytes, memory_order_relaxed);
     for (uint32_t c = 0; c < table->definition->column_count; c++)
         bytes += dictionary_text_bytes(&table->dictionaries[c]);
     return bytes;

@@ -1,7 +1,8 @@
 /* table.h - one table in memory: chunks of column arrays, versions of rows, indexes.
  *
- * Rows are only ever added. A chunk holds 65,536 of them and never moves, so a pointer
- * into it stays good as long as a view. Address space for the whole chunk is reserved at
+ * Rows are only ever added. A chunk holds up to 65,536 of them and never moves, so a pointer
+ * into it stays good as long as a view. A chunk of which little lives is given back as a whole
+ * (reclaim.h), and its number to another. Address space for the whole chunk is reserved at
  * once; memory arrives as it is touched. Within a chunk rows stand in groups of 128, and
  * in a group each column is an array:
  *
@@ -16,12 +17,13 @@
  * of 1.0 to scan three columns (docs/ARCHITECTURE.md has the table).
  *
  * A change of a row adds a new version and stamps the old one's end; a row carries the
- * commit of its birth and of its end, and a view of commit C sees it if birth <= C < end.
+ * moments (store.h) of its birth and of its end, and a view of moment M sees it if birth <= M < end.
  * So batches are atomic, a view never changes, and a snapshot is a view like any other.
  *
- * For each key of the table (id first, through id_map.h where it can) an index leads to the newest row that ever
+ * For each key of the table (id first, through id_map.h where it can) an index leads to the newest row that
  * held a key value, and the row's link for that key leads to the one that held it before: a view
- * of an earlier moment follows the links to the version it sees.
+ * of an earlier moment follows the links to the version it sees. Versions that no view sees any
+ * more are taken out of these chains with their chunk.
  *
  * NULL costs no bitmap: NaN (which is refused as a value) in REAL columns, code 0
  * in dictionary columns, a null pointer in TEXT_OWN columns, INT64_MIN in INTEGER
@@ -29,20 +31,27 @@
  * no memory, until there is one.
  *
  * T1  One writer (store.h's mutex). It fills a row's cells, birth, end and links before it
- *     stores row_end or an index slot or a posting count (release). A reader gets row
+ *     stores its chunk's row_count or an index slot or a posting count (release). A reader gets row
  *     numbers from those alone (acquire), so it sees the cells; they never change.
- * T2  end and birth are the only fields of a published row that change. The writer stamps
- *     ends with the commit under way, C + 1, then publishes C + 1 (store.h, release). A
- *     view loaded the sequence with acquire, so it sees every end up to its own commit;
+ * T2  end, birth and links are the only fields of a published row that change. The writer stamps
+ *     ends with the moment of the commit under way, then publishes that moment (store.h, release). A
+ *     view loaded the moment with acquire, so it sees every end up to its own;
  *     whether it sees later ones makes no difference to it.
  * T3  A commit that fails leaves its rows with birth BIRTH_NEVER, which no view sees, and
- *     restores the ends it stamped. Indexes may lead to such rows; their links go on. Their
- *     memory is not given back: nothing a reader may have found can be used again. */
+ *     restores the ends it stamped. Indexes may lead to such rows; their links go on. They are given back
+ *     like any dead row.
+ * T4  Births rise from row to row of a chunk and of a posting list, but for BIRTH_NEVER: every row is
+ *     added with a moment not yet published. Row numbers do not, as numbers of chunks are given again.
+ * T5  A row number is good for as long as the view that gave it: a chunk is given back only after every view that saw
+ *     a row of it has ended (reclaim.h). Before that its row_count is 0, and what else led to it leads past it (all
+ *     stored, and loaded, seq_cst). A number from elsewhere (a caller's, the result cache's) is asked about first:
+ *     table_row_seen(). */
 #ifndef KNACKDB_CORE_TABLE_H
 #define KNACKDB_CORE_TABLE_H
 
 #include "core/dictionary.h"
 #include "core/id_map.h"
+#include "core/reclaim.h"
 #include "core/store.h"
 
 #define GROUP_ROW_BITS  7
@@ -56,13 +65,31 @@
 
 #define END_NEVER   UINT64_MAX /* alive */
 #define BIRTH_NEVER UINT64_MAX
+#define MOMENT_LAST (UINT64_MAX - 1) /* after every moment there is: sees what is alive */
 
 #define INTEGER_NULL INT64_MIN
 
+#define CHUNK_NONE UINT32_MAX
+
+/* What becomes of a chunk; reclaim.h. */
+enum chunk_state {
+    CHUNK_KEPT,
+    CHUNK_EMPTIED,  /* no row of it lives; views may see some that did */
+    CHUNK_DOOMED,   /* nobody sees any; what leads to it is being taken away */
+    CHUNK_UNLINKED, /* nothing leads to it; somebody may be there still */
+};
+
 struct chunk {
-    unsigned char     *arrays; /* pages: the groups, then `exact` */
-    uint64_t           identity; /* from 1, no other chunk of the table ever has it; set before any row is published */
-    struct text_arena  texts;  /* of TEXT_OWN columns */
+    _Atomic(unsigned char *) arrays;    /* pages: the groups, then `exact`; NULL: no chunk has this number */
+    _Atomic uint32_t         row_count; /* published (T1); 0 again when UNLINKED (T5) */
+    uint32_t                 dead_count; /* rows with an end, or never born; the writer's, as what follows */
+    uint32_t                 older;      /* the chunk that was filled before this one; CHUNK_NONE */
+    enum chunk_state         state;
+    uint64_t                 identity;   /* from 1, no other chunk of the table ever has it; set before T1 */
+    uint64_t                 born;       /* no view of an earlier moment sees a row of it */
+    uint64_t                 emptied;    /* nor does one of this moment or a later one, once EMPTIED */
+    uint64_t                 epoch;      /* in which it became UNLINKED */
+    struct text_arena        texts;      /* of TEXT_OWN columns */
 };
 
 /* An array of a group. */
@@ -88,9 +115,14 @@ struct table_data {
     uint32_t           array_count;
 
     _Atomic(struct chunk *) groups[CHUNK_GROUPS]; /* CHUNKS_PER_GROUP each; set once */
-    _Atomic uint32_t        row_end;              /* rows added; the next row number */
+    _Atomic uint32_t        chunk_end;            /* no chunk has a number as large */
 
-    uint64_t chunk_count; /* chunks ever made; the writer's */
+    uint64_t chunk_count; /* chunks ever made; the writer's, as what follows */
+    uint32_t filling;     /* the chunk that rows are added to; CHUNK_NONE */
+    uint32_t filled;      /* rows in it */
+    uint32_t free_hint;   /* no lower number is free */
+    uint64_t rows_added;  /* ever */
+    struct reclaim reclaim;
 
     struct dictionary *dictionaries; /* one a column; used where storage says so */
     struct id_map      ids;                   /* of key 0 */
@@ -98,26 +130,51 @@ struct table_data {
 
     _Atomic int64_t  next_id;       /* past the largest ever used; the writer's, others may look (relaxed) */
     _Atomic uint64_t living;        /* rows alive at the newest commit */
-    _Atomic uint64_t last_change;   /* newest commit that touched the table */
+    _Atomic uint64_t row_count;     /* rows there are, dead ones too */
+    _Atomic uint64_t last_change;   /* newest moment that touched the table */
 };
 
 knackdb_status table_data_init(struct table_data *table, const struct table *definition, struct epochs *epochs,
                                knackdb_error *error);
 void           table_data_clear(struct table_data *table);
 
-static inline const struct chunk *
-table_chunk(const struct table_data *table, row_number row)
+/* A number below chunk_end. */
+static inline struct chunk *
+table_chunk_at(const struct table_data *table, uint32_t number)
 {
-    uint32_t number = row >> CHUNK_ROW_BITS;
-
     return &atomic_load_explicit(&((struct table_data *) (uintptr_t) table)->groups[number / CHUNKS_PER_GROUP],
                                  memory_order_relaxed)[number % CHUNKS_PER_GROUP];
+}
+
+static inline struct chunk *
+table_chunk(const struct table_data *table, row_number row)
+{
+    return table_chunk_at(table, row >> CHUNK_ROW_BITS);
+}
+
+static inline uint32_t
+table_chunk_end(const struct table_data *table)
+{
+    return atomic_load_explicit(&((struct table_data *) (uintptr_t) table)->chunk_end, memory_order_acquire);
+}
+
+/* The rows of a chunk that may be looked at: its first ones. Its number is below chunk_end. */
+static inline uint32_t
+table_chunk_rows(const struct table_data *table, uint32_t number)
+{
+    return atomic_load(&table_chunk_at(table, number)->row_count); /* seq_cst: T5 */
+}
+
+static inline unsigned char *
+table_arrays(const struct table_data *table, row_number row)
+{
+    return atomic_load_explicit(&table_chunk(table, row)->arrays, memory_order_relaxed);
 }
 
 static inline unsigned char *
 table_group(const struct table_data *table, row_number row)
 {
-    return table_chunk(table, row)->arrays + ((row & CHUNK_ROW_MASK) >> GROUP_ROW_BITS) * table->group_bytes;
+    return table_arrays(table, row) + ((row & CHUNK_ROW_MASK) >> GROUP_ROW_BITS) * table->group_bytes;
 }
 
 /* The cell of `row` in the array at `offset` of its group. */
@@ -128,22 +185,49 @@ table_group(const struct table_data *table, row_number row)
 static inline uint64_t *
 table_exact(const struct table_data *table, row_number row)
 {
-    return (uint64_t *) (void *) (table_chunk(table, row)->arrays + table->exact_offset) + (row & CHUNK_ROW_MASK);
+    return (uint64_t *) (void *) (table_arrays(table, row) + table->exact_offset) + (row & CHUNK_ROW_MASK);
+}
+
+static inline uint64_t
+table_row_birth(const struct table_data *table, row_number row)
+{
+    return atomic_load_explicit(TABLE_AT(table, row, table->births_offset, _Atomic uint64_t), memory_order_relaxed);
+}
+
+static inline uint64_t
+table_row_end(const struct table_data *table, row_number row)
+{
+    return atomic_load_explicit(TABLE_AT(table, row, table->ends_offset, _Atomic uint64_t), memory_order_relaxed);
 }
 
 static inline bool
-table_row_born(const struct table_data *table, row_number row, uint64_t sequence)
+table_row_born(const struct table_data *table, row_number row, uint64_t moment)
 {
-    return atomic_load_explicit(TABLE_AT(table, row, table->births_offset, _Atomic uint64_t), memory_order_relaxed)
-           <= sequence;
+    return table_row_birth(table, row) <= moment;
 }
 
 static inline bool
-table_row_visible(const struct table_data *table, row_number row, uint64_t sequence)
+table_row_visible(const struct table_data *table, row_number row, uint64_t moment)
 {
-    return table_row_born(table, row, sequence)
-           && atomic_load_explicit(TABLE_AT(table, row, table->ends_offset, _Atomic uint64_t), memory_order_relaxed)
-                  > sequence;
+    return table_row_born(table, row, moment) && table_row_end(table, row) > moment;
+}
+
+/* The same for a number that may be no row's, or another row's than it was. */
+static inline bool
+table_row_seen(const struct table_data *table, uint64_t row, uint64_t moment)
+{
+    return row >> CHUNK_ROW_BITS < table_chunk_end(table)
+           && (row & CHUNK_ROW_MASK) < table_chunk_rows(table, (uint32_t) (row >> CHUNK_ROW_BITS))
+           && table_row_visible(table, (row_number) row, moment);
+}
+
+/* The first visible row from `from` on, by number; ROW_NONE. */
+row_number table_next_row(const struct table_data *table, row_number from, uint64_t moment);
+
+static inline _Atomic uint32_t *
+table_link(const struct table_data *table, row_number row, uint32_t key_index)
+{
+    return TABLE_AT(table, row, table->links_offset[key_index], _Atomic uint32_t);
 }
 
 static inline bool
@@ -209,11 +293,15 @@ bool key_search_init(struct key_search *search, const struct table_data *table, 
 bool key_search_init_row(struct key_search *search, const struct table_data *table, uint32_t key_index,
                          const knackdb_value *values);
 
-/* The newest row that ever held the key, alive or not; ROW_NONE. */
+/* From the cells of a row that is there. */
+bool key_search_init_stored(struct key_search *search, const struct table_data *table, uint32_t key_index,
+                            row_number row);
+
+/* The newest row that held the key and is there still, alive or not; ROW_NONE. */
 row_number table_key_head(const struct table_data *table, uint32_t key_index, const struct key_search *search);
 /* The row that holds it at a moment; ROW_NONE. */
 row_number table_key_find(const struct table_data *table, uint32_t key_index, const struct key_search *search,
-                          uint64_t sequence);
+                          uint64_t moment);
 
 /* A row lies in as many cache lines as it has columns. Asked for together they arrive together. */
 static inline void
@@ -229,24 +317,47 @@ table_prefetch_row(const struct table_data *table, row_number row)
 /* Of the rows that held a key, newest first from `row` on, the one that holds it at a moment. One at a time does: where
  * one was born by then and is dead at it, those before it are, too. */
 static inline row_number
-table_key_at(const struct table_data *table, uint32_t key_index, row_number row, uint64_t sequence)
+table_key_at(const struct table_data *table, uint32_t key_index, row_number row, uint64_t moment)
 {
-    while (row != ROW_NONE && !table_row_born(table, row, sequence))
-        row = *TABLE_AT(table, row, table->links_offset[key_index], row_number);
-    return row != ROW_NONE && table_row_visible(table, row, sequence) ? row : ROW_NONE;
+    while (row != ROW_NONE && !table_row_born(table, row, moment))
+        row = atomic_load(table_link(table, row, key_index)); /* seq_cst: T5 */
+    return row != ROW_NONE && table_row_visible(table, row, moment) ? row : ROW_NONE;
 }
 
 /* ---- the writer's ---- */
 
+/* Where the next row will stand, unless in a chunk that takes a number given before. */
+static inline row_number
+table_row_number_next(const struct table_data *table)
+{
+    return table->filling == CHUNK_NONE ? table_chunk_end(table) << CHUNK_ROW_BITS
+                                        : (table->filling << CHUNK_ROW_BITS) + table->filled;
+}
+
+/* Where the next row goes, born at `moment`: in a new chunk where need be. */
+knackdb_status table_reserve_row(struct table_data *table, uint64_t moment, row_number *ret_row, knackdb_error *error);
+
 /* Adds a row with every column of `values` (in column order), or, with `from` not ROW_NONE, a
  * version of that row with the columns of `changed` (bits) taken from `values`. It is born
- * with commit `sequence`. On failure nothing is to be seen of it. */
+ * at `moment`. On failure nothing is to be seen of it. */
 knackdb_status table_add_row(struct table_data *table, const knackdb_value *values, row_number from, uint64_t changed,
-                             uint64_t sequence, row_number *ret_row, knackdb_error *error);
+                             uint64_t moment, row_number *ret_row, knackdb_error *error);
 
-void table_end_row(struct table_data *table, row_number row, uint64_t sequence);
+/* Ends a row and adds the same one again elsewhere, with texts of its own. */
+knackdb_status table_move_row(struct table_data *table, row_number row, uint64_t moment, knackdb_error *error);
+
+void table_end_row(struct table_data *table, row_number row, uint64_t moment);
 void table_restore_row(struct table_data *table, row_number row); /* undoes the above */
-void table_forget_rows(struct table_data *table, row_number first); /* T3: all from `first` on */
+
+/* T3: forgets every row added since the table stood like this. No chunk may be given back in between. */
+struct table_mark {
+    uint32_t filling, filled;
+};
+struct table_mark table_get_mark(const struct table_data *table);
+void              table_forget_rows(struct table_data *table, struct table_mark mark);
+
+/* Takes a row that nobody sees out of the index and the chain of every key. False without memory: nothing is done. */
+bool table_unlink_row(struct table_data *table, row_number row);
 
 static inline int64_t
 table_next_id(const struct table_data *table)

@@ -84,6 +84,33 @@ text_arena_add(struct text_arena *arena, struct allocator *allocator, knackdb_te
     return (const struct stored_text *) to;
 }
 
+const struct stored_text *
+stored_text_new(struct allocator *allocator, knackdb_text text)
+{
+    uint32_t       length = (uint32_t) text.length;
+    unsigned char *to = allocator_get(allocator, stored_text_bytes(text.length));
+
+    if (to == NULL)
+        return NULL;
+    if (((uint64_t) (uintptr_t) to + stored_text_bytes(text.length)) >> TEXT_CELL_ADDRESS_BITS != 0) { /* see text.h */
+        allocator_put(allocator, to, stored_text_bytes(text.length));
+        return NULL;
+    }
+    memcpy(to, &length, sizeof length);
+    if (length != 0)
+        memcpy(to + sizeof length, text.data, length);
+    return (const struct stored_text *) to;
+}
+
+void
+stored_text_free(struct allocator *allocator, text_cell cell)
+{
+    knackdb_text text = text_cell_view(cell);
+
+    if (text.data != NULL)
+        allocator_put(allocator, (void *) (uintptr_t) (text.data - sizeof(uint32_t)), stored_text_bytes(text.length));
+}
+
 void
 text_arena_clear(struct text_arena *arena, struct allocator *allocator)
 {
@@ -95,4 +122,16 @@ text_arena_clear(struct text_arena *arena, struct allocator *allocator)
     }
     arena->used = 0;
     atomic_store_explicit(&arena->bytes, 0, memory_order_relaxed);
+}
+
+void
+text_arena_take(struct text_arena *from, struct text_arena *to)
+{
+    to->newest = from->newest;
+    to->used = from->used;
+    to->populated = from->populated;
+    atomic_store_explicit(&to->bytes, atomic_exchange_explicit(&from->bytes, 0, memory_order_relaxed),
+                          memory_order_relaxed);
+    from->newest = NULL;
+    from->used = from->populated = 0;
 }

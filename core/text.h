@@ -82,6 +82,16 @@ text_compare(knackdb_text a, knackdb_text b)
     return order != 0 ? order : (a.length > b.length) - (a.length < b.length);
 }
 
+/* A text in a block of its own. NULL without memory, or where the address does not fit a cell. */
+const struct stored_text *stored_text_new(struct allocator *allocator, knackdb_text text);
+void                      stored_text_free(struct allocator *allocator, text_cell cell);
+
+static inline size_t
+stored_text_bytes(size_t length)
+{
+    return sizeof(uint32_t) + length;
+}
+
 /* Grows by blocks that never move; freed as a whole. One writer. */
 struct text_arena {
     struct text_block *newest;
@@ -92,5 +102,7 @@ struct text_arena {
 
 const struct stored_text *text_arena_add(struct text_arena *arena, struct allocator *allocator, knackdb_text text);
 void                      text_arena_clear(struct text_arena *arena, struct allocator *allocator);
+/* Moves everything from one arena to another, which is empty. */
+void                      text_arena_take(struct text_arena *from, struct text_arena *to);
 
 #endif

@@ -16,12 +16,13 @@ transaction_begin(struct transaction *transaction, struct store *store, bool is_
 {
     (void) pthread_mutex_lock(&store->writer);
     transaction->store = store;
-    transaction->sequence = atomic_load_explicit(&store->sequence, memory_order_relaxed) + 1;
+    transaction->sequence = store_sequence(store) + 1;
+    transaction->moment = moment_of_commit(transaction->sequence);
     transaction->time_us = clock_wall_us();
     transaction->is_logged = is_logged;
     transaction->touched = 0;
     for (uint32_t t = 0; t < store->schema->table_count; t++) {
-        transaction->first_rows[t] = atomic_load_explicit(&store->tables[t].row_end, memory_order_relaxed);
+        transaction->marks[t] = table_get_mark(&store->tables[t]);
         transaction->next_ids[t] = table_next_id(&store->tables[t]);
         transaction->living[t] = 0;
     }
@@ -37,7 +38,7 @@ take_back(struct transaction *transaction)
     for (size_t i = 0; i < store->ended_count; i++)
         table_restore_row(&store->tables[store->ended[i].table], store->ended[i].row);
     for (uint32_t t = 0; t < store->schema->table_count; t++) {
-        table_forget_rows(&store->tables[t], transaction->first_rows[t]);
+        table_forget_rows(&store->tables[t], transaction->marks[t]);
         atomic_store_explicit(&store->tables[t].next_id, transaction->next_ids[t], memory_order_relaxed);
     }
 }
@@ -51,9 +52,9 @@ publish(struct transaction *transaction)
         if ((transaction->touched >> t & 1) == 0)
             continue;
         atomic_fetch_add_explicit(&store->tables[t].living, (uint64_t) transaction->living[t], memory_order_relaxed);
-        atomic_store_explicit(&store->tables[t].last_change, transaction->sequence, memory_order_relaxed);
+        atomic_store_explicit(&store->tables[t].last_change, transaction->moment, memory_order_relaxed);
     }
-    atomic_store_explicit(&store->sequence, transaction->sequence, memory_order_release); /* S1 */
+    atomic_store_explicit(&store->moment, transaction->moment, memory_order_release); /* S1 */
 }
 
 /* The list of ended rows grows for a large clean-up; a list that large is not kept. */
@@ -73,6 +74,8 @@ transaction_end(struct transaction *transaction, knackdb_status status, uint64_t
 {
     struct store *store = transaction->store;
     bool          did_something = transaction->touched != 0;
+    uint64_t      died;
+    uint32_t      owed;
 
     if (status == KNACKDB_OK && did_something && transaction->is_logged && store->log != NULL)
         status = store->log->append(store->log, transaction->sequence, transaction->time_us, store->commit.data,
@@ -83,17 +86,21 @@ transaction_end(struct transaction *transaction, knackdb_status status, uint64_t
         publish(transaction);
     if (status == KNACKDB_OK && ret_sequence != NULL)
         *ret_sequence = did_something ? transaction->sequence : 0;
+    died = status == KNACKDB_OK ? store->ended_count : 1; /* failed rows are counted by their tables */
     trim_ended(store);
     commit_writer_trim(&store->commit);
     epoch_collect(&store->epochs);
+    owed = reclaimer_owes(store, died);
     (void) pthread_mutex_unlock(&store->writer);
+    if (owed != 0)
+        reclaimer_wake(store, owed);
     return status;
 }
 
 row_number
 transaction_find(struct transaction *transaction, uint32_t table, uint32_t key_index, const struct key_search *search)
 {
-    return table_key_find(&transaction->store->tables[table], key_index, search, transaction->sequence);
+    return table_key_find(&transaction->store->tables[table], key_index, search, transaction->moment);
 }
 
 row_number
@@ -123,7 +130,7 @@ end_row(struct transaction *transaction, uint32_t table, row_number row, knackdb
         store->ended_capacity = capacity;
     }
     store->ended[store->ended_count++] = (struct ended_row) { table, row };
-    table_end_row(&store->tables[table], row, transaction->sequence);
+    table_end_row(&store->tables[table], row, transaction->moment);
     transaction->living[table]--;
     transaction->touched |= 1u << table;
     return KNACKDB_OK;
@@ -135,7 +142,7 @@ add_row(struct transaction *transaction, uint32_t table, const knackdb_value *va
 {
     row_number     row;
     knackdb_status status = table_add_row(&transaction->store->tables[table], values, from, changed,
-                                          transaction->sequence, &row, error);
+                                          transaction->moment, &row, error);
 
     if (status == KNACKDB_OK) {
         transaction->living[table]++;
@@ -205,16 +212,21 @@ transaction_clean_up(struct transaction *transaction, uint32_t table, double bef
 {
     struct table_data *data = &transaction->store->tables[table];
     uint32_t           column = (uint32_t) data->definition->age_column;
-    row_number         end = atomic_load_explicit(&data->row_end, memory_order_relaxed);
+    uint32_t           end = table_chunk_end(data);
     knackdb_value      bound = knackdb_value_real(before);
     uint64_t           deleted = 0;
     knackdb_status     status = KNACKDB_OK;
 
-    for (row_number row = 0; row < end && status == KNACKDB_OK; row++) {
-        /* NULL is NaN, which is below nothing. */
-        if (table_real(data, row, column) < before && table_row_visible(data, row, transaction->sequence)) {
-            status = end_row(transaction, table, row, error);
-            deleted++;
+    for (uint32_t number = 0; number < end && status == KNACKDB_OK; number++) {
+        row_number first = number << CHUNK_ROW_BITS;
+        uint32_t   rows = table_chunk_rows(data, number);
+
+        for (row_number row = first; row - first < rows && status == KNACKDB_OK; row++) {
+            /* NULL is NaN, which is below nothing. */
+            if (table_real(data, row, column) < before && table_row_visible(data, row, transaction->moment)) {
+                status = end_row(transaction, table, row, error);
+                deleted++;
+            }
         }
     }
     if (status == KNACKDB_OK && deleted != 0 && transaction->is_logged)

@@ -48,16 +48,13 @@ static knackdb_status
 end_what_differs(struct transaction *transaction, uint32_t table, const struct view *from, knackdb_error *error)
 {
     struct table_data *mine = &transaction->store->tables[table];
-    row_number         end = atomic_load_explicit(&mine->row_end, memory_order_relaxed);
     knackdb_status     status = KNACKDB_OK;
 
-    for (row_number row = 0; row < end && status == KNACKDB_OK; row++) {
-        knackdb_value id;
+    for (row_number row = table_next_row(mine, 0, transaction->moment); row != ROW_NONE && status == KNACKDB_OK;
+         row = table_next_row(mine, row + 1, transaction->moment)) {
+        knackdb_value id = table_cell(mine, row, 0);
         row_number    other;
 
-        if (!table_row_visible(mine, row, transaction->sequence))
-            continue;
-        id = table_cell(mine, row, 0);
         if (view_find_by_key(from, table, 0, &id, &other) == KNACKDB_OK &&
             is_same_row(mine, row, &from->store->tables[table], other))
             continue;
@@ -93,6 +90,7 @@ store_turn_into(struct store *store, const struct view *from, knackdb_error *err
         status = error_set(error, KNACKDB_CORRUPT, "commit %llu where %llu or a later one was due",
                            (unsigned long long) from->sequence, (unsigned long long) transaction.sequence);
     transaction.sequence = from->sequence;
+    transaction.moment = moment_of_commit(from->sequence);
     for (uint32_t t = 0; t < store->schema->table_count && status == KNACKDB_OK; t++) {
         status = end_what_differs(&transaction, t, from, error);
         if (status == KNACKDB_OK)

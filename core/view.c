@@ -19,8 +19,9 @@ view_begin(struct store *store, struct view *ret_view, knackdb_error *error)
         return error_no_memory(error, "a read view");
     ret_view->store = store;
     ret_view->slot = slot;
-    ret_view->sequence = atomic_load_explicit(&store->sequence, memory_order_acquire); /* S1 */
-    atomic_store_explicit(&slot->view, ret_view->sequence + 1, memory_order_release);
+    ret_view->moment = atomic_load_explicit(&store->moment, memory_order_acquire); /* S1 */
+    ret_view->sequence = sequence_of_moment(ret_view->moment);
+    atomic_store_explicit(&slot->view, ret_view->moment + 1, memory_order_release);
     return KNACKDB_OK;
 }
 
@@ -50,7 +51,7 @@ view_find_by_key(const struct view *view, uint32_t table, uint32_t key_index, co
 
     if (!key_search_init(&search, data, key_index, key_values))
         return KNACKDB_NOT_FOUND;
-    row = table_key_find(data, key_index, &search, view->sequence);
+    row = table_key_find(data, key_index, &search, view->moment);
     if (row == ROW_NONE)
         return KNACKDB_NOT_FOUND;
     *ret_row = row;
@@ -68,7 +69,7 @@ view_find_by_id(const struct view *view, uint32_t table, int64_t id, row_number 
     if (row == ID_MAP_NONE)
         return view_find_by_key(view, table, 0, &key, ret_row);
     table_prefetch_row(data, row);
-    row = table_key_at(data, 0, row, view->sequence);
+    row = table_key_at(data, 0, row, view->moment);
     if (row == ROW_NONE)
         return KNACKDB_NOT_FOUND;
     *ret_row = row;
@@ -78,7 +79,7 @@ view_find_by_id(const struct view *view, uint32_t table, int64_t id, row_number 
 bool
 view_has_row(const struct view *view, uint32_t table, uint64_t row)
 {
-    return row < atomic_load_explicit(&view->store->tables[table].row_end, memory_order_acquire);
+    return table_row_seen(&view->store->tables[table], row, view->moment);
 }
 
 uint64_t
@@ -151,18 +152,11 @@ view_struct(const struct view *view, uint32_t table, row_number row, const struc
 row_number
 view_next_row(const struct view *view, uint32_t table, row_number from)
 {
-    const struct table_data *data = &view->store->tables[table];
-    row_number               end =
-        atomic_load_explicit(&((struct table_data *) (uintptr_t) data)->row_end, memory_order_acquire);
-
-    for (row_number row = from; row < end; row++)
-        if (table_row_visible(data, row, view->sequence))
-            return row;
-    return ROW_NONE;
+    return table_next_row(&view->store->tables[table], from, view->moment);
 }
 
 row_number
 store_row_end(const struct store *store, uint32_t table)
 {
-    return atomic_load_explicit(&((struct store *) (uintptr_t) store)->tables[table].row_end, memory_order_acquire);
+    return table_row_number_next(&store->tables[table]);
 }

@@ -248,6 +248,6 @@ snapshot_load_run(const struct snapshot_load *load, knackdb_error *error)
         if (resolve_table(load, i, &table))
             store_load_next_id(load->store, table, manifest->tables[i].next_id);
     }
-    store_load_sequence(load->store, manifest->sequence);
-    return load->coverage != NULL ? note_identities(load, error) : KNACKDB_OK;
+    status = store_load_sequence(load->store, manifest->sequence, error);
+    return status == KNACKDB_OK && load->coverage != NULL ? note_identities(load, error) : status;
 }

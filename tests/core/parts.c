@@ -98,6 +98,64 @@ Test(parts, an_index_gives_every_value_of_a_hash_through_growth_and_replacement)
     index_clear(&index, &epochs);
 }
 
+/* Whether a value stands under a hash, and no other one. */
+static bool
+index_holds(const struct index *index, uint64_t hash, uint32_t wanted)
+{
+    struct index_probe probe;
+    uint32_t           value;
+    bool               found = false;
+
+    index_probe_init(&probe, index, hash);
+    while (index_probe_next(&probe, &value)) {
+        cr_assert_eq(value, wanted);
+        found = true;
+    }
+    return found;
+}
+
+/* Method: values come and go for long, so that marks are taken again and tables rebuilt, some of them a step at a time
+ * with changes in between; a plain array knows what must be there. */
+Test(parts, an_index_forgets_what_is_removed_and_nothing_else_and_gives_its_memory_back)
+{
+    enum { VALUES = 6000 };
+    struct index index = { 0 };
+    bool         there[VALUES] = { false };
+    uint64_t     seed = 7, largest = 0, builds = 0;
+
+    for (uint32_t step = 0; step < 200000; step++) {
+        uint32_t i = (uint32_t) (seed = hash_integer(seed)) % (step % 50000 < 25000 ? VALUES : VALUES / 50);
+
+        if (there[i]) {
+            index_remove(&index, hash_integer(i), i);
+        } else {
+            cr_assert_eq(index_reserve(&index, &epochs, 1, NULL), KNACKDB_OK);
+            index_insert(&index, hash_integer(i), i);
+        }
+        there[i] = !there[i];
+        if (step % 100 == 0 && !index_build_step(&index, &epochs, 50) && index_slots_wanted(&index) != 0) {
+            index_build(&index, &epochs, index_table_new(&epochs, index_slots_wanted(&index)));
+            builds++;
+        }
+        if (index_bytes(&index) > largest)
+            largest = index_bytes(&index);
+        if (step % 5000 == 0)
+            for (uint32_t v = 0; v < VALUES; v++)
+                cr_assert_eq(index_holds(&index, hash_integer(v), v), there[v], "step %u, value %u", step, v);
+    }
+    for (uint32_t v = 0; v < VALUES; v++)
+        if (there[v])
+            index_remove(&index, hash_integer(v), v);
+    if (index_slots_wanted(&index) != 0)
+        index_build(&index, &epochs, index_table_new(&epochs, index_slots_wanted(&index)));
+    while (index_build_step(&index, &epochs, 100))
+        continue;
+    cr_expect_gt(builds, 3);
+    cr_expect_geq(largest, 4096 * 8);
+    cr_expect_lt(index_bytes(&index), 200, "nothing is in it");
+    index_clear(&index, &epochs);
+}
+
 Test(parts, ids_are_found_in_the_map_and_only_those_put_there)
 {
     struct id_map *map = calloc(1, sizeof *map);
@@ -109,7 +167,7 @@ Test(parts, ids_are_found_in_the_map_and_only_those_put_there)
     cr_expect_not(id_map_takes(70000, 0), "far past the number of rows");
     cr_expect(id_map_takes(70000, 40000));
     for (int64_t id = 1; id < 200000; id += 3) {
-        cr_assert(id_map_reserve(map, &allocator, id, (uint32_t) id * 2));
+        cr_assert(id_map_reserve(map, &epochs, id, (uint32_t) id * 2));
         id_map_set(map, id, (uint32_t) id * 2);
     }
     for (int64_t id = 0; id < 200100; id++)
@@ -118,38 +176,47 @@ Test(parts, ids_are_found_in_the_map_and_only_those_put_there)
     cr_expect_eq(id_map_get(map, -1), ID_MAP_NONE);
     cr_expect_eq(id_map_get(map, INT64_MIN), ID_MAP_NONE);
     cr_expect_eq(id_map_get(map, INT64_MAX), ID_MAP_NONE);
-    id_map_clear(map, &allocator);
+    id_map_clear(map, &epochs);
     free(map);
 }
 
-/* Runs, what breaks them, and what is said of each id afterwards. */
-Test(parts, ids_that_follow_each_other_take_no_array)
+/* Method: ids are taken out from the front, from the back and from the middle of runs, and at random. */
+Test(parts, ids_are_taken_out_of_runs_and_arrays_and_an_array_goes_with_its_last)
 {
+    enum { IDS = 20000 };
     struct id_map *map = calloc(1, sizeof *map);
-    uint64_t       bytes_of_runs;
+    static bool    there[IDS + 1];
+    uint64_t       seed = 3, empty;
 
-    for (int64_t id = 1; id <= 20000; id++) {
-        cr_assert(id_map_reserve(map, &allocator, id, (uint32_t) id + 6));
-        id_map_set(map, id, (uint32_t) id + 6);
+    for (int64_t id = 1; id <= IDS; id++) {
+        cr_assert(id_map_reserve(map, &epochs, id, (uint32_t) id + 100));
+        id_map_set(map, id, (uint32_t) id + 100);
+        there[id] = true;
     }
-    bytes_of_runs = id_map_bytes(map);
-    cr_expect_leq(bytes_of_runs, sizeof(struct id_map_group));
-    cr_assert(id_map_reserve(map, &allocator, 20000, 20006), "what is said already breaks nothing");
-    id_map_set(map, 20000, 20006);
-    cr_expect_eq(id_map_bytes(map), bytes_of_runs);
+    empty = id_map_bytes(map);
+    for (int64_t step = 1; step <= 3 * IDS; step++) {
+        int64_t id = step <= 6000 ? step : step <= 8000 ? IDS + 6001 - step
+                                         : (int64_t) ((seed = hash_integer(seed)) % IDS) + 1;
 
-    cr_assert(id_map_reserve(map, &allocator, 5000, 30000), "a new version of one row");
-    cr_expect_eq(id_map_get(map, 5000), 5006u, "room is made without a word changing");
-    id_map_set(map, 5000, 30000);
-    cr_assert(id_map_reserve(map, &allocator, 20002, 30001), "one id left out");
-    id_map_set(map, 20002, 30001);
-    for (int64_t id = 0; id <= 20100; id++) {
-        uint32_t expected = id == 5000 ? 30000 : id == 20002 ? 30001 : id >= 1 && id <= 20000 ? (uint32_t) id + 6 : ID_MAP_NONE;
-
-        cr_assert_eq(id_map_get(map, id), expected, "id %lld", (long long) id);
+        if (!there[id])
+            continue;
+        cr_assert(id_map_reserve_removal(map, &epochs, id));
+        if (step <= 8000)
+            cr_assert_eq(id_map_bytes(map), empty, "the ends of a run make no array of it");
+        id_map_remove(map, &epochs, id);
+        there[id] = false;
+        if (step % 4000 == 0)
+            for (int64_t i = 1; i <= IDS; i++)
+                cr_assert_eq(id_map_get(map, i), there[i] ? (uint32_t) i + 100 : ID_MAP_NONE);
     }
-    cr_expect_eq(id_map_bytes(map), bytes_of_runs + 2 * sizeof(struct id_map_array));
-    id_map_clear(map, &allocator);
+    cr_expect_gt(id_map_bytes(map), empty);
+    for (int64_t id = 1; id <= IDS; id++)
+        if (there[id]) {
+            cr_assert(id_map_reserve_removal(map, &epochs, id));
+            id_map_remove(map, &epochs, id);
+        }
+    cr_expect_eq(id_map_bytes(map), empty);
+    id_map_clear(map, &epochs);
     free(map);
 }
 
@@ -190,17 +257,100 @@ Test(parts, a_posting_list_keeps_its_rows_in_order_through_growth)
     struct posting   posting = { 0 };
     _Atomic uint64_t bytes = 0;
     const uint32_t  *rows;
-    uint32_t         count;
+    uint32_t         single, count;
 
     for (uint32_t i = 0; i < 1000; i++) {
         cr_assert_eq(posting_reserve(&posting, &epochs, &bytes, NULL), KNACKDB_OK);
         posting_add(&posting, i * 7);
-        rows = posting_view(&posting, &count);
+        rows = posting_view(&posting, &single, &count);
         cr_assert_eq(count, i + 1);
         cr_assert_eq(rows[i], i * 7);
         cr_assert_eq(rows[0], 0);
     }
     posting_clear(&posting, &epochs);
+}
+
+static bool
+is_odd(const void *context, uint32_t row)
+{
+    (void) context;
+    return row % 2 == 1;
+}
+
+/* Method: lists of every small length and of some large ones, compacted in pieces while rows are added. */
+Test(parts, compacting_a_posting_list_leaves_out_what_is_doomed_and_keeps_the_order)
+{
+    for (uint32_t length = 0; length < 600; length += length < 12 ? 1 : 97) {
+        struct posting            posting = { 0 };
+        struct posting_compaction compaction = { NULL };
+        _Atomic uint64_t          bytes = 0;
+        uint32_t                  next = 0, added = length, single, count;
+        const uint32_t           *rows;
+        int64_t                   budget = 7;
+
+        for (; next < length; next++) {
+            cr_assert_eq(posting_reserve(&posting, &epochs, &bytes, NULL), KNACKDB_OK);
+            posting_add(&posting, next);
+        }
+        while (!posting_compact(&compaction, &posting, &epochs, &bytes, is_odd, NULL, &budget)) {
+            budget = 7;
+            if (added < length + 20) {
+                cr_assert_eq(posting_reserve(&posting, &epochs, &bytes, NULL), KNACKDB_OK);
+                posting_add(&posting, added * 2); /* never doomed: it is new */
+                added++;
+            }
+        }
+        rows = posting_view(&posting, &single, &count);
+        cr_assert_eq(count, (length + 1) / 2 + (added - length), "length %u", length);
+        for (uint32_t i = 0; i < count; i++)
+            cr_assert_eq(rows[i], i < (length + 1) / 2 ? i * 2 : (length + i - (length + 1) / 2) * 2);
+        cr_assert_eq(bytes, posting.rows != NULL ? sizeof(struct posting_rows) + posting.rows->capacity * 4 : 0);
+        posting_drop(&posting, &epochs, &bytes);
+        cr_assert_eq(bytes, 0);
+        (void) posting_view(&posting, &single, &count);
+        cr_assert_eq(count, 0);
+    }
+}
+
+/* Method: a window of texts that moves on, each held by one row. Memory is that of the window, and a code is not given
+ * again while a reader that may hold it is there. */
+Test(parts, a_dictionary_frees_texts_that_no_row_holds_and_gives_their_codes_again)
+{
+    struct dictionary  dictionary = { 0 };
+    struct epoch_slot *reader;
+    char               name[32];
+    uint32_t           codes[500], code;
+    uint64_t           after_warming = 0;
+
+    for (uint32_t i = 0; i < 20000; i++) {
+        int length = snprintf(name, sizeof name, "text %u", i + 100000);
+
+        cr_assert_eq(dictionary_intern(&dictionary, &epochs, (knackdb_text) { name, (size_t) length }, &code, NULL),
+                     KNACKDB_OK);
+        dictionary_hold(&dictionary, code);
+        if (i >= 500)
+            dictionary_release(&dictionary, &epochs, codes[i % 500]);
+        codes[i % 500] = code;
+        (void) dictionary_free_some(&dictionary, &epochs, 10);
+        if (i == 2000)
+            after_warming = dictionary_text_bytes(&dictionary);
+    }
+    cr_expect_leq(dictionary_text_bytes(&dictionary), after_warming);
+    cr_expect_leq(dictionary.code_end, 1024);
+
+    reader = epoch_claim(&epochs);
+    for (uint32_t i = 0; i < 500; i++)
+        dictionary_release(&dictionary, &epochs, codes[i]);
+    cr_expect_eq(dictionary_find(&dictionary, knackdb_string("text 119999")), DICTIONARY_CODE_NONE);
+    for (uint32_t i = 0; i < 1000; i++)
+        (void) dictionary_free_some(&dictionary, &epochs, 10);
+    cr_expect_geq(dictionary_text_bytes(&dictionary), 500 * 15, "a reader may hold a code");
+    epoch_release(reader);
+    while (dictionary_free_some(&dictionary, &epochs, 10))
+        continue;
+    cr_expect_eq(dictionary_text_bytes(&dictionary), 0, "texts and segments are gone");
+    cr_expect_eq(dictionary.code_end, 0);
+    dictionary_clear(&dictionary, &epochs);
 }
 
 /* ---- text ---- */

@@ -186,7 +186,9 @@ Test(store, loaded_rows_are_checked)
     row[KNACKDB_PATTERN_SUCCESS_RATE] = knackdb_value_real(2.0);
     cr_expect_eq(store_load_row(store, 0, row, &error), KNACKDB_CORRUPT, "a rate of 2");
     cr_expect_not_null(strstr(error.message, "success_rate"));
-    store_load_sequence(store, 40);
+    cr_expect_eq(store_load_sequence(store, SEQUENCE_MAX + 1, NULL), KNACKDB_CORRUPT);
+    cr_expect_eq(store_sequence(store), 0);
+    cr_expect_eq(store_load_sequence(store, 40, NULL), KNACKDB_OK);
     store_load_next_id(store, 0, 100);
     store_load_next_id(store, 0, 3);
     cr_expect_eq(store_next_id(store, 0), 100);

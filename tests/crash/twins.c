@@ -60,7 +60,7 @@ twins_follow(struct twins *twins, struct store *store)
         }
         store_load_next_id(twins->shadow, table, store_next_id(store, table));
     }
-    store_load_sequence(twins->shadow, view.sequence);
+    (void) store_load_sequence(twins->shadow, view.sequence, NULL);
     view_end(&view);
     twins->oracle.promised = view.sequence;
     oracle_note(&twins->oracle, twins->shadow);

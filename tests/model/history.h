@@ -62,4 +62,10 @@ bool history_ask_store(struct history *history);
 /* The replay log, applied to nothing, against what the store holds; keeps_log only; history_replay.c. */
 bool history_replay(struct history *history);
 
+/* What happens to the memory of dead rows: upkeep_left_alone.c or upkeep_forced.c. Once the store is open; before each
+ * step; at the end, when no view is open. */
+void history_upkeep_begin(struct history *history);
+void history_upkeep(struct history *history);
+bool history_upkeep_end(struct history *history);
+
 #endif

@@ -11,6 +11,8 @@
  * asked again and again. Half of those on disk take no snapshot, and their log,
  * replayed from the first commit, must give the same rows.
  *
+ * Memory of dead rows is given back as upkeep_left_alone.c or upkeep_forced.c has it: there are two programs.
+ *
  * The seeds are shared out among as many processes as there are processors.
  *
  * A failure prints the seed, the operation and the two answers, and the command that
@@ -106,6 +108,7 @@ open_store(struct history *history)
         history->db = NULL;
         return history_fails(history, "open: %s", error.message);
     }
+    history_upkeep_begin(history);
     return true;
 }
 
@@ -114,6 +117,7 @@ close_store(struct history *history)
 {
     knackdb_error  error = { .message = "" };
     knackdb_status status;
+    bool           kept_up;
 
     for (size_t i = 0; i < HISTORY_VIEWS_MAX; i++)
         if (history->views[i].read != NULL)
@@ -122,9 +126,12 @@ close_store(struct history *history)
         knackdb_prepared_free(history->queries[i].prepared);
         history->queries[i].prepared = NULL;
     }
+    kept_up = history_upkeep_end(history);
     status = knackdb_close(history->db, &error);
     history->db = NULL;
-    return status == KNACKDB_OK || history_fails(history, "close: %s", error.message);
+    if (status != KNACKDB_OK)
+        return history_fails(history, "close: %s", error.message);
+    return kept_up;
 }
 
 static bool
@@ -227,6 +234,7 @@ take_step(struct history *history)
     knackdb_read         *read;
     bool                  agree;
 
+    history_upkeep(history);
     if (history->on_disk && random_chance(random, 700))
         return reopen(history);
     if (history->on_disk && !history->keeps_log && random_chance(random, 500))
