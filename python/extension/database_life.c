@@ -179,6 +179,56 @@ database_snapshot(PyObject *self, PyObject *ignored)
     return without_gil((database *) self, knackdb_snapshot);
 }
 
+PyDoc_STRVAR(refresh_doc, "_refresh(): applies what the writer that is followed has stored; blocks. The newest commit, or\n"
+                          "knackdb.Error.");
+
+static PyObject *
+database_refresh(PyObject *object, PyObject *ignored)
+{
+    database      *self = (database *) object;
+    knackdb       *store = database_store(self);
+    knackdb_stats  stats = { .struct_size = sizeof stats };
+    uint64_t       sequence = 0;
+    knackdb_status status;
+    knackdb_error  error;
+
+    (void) ignored;
+    if (store == NULL)
+        return NULL;
+    DATABASE_RELEASE_GIL(self)
+    status = knackdb_refresh(store, &sequence, &error);
+    if (status == KNACKDB_OK)
+        status = knackdb_get_stats(store, &stats, &error);
+    DATABASE_TAKE_GIL(self)
+    if (status != KNACKDB_OK)
+        return failure_raise(status, error.message);
+    self->rows = stats.tables[KNACKDB_EXECUTION_PATTERNS].row_count +
+                 stats.tables[KNACKDB_PERFORMANCE_METRICS].row_count;
+    return PyLong_FromUnsignedLongLong(sequence);
+}
+
+PyDoc_STRVAR(backup_doc, "_backup(path): blocks until a checked copy is on stable storage. True, or knackdb.Error.");
+
+static PyObject *
+database_backup(PyObject *object, PyObject *given)
+{
+    database      *self = (database *) object;
+    knackdb       *store = database_store(self);
+    PyObject      *path = NULL;
+    knackdb_status status;
+    knackdb_error  error;
+
+    if (store == NULL || !PyUnicode_FSConverter(given, &path))
+        return NULL;
+    DATABASE_RELEASE_GIL(self)
+    status = knackdb_backup(store, PyBytes_AS_STRING(path), &error);
+    DATABASE_TAKE_GIL(self)
+    Py_DECREF(path);
+    if (status != KNACKDB_OK)
+        return failure_raise(status, error.message);
+    Py_RETURN_TRUE;
+}
+
 PyDoc_STRVAR(clean_up_doc, "_clean_up(seconds): deletes old patterns and metrics; blocks. How many, or knackdb.Error.");
 
 static PyObject *
@@ -228,6 +278,8 @@ PyMethodDef database_life_methods[] = {
     { "_close", database_close, METH_NOARGS, close_doc },
     { "_sync", database_sync, METH_NOARGS, sync_doc },
     { "_snapshot", database_snapshot, METH_NOARGS, snapshot_doc },
+    { "_refresh", database_refresh, METH_NOARGS, refresh_doc },
+    { "_backup", database_backup, METH_O, backup_doc },
     { "_clean_up", database_clean_up, METH_O, clean_up_doc },
     { "_failed", database_failed_in_python, METH_O, failed_doc },
     { NULL, NULL, 0, NULL },

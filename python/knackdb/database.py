@@ -40,6 +40,7 @@ class LearningDatabase(_knackdb.Database):
                   "sync": a power cut, too, as soon as the call returns; "memory": keeps nothing
     strict        a call that fails raises knackdb.Error instead of saying False
     read_only     beside a writer, too; as_of_sequence= and as_of_time= open an earlier moment
+    follow        read-only, and refresh() shows what the writer, in another process, has stored since
 
     The other options are those of knackdb.h: flush_interval_ms, snapshot_log_bytes, snapshot_interval_s,
     snapshots_kept, memory_bytes_max, cache_bytes_max, slow_operation_us, file_mode. pool_size is accepted and means
@@ -61,7 +62,7 @@ class LearningDatabase(_knackdb.Database):
     def __init__(self, db_path="learning.db", *, durability="async", strict=False, pool_size=0, read_only=False,
                  create=True, flush_interval_ms=0, snapshot_log_bytes=0, snapshot_interval_s=0, snapshots_kept=0,
                  memory_bytes_max=0, cache_bytes_max=0, slow_operation_us=0, file_mode=0, as_of_sequence=0,
-                 as_of_time=0.0):
+                 as_of_time=0.0, follow=False):
         if durability not in _DURABILITIES:
             raise ValueError(f"durability must be one of {', '.join(_DURABILITIES)}, not {durability!r}")
         self.db_path = ":memory:" if db_path is None else db_path
@@ -70,7 +71,8 @@ class LearningDatabase(_knackdb.Database):
         self.durability = durability
         self._options = {
             "durability": _DURABILITIES[durability],
-            "flags": (_knackdb.READ_ONLY if read_only else 0) | (0 if create else _knackdb.NO_CREATE),
+            "flags": (_knackdb.READ_ONLY if read_only else 0) | (_knackdb.FOLLOW if follow else 0) |
+                     (0 if create else _knackdb.NO_CREATE),
             "flush_interval_ms": flush_interval_ms, "snapshot_log_bytes": snapshot_log_bytes,
             "snapshot_interval_s": snapshot_interval_s, "snapshots_kept": snapshots_kept,
             "memory_bytes_max": memory_bytes_max, "cache_bytes_max": cache_bytes_max,
@@ -152,6 +154,23 @@ class LearningDatabase(_knackdb.Database):
         """Writes a snapshot now, and waits until it is on stable storage."""
         try:
             return await self._elsewhere(self._snapshot)
+        except Exception as error:
+            return self._failed(error)
+
+    async def refresh(self) -> bool:
+        """With follow=True: what the writer had stored before is seen from now on. True at once elsewhere, but for a
+        database that was opened read-only at one moment."""
+        try:
+            await self._elsewhere(self._refresh)
+            return True
+        except Exception as error:
+            return self._failed(error)
+
+    async def backup(self, path) -> bool:
+        """Copies the database as it is now to another directory, which must not be there or be empty, and waits until
+        the copy is on stable storage and has been checked. One that is in memory only is saved by it."""
+        try:
+            return await self._elsewhere(self._backup, path)
         except Exception as error:
             return self._failed(error)
 

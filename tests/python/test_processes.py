@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 
 import knackdb
 from conftest import EngineFilters, EnginePattern, run_python, values_of
@@ -126,6 +127,71 @@ def test_a_forked_worker_may_open_the_directory_read_only(db, tmp_path):
                     assert pool.map(worker, [sys.argv[1]] * 4) == [["x"]] * 4
     """
     run_python(program, tmp_path / "learning.db")
+
+
+def test_a_follower_in_another_process_sees_what_was_stored_once_it_refreshes(db, tmp_path):
+    db.store_execution_pattern(EnginePattern("before"))
+    program = """
+        import asyncio, sys
+        import knackdb
+
+        async def follow(path):
+            async with knackdb.LearningDatabase(path, follow=True) as db:
+                for line in sys.stdin:
+                    assert await db.refresh() is True, db.last_error
+                    print(*sorted(each.id for each in await db.retrieve_patterns(knackdb.PatternFilters())), flush=True)
+                assert await db.store_execution_pattern(knackdb.ExecutionPattern(id="mine")) is False
+                assert "read-only" in db.last_error
+                assert db.get_database_status()["refreshed_at"] > 0
+
+        asyncio.run(follow(sys.argv[1]))
+    """
+    follower = subprocess.Popen([sys.executable, "-c", textwrap.dedent(program), str(tmp_path / "learning.db")],
+                                stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    patience = threading.Timer(120, follower.kill)
+    patience.start()
+
+    def seen():
+        follower.stdin.write("now\n")
+        follower.stdin.flush()
+        return follower.stdout.readline().split()
+
+    try:
+        assert seen() == ["before"]
+        db.store_execution_pattern(EnginePattern("later"))
+        assert seen() == ["before", "later"]
+        db.store_execution_pattern(EnginePattern("even later"))
+        db.snapshot()
+        assert seen() == ["before", "even", "later", "later"]
+        follower.stdin.close()
+        assert follower.wait(60) == 0
+    finally:
+        patience.cancel()
+        follower.kill()
+        follower.wait()
+        follower.stdout.close()
+
+
+def test_refresh_of_what_does_not_follow(db, open_database):
+    assert db.refresh() is True
+    reader = open_database(read_only=True)
+    assert reader.refresh() is False
+    assert "one moment" in reader.last_error
+
+
+def test_a_backup_is_a_database_of_its_own(db, tmp_path, open_database):
+    db.store_execution_pattern(EnginePattern("x"))
+    assert db.backup(tmp_path / "copy.db") is True, db.last_error
+    db.store_execution_pattern(EnginePattern("y"))
+    copy = open_database(tmp_path / "copy.db")
+    assert [each.id for each in copy.retrieve_patterns(EngineFilters())] == ["x"]
+    assert db.backup(tmp_path / "copy.db") is False
+    assert "not empty" in db.last_error
+    memory = open_database(":memory:")
+    memory.store_execution_pattern(EnginePattern("saved"))
+    assert memory.backup(tmp_path / "saved.db") is True
+    saved = open_database(tmp_path / "saved.db")
+    assert [each.id for each in saved.retrieve_patterns(EngineFilters())] == ["saved"]
 
 
 def test_rows_cross_to_another_process(db):
