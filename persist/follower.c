@@ -18,6 +18,9 @@
  * turned into that one by a single commit (core/turning.c): views that are open stay at their
  * moment.
  *
+ * A log that is being healed is not joined to what was before until the snapshot is there (log_mending.c). What the directory
+ * then reads as is what we have; so a jump that led nowhere is not followed a second time before a manifest is new.
+ *
  * What is applied need not be durable: a follower sees what the writer's own readers see. No
  * death of the writer takes such a commit back, as the kernel has it. A machine that goes down
  * takes the follower with it. Only a directory that is shared between machines, or one whose files were
@@ -49,6 +52,8 @@ struct follower {
     struct log_commit            commit;     /* read from the log... */
     bool                         has_commit; /* ...and not applied yet */
     struct log_glance            glance;     /* before we looked for more the last time; never, where that ended early */
+    uint64_t                     jump;       /* the commit behind the last doubtful jump; 0: it was no jump */
+    uint64_t                     vain_jump;  /* one that reading the directory anew led nowhere; 0: none */
     uint64_t                     generation; /* newest manifest that we know not to be ahead of us */
 
     pthread_mutex_t              figures_mutex; /* a leaf */
@@ -205,6 +210,7 @@ look_around(struct follower *follower, bool *ret_doubt, knackdb_error *error)
     knackdb_status status;
 
     *ret_doubt = false;
+    follower->jump = 0;
     status = log_reader_is_clean(follower->reader, &is_clean, error);
     if (status == KNACKDB_OK && !is_clean) {
         status = log_reader_judge(follower->reader, &end, error);
@@ -213,8 +219,9 @@ look_around(struct follower *follower, bool *ret_doubt, knackdb_error *error)
     }
     if (status == KNACKDB_OK)
         status = log_reader_find_gap(follower->reader, &next, error);
-    if (status == KNACKDB_OK && next == 0)
+    if (status == KNACKDB_OK && (next == 0 || next == follower->vain_jump))
         return look_at_manifests(follower, ret_doubt, error);
+    follower->jump = next;
     *ret_doubt = next != 0;
     return status;
 }
@@ -234,8 +241,11 @@ turn(struct follower *follower, struct store *fresh, struct recovery *recovery, 
         return error_set(error, KNACKDB_CORRUPT, "%s: it ends at commit %" PRIu64 ", and commit %" PRIu64
                          " had been seen: it has gone back behind what was followed; open it anew",
                          follower->dir->path, store_sequence(fresh), store_sequence(follower->store));
-    if (store_sequence(fresh) == store_sequence(follower->store))
+    follower->vain_jump = 0;
+    if (store_sequence(fresh) == store_sequence(follower->store)) {
+        follower->vain_jump = follower->jump;
         return KNACKDB_OK;
+    }
     status = view_begin(fresh, &view, error);
     if (status == KNACKDB_OK) {
         status = store_turn_into(follower->store, &view, error);

@@ -257,6 +257,8 @@ Test(healing, stores_while_it_heals_are_in_the_healed_store)
         char                  path[SCRATCH_PATH_MAX];
         char                  folder[SCRATCH_PATH_MAX];
         struct kept           kept;
+        struct kept           follower;
+        struct keeper_figures figures;
         char                 *dump;
 
         scratch_make(path);
@@ -265,6 +267,7 @@ Test(healing, stores_while_it_heals_are_in_the_healed_store)
         bench_put_many(kept.store, 1, 10);
         cr_assert_eq(keeper_sync(kept.keeper, NULL), KNACKDB_OK);
         bench_put_many(kept.store, 11, 20);
+        open_follower(&follower, path);
         failing_disk_hold(CALL_SYNC, "part-");
         failing_disk_fail(CALL_SYNC, "log-", EIO, 1);
         cr_assert_eq(keeper_sync(kept.keeper, NULL), KNACKDB_IO);
@@ -274,11 +277,18 @@ Test(healing, stores_while_it_heals_are_in_the_healed_store)
         cr_assert_eq(keeper_sync(kept.keeper, NULL), KNACKDB_IO, "not before it is whole");
         assert_degraded(&kept, "log");
         assert_opens(path, folder, 10, "while it heals");
+        for (int asked = 0; asked < 5; asked++)
+            assert_follows(&follower, NULL, "while it heals");
+        keeper_get_figures(follower.keeper, &figures);
+        cr_assert_leq(figures.reload_count, 1, "the new log was tried %u times, and nothing had changed",
+                      (unsigned) figures.reload_count);
         failing_disk_release();
         await_health(&kept);
         cr_assert_eq(keeper_sync(kept.keeper, NULL), KNACKDB_OK);
         dump = bench_dump(kept.store);
         assert_holds(path, folder, dump, "healed");
+        assert_follows(&follower, dump, "healed");
+        kept_close(&follower);
         free(dump);
         kept_close(&kept);
         scratch_remove(path);
