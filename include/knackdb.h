@@ -884,7 +884,11 @@ KNACKDB_API knackdb_status knackdb_slow_operations(knackdb *db, knackdb_slow_ope
 
 /* Reads a directory's log, oldest kept record first, beside a running writer, too.
  * Applying every entry in order to an empty store gives the same rows, provided the
- * log goes back to the first commit (knackdb_log_first_sequence() is 1). */
+ * log goes back to the first commit (knackdb_log_first_sequence() is 1) and has no gap.
+ *
+ * A gap is where the numbers of commits jump: those between are in a snapshot alone. A log has one where the
+ * disk had failed, so that commits went into memory and from there into a snapshot, and an older snapshot is kept,
+ * with its log; and a reader that is slower than a live writer's snapshots meets one. */
 
 typedef struct knackdb_log knackdb_log; /**< a place in a log; one thread at a time */
 
@@ -915,8 +919,8 @@ typedef struct knackdb_log_entry {
 KNACKDB_API knackdb_status knackdb_log_open(const char *path, knackdb_log **ret_log, knackdb_error *error);
 
 /** Next entry. NOT_FOUND at the end: more may come, ask again later. CORRUPT names file and offset. IO with os_errno
- *  ENOENT: commits went into a snapshot and their segments were removed before they were read; the message says up to
- *  which, and the next call goes on behind them. */
+ *  ENOENT at a gap, once: the message says up to which commit, and the next call goes on behind it. Who applies entries
+ *  must begin anew from a snapshot. */
 KNACKDB_API knackdb_status knackdb_log_next(knackdb_log *log, knackdb_log_entry *ret_entry, knackdb_error *error);
 
 /** Sequence of the oldest record kept; 0 for an empty log. */

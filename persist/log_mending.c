@@ -25,11 +25,17 @@
  *     fresh segments are a store as any other whose log has broken.
  * M4  Segments are not moved while somebody syncs them: step 1 says no as long as one does.
  *
+ * Where older snapshots are kept, they need the old log, as far as it goes: what of it had been on stable
+ * storage is copied into fresh files (log_writer_salvage()). Between its end and F the log then has a gap: the
+ * numbers of commits jump from one segment to the next. A reader takes that for what it is where, and only where, the
+ * newest snapshot covers what is missing (log_overtaken.c).
+ *
  * Where step 3 fails the fresh segments are removed: nothing will ever join them, and what
  * fails may well be a full disk. */
 #include "persist/log_writer_state.h"
 
 #include "base/error.h"
+#include "persist/file_copy.h"
 #include "persist/file_name.h"
 
 #include <errno.h>
@@ -115,16 +121,18 @@ log_writer_try_disk(struct log_writer *writer, knackdb_error *error)
 static void
 bury_segments(struct log_writer *writer)
 {
-    struct log_segment **link = &writer->dead;
+    struct log_segment **link = &writer->sealed;
 
-    while (*link != NULL)
-        link = &(*link)->next;
-    *link = writer->sealed;
-    writer->sealed = NULL;
     while (*link != NULL)
         link = &(*link)->next;
     *link = writer->current;
     writer->current = NULL;
+    for (struct log_segment *segment = writer->sealed; segment != NULL; segment = segment->next)
+        segment_list_doubt(&writer->kept, segment->serial, segment->synced);
+    for (link = &writer->dead; *link != NULL;)
+        link = &(*link)->next;
+    *link = writer->sealed;
+    writer->sealed = NULL;
     segment_list_finish(&writer->kept, atomic_load_explicit(&writer->appended, memory_order_relaxed));
 }
 
@@ -156,6 +164,53 @@ log_writer_join(struct log_writer *writer, uint64_t sequence, knackdb_error *err
     }
     (void) pthread_cond_broadcast(&writer->synced);
     (void) pthread_mutex_unlock(&writer->mutex);
+    return status;
+}
+
+/* The oldest doubtful segment, which is no longer so; false where there is none. */
+static bool
+take_doubt(struct log_writer *writer, struct listed_segment *ret_segment)
+{
+    struct listed_segment *entry;
+
+    (void) pthread_mutex_lock(&writer->mutex);
+    for (entry = writer->kept.first; entry != NULL && !entry->is_doubtful; entry = entry->next)
+        continue;
+    if (entry != NULL) {
+        *ret_segment = *entry;
+        entry->is_doubtful = false;
+    }
+    (void) pthread_mutex_unlock(&writer->mutex);
+    return entry != NULL;
+}
+
+/* What was synced reads as it was written; behind that, anything may. */
+static knackdb_status
+salvage_segment(struct log_writer *writer, const struct listed_segment *segment, knackdb_error *error)
+{
+    const struct dir *dir = writer->options.dir;
+    struct file       file = { 0 };
+    char              name[DISK_NAME_BYTES_MAX];
+    knackdb_status    status;
+
+    file_name_write(name, FILE_LOG, segment->serial);
+    if (segment->sound_bytes == 0)
+        return dir_remove(dir, name, error);
+    status = file_open(dir, name, DISK_READ, 0, &file, error);
+    if (status == KNACKDB_OK)
+        status = file_copy(writer->allocator, &file, 0, segment->sound_bytes, name, writer->options.file_mode, error);
+    file_close(&file);
+    return status;
+}
+
+knackdb_status
+log_writer_salvage(struct log_writer *writer, knackdb_error *error)
+{
+    struct listed_segment segment;
+    knackdb_status        status = KNACKDB_OK;
+
+    while (status == KNACKDB_OK && take_doubt(writer, &segment))
+        status = salvage_segment(writer, &segment, error);
     return status;
 }
 

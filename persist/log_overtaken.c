@@ -1,8 +1,14 @@
 /* log_overtaken.c - see log_overtaken.h.
  *
+ * Two things make the numbers of commits jump from one segment to the next, and neither is a fault.
+ *
+ * A writer whose disk had failed kept some commits in memory alone, until a snapshot and a new log took
+ * them over (log_mending.c). They are in no log, ever.
+ *
  * A reader beside a writer holds open the segments that were there when it began. Those
  * made later it opens when it comes to them, and by then a snapshot may have removed them.
- * What it meets then looks like lost segments. The difference is the manifest: it covers
+ *
+ * What a reader meets then looks like lost segments. The difference is the manifest: it covers
  * every commit that is missing. And where the reader's own segment ends in anything but
  * nothing, that is another matter, and no snapshot's doing. */
 #include "persist/log_overtaken.h"

@@ -19,11 +19,10 @@
 #include "persist/recovery.h"
 
 #include "base/error.h"
+#include "persist/file_copy.h"
 #include "persist/file_name.h"
 
 #include <string.h>
-
-#define COPY_BYTES ((size_t) 64 * 1024)
 
 struct settling {
     struct allocator      *allocator;
@@ -37,52 +36,12 @@ struct settling {
     knackdb_error         *error;
 };
 
-/* Copies [from, to) of a file to `to_offset` of another, which may be the same. */
-static knackdb_status
-copy_bytes(struct settling *settling, const struct file *from_file, uint64_t from, uint64_t to,
-           const struct file *to_file, uint64_t to_offset)
-{
-    unsigned char *buffer = allocator_get(settling->allocator, COPY_BYTES);
-    knackdb_status status = KNACKDB_OK;
-
-    if (buffer == NULL)
-        return error_no_memory(settling->error, "the end of the log");
-    for (uint64_t at = from; at < to && status == KNACKDB_OK;) {
-        size_t bytes = to - at < COPY_BYTES ? (size_t) (to - at) : COPY_BYTES;
-
-        status = file_read(from_file, at, buffer, bytes, &bytes, settling->error);
-        if (status == KNACKDB_OK && bytes == 0)
-            break;
-        if (status == KNACKDB_OK)
-            status = file_write(to_file, to_offset + at - from, buffer, bytes, settling->error);
-        at += bytes;
-    }
-    allocator_put(settling->allocator, buffer, COPY_BYTES);
-    return status;
-}
-
-/* Copies [from, to) of a segment into a torn file. */
+/* Copies [from, to) of a segment into a torn file; the original may be cut afterwards. */
 static knackdb_status
 copy_aside(struct settling *settling, const struct file *file, uint64_t serial, uint64_t from, uint64_t to)
 {
-    knackdb_error *error = settling->error;
-    struct file    copy = { 0 };
-    char           unfinished[DISK_NAME_BYTES_MAX];
-    knackdb_status status;
-
     file_name_write_torn(settling->torn_name, serial, from);
-    file_name_write_unfinished(unfinished, settling->torn_name);
-    status = file_open(settling->dir, unfinished, DISK_CREATE, settling->file_mode, &copy, error);
-    if (status == KNACKDB_OK)
-        status = copy_bytes(settling, file, from, to, &copy, 0);
-    if (status == KNACKDB_OK)
-        status = file_sync(&copy, error);
-    if (status == KNACKDB_OK)
-        status = dir_rename(settling->dir, unfinished, settling->torn_name, error);
-    if (status == KNACKDB_OK)
-        status = dir_sync(settling->dir, error); /* before the original is cut */
-    file_close(&copy);
-    return status;
+    return file_copy(settling->allocator, file, from, to, settling->torn_name, settling->file_mode, settling->error);
 }
 
 /* S2: from the first commit that nothing calls durable up to the segment's last; where it has no other, the head, too. */
@@ -105,7 +64,7 @@ write_again(struct settling *settling, struct segment_reader *segment, const str
     }
     if (status != KNACKDB_NOT_FOUND)
         return status;
-    return copy_bytes(settling, file, from, segment->offset, file, from);
+    return file_copy_bytes(settling->allocator, file, from, segment->offset, file, from, settling->error);
 }
 
 /* The segment that holds the end: torn bytes aside, space behind given back, the rest on the disk. */

@@ -69,6 +69,10 @@ void log_writer_begin_anew(void *writer);
  * and then the snapshot counts all the same. */
 knackdb_status log_writer_join(struct log_writer *writer, uint64_t sequence, knackdb_error *error);
 
+/* After that, and after what no snapshot needs has been removed: what older snapshots still need of the log that broke is
+ * copied, as far as it had been on stable storage, into fresh files that take the place of those that failed. */
+knackdb_status log_writer_salvage(struct log_writer *writer, knackdb_error *error);
+
 /* That snapshot could not be written. Takes the fresh segments out of use, between two commits; log_writer_clear_fresh()
  * then removes their files, which may wait for the disk and so is done outside. `why`: the disk's newest excuse, or NULL. */
 void log_writer_give_up(void *writer);

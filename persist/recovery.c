@@ -235,22 +235,6 @@ is_too_late(const struct log_record *record, const struct recovery_options *opti
            (options->as_of_time_us != 0 && record->time_us > options->as_of_time_us);
 }
 
-/* The log has been read to its end. Beside a writer the end may be where its snapshot overtook us: we have every
- * commit that was there when we began, and that will do. */
-static knackdb_status
-judge_end(struct recovery *recovery, const struct recovery_options *options, struct store *store, knackdb_error *error)
-{
-    uint64_t       next = 0;
-    knackdb_status status = KNACKDB_OK;
-
-    if (!options->is_locked)
-        status = log_is_overtaken(recovery->log, store_allocator(store), options->dir, &next, error);
-    if (status != KNACKDB_OK || next == 0)
-        return status == KNACKDB_OK ? log_reader_judge(recovery->log, &recovery->end, error) : status;
-    recovery->end.sequence = recovery->end.durable = store_sequence(store);
-    return KNACKDB_OK;
-}
-
 /* What stands in a sentence for the moment that was asked for. */
 static void
 name_moment(char moment[64], const struct recovery_options *options)
@@ -260,6 +244,28 @@ name_moment(char moment[64], const struct recovery_options *options)
     else
         (void) snprintf(moment, 64, "%" PRId64 ".%06" PRId64, options->as_of_time_us / 1000000,
                         options->as_of_time_us % 1000000);
+}
+
+/* The log has been read to its end. Beside a writer the end may be where its snapshot overtook us: we have every
+ * commit that was there when we began, and that will do. But not for a moment of the past that lies behind it. */
+static knackdb_status
+judge_end(struct recovery *recovery, const struct recovery_options *options, struct store *store, knackdb_error *error)
+{
+    uint64_t       next = 0;
+    char           moment[64];
+    knackdb_status status = KNACKDB_OK;
+
+    if (!options->is_locked)
+        status = log_is_overtaken(recovery->log, store_allocator(store), options->dir, &next, error);
+    if (status != KNACKDB_OK || next == 0)
+        return status == KNACKDB_OK ? log_reader_judge(recovery->log, &recovery->end, error) : status;
+    if (options->as_of_sequence > store_sequence(store) || options->as_of_time_us != 0) {
+        name_moment(moment, options);
+        return error_set(error, KNACKDB_NOT_FOUND, "%s: %s is not kept: between commit %" PRIu64 " and commit %" PRIu64
+                         " the log has none", options->dir->path, moment, store_sequence(store), next);
+    }
+    recovery->end.sequence = recovery->end.durable = store_sequence(store);
+    return KNACKDB_OK;
 }
 
 /* The newest commit of the directory: from the newest snapshot on, what the log has. 0 where that cannot be read. */

@@ -68,6 +68,17 @@ segment_list_take(struct segment_list *list, uint64_t sequence)
     return taken;
 }
 
+void
+segment_list_doubt(struct segment_list *list, uint64_t serial, uint64_t sound_bytes)
+{
+    for (struct listed_segment *entry = list->first; entry != NULL; entry = entry->next) {
+        if (entry->serial == serial) {
+            entry->is_doubtful = true;
+            entry->sound_bytes = sound_bytes;
+        }
+    }
+}
+
 struct listed_segment *
 segment_list_take_from(struct segment_list *list, uint64_t serial)
 {

@@ -10,6 +10,8 @@ struct listed_segment {
     struct listed_segment *next;
     uint64_t               serial;
     uint64_t               last_sequence; /* 0: still growing; only the last one is */
+    bool                   is_doubtful;   /* nobody knows what its file holds behind `sound_bytes` */
+    uint64_t               sound_bytes;
 };
 
 struct segment_list {
@@ -30,6 +32,9 @@ uint64_t segment_list_find(const struct segment_list *list, uint64_t sequence, u
 
 /* Takes out what holds nothing after `sequence`: a chain of entries, the caller's to free. */
 struct listed_segment *segment_list_take(struct segment_list *list, uint64_t sequence);
+
+/* Says that a segment of the list is doubtful. */
+void segment_list_doubt(struct segment_list *list, uint64_t serial, uint64_t sound_bytes);
 
 /* Takes out every segment from this serial on: likewise. */
 struct listed_segment *segment_list_take_from(struct segment_list *list, uint64_t serial);

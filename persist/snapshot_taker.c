@@ -87,6 +87,7 @@ static void
 clear_behind(struct keeper *keeper)
 {
     knackdb_error  why = { 0 };
+    knackdb_error  salvage_why = { 0 };
     uint64_t       needed = 0;
     knackdb_status status;
 
@@ -95,6 +96,9 @@ clear_behind(struct keeper *keeper)
         keeper->covered = needed;
         status = log_writer_remove_up_to(keeper->log, needed, &why);
     }
+    if (log_writer_salvage(keeper->log, &salvage_why) != KNACKDB_OK)
+        keeper_say(keeper, KNACKDB_LOG_WARNING, "what is sound of the log that failed could not be copied: %s",
+                   salvage_why.message);
     if (status != KNACKDB_OK)
         keeper_say(keeper, KNACKDB_LOG_WARNING, "files that are not needed any more could not be removed: %s", why.message);
 }
