@@ -288,9 +288,9 @@ check_the_end(struct race *race)
 int
 main(int count, char **arguments)
 {
-    struct race   race = { .steps = count > 1 ? (uint32_t) atoi(arguments[1]) : 400 };
-    uint32_t      writers = count > 2 ? (uint32_t) atoi(arguments[2]) : 2;
-    uint32_t      readers = count > 3 ? (uint32_t) atoi(arguments[3]) : 3;
+    struct race   race = { .steps = count > 1 ? (uint32_t) strtoul(arguments[1], NULL, 10) : 400 };
+    uint32_t      writers = count > 2 ? (uint32_t) strtoul(arguments[2], NULL, 10) : 2;
+    uint32_t      readers = count > 3 ? (uint32_t) strtoul(arguments[3], NULL, 10) : 3;
     struct worker workers[2 * THREADS_MAX];
     pthread_t     threads[2 * THREADS_MAX];
     knackdb_error error;
