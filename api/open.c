@@ -70,15 +70,28 @@ handle_wait(knackdb *db, uint64_t sequence, knackdb_error *error)
 
 /* ---- options ---- */
 
+/* The first options had this size; what a caller compiled against an older header does not have takes its default. */
+#define OPTIONS_BYTES_FIRST offsetof(knackdb_options, log_history_bytes)
+
+static knackdb_status
+take_options(const knackdb_options *given, knackdb_options *ret_options, knackdb_error *error)
+{
+    if (given->struct_size < OPTIONS_BYTES_FIRST || given->struct_size > sizeof *ret_options ||
+        given->struct_size % sizeof(uint64_t) != 0)
+        return error_set(error, KNACKDB_INVALID, "options: struct_size is %zu, not %zu; begin with "
+                         "knackdb_options_default()", given->struct_size, sizeof *ret_options);
+    *ret_options = knackdb_options_default();
+    memcpy(ret_options, given, given->struct_size);
+    ret_options->struct_size = sizeof *ret_options;
+    return KNACKDB_OK;
+}
+
 static knackdb_status
 check_options(const knackdb_options *options, bool in_memory, knackdb_error *error)
 {
     bool is_past = options->as_of_sequence != 0 || options->as_of_time != 0.0
                    || (options->flags & KNACKDB_OPEN_SNAPSHOT) != 0;
 
-    if (options->struct_size != sizeof *options)
-        return error_set(error, KNACKDB_INVALID, "options: struct_size is %zu, not %zu; begin with "
-                         "knackdb_options_default()", options->struct_size, sizeof *options);
     if ((options->flags & ~(uint32_t) KNOWN_OPEN_FLAGS) != 0)
         return error_set(error, KNACKDB_INVALID, "options: unknown flags 0x%x", options->flags);
     if ((unsigned) options->durability > KNACKDB_MEMORY_ONLY)
@@ -122,6 +135,7 @@ keeper_options_of(const knackdb_options *options)
         .snapshot_log_bytes = options->snapshot_log_bytes,
         .snapshot_interval_s = options->snapshot_interval_s,
         .snapshots_kept = options->snapshots_kept,
+        .log_history_bytes = options->log_history_bytes,
         .file_mode = options->file_mode,
         .read_only = is_read_only(options),
         .follow = (options->flags & KNACKDB_OPEN_FOLLOW) != 0,
@@ -190,16 +204,19 @@ handle_new(const knackdb_options *options, knackdb **ret_db, knackdb_error *erro
 knackdb_status
 knackdb_open(const char *path, const knackdb_options *options, knackdb **ret_db, knackdb_error *error)
 {
-    knackdb_options defaults = knackdb_options_default();
+    knackdb_options own = knackdb_options_default();
     uint64_t        begun = clock_monotonic_ns();
     bool            in_memory;
     knackdb        *db = NULL;
-    knackdb_status  status;
+    knackdb_status  status = KNACKDB_OK;
 
     if (ret_db == NULL)
         return error_set(error, KNACKDB_INVALID, "open: there is nowhere to put the store");
-    if (options == NULL)
-        options = &defaults;
+    if (options != NULL)
+        status = take_options(options, &own, error);
+    if (status != KNACKDB_OK)
+        return status;
+    options = &own;
     in_memory = path == NULL || strcmp(path, ":memory:") == 0 || options->durability == KNACKDB_MEMORY_ONLY;
     status = check_options(options, in_memory, error);
     if (status == KNACKDB_OK)

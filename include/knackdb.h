@@ -372,6 +372,10 @@ typedef struct knackdb_options {
     void (*log_message)(void *context, knackdb_severity severity, const char *message);
     void                    *log_context;
     const knackdb_allocator *allocator; /**< copied; NULL means malloc and free */
+    /** Log that no snapshot needs any more is kept, packed, up to so many bytes of files, the oldest going first, for replay
+     *  and for opening as of an earlier moment; UINT64_MAX: all of it. 0 means none, or, in a directory that has some,
+     *  no more than there is. */
+    uint64_t log_history_bytes;
 } knackdb_options;
 
 static inline knackdb_options

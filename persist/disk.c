@@ -11,6 +11,7 @@
 #include "persist/disk.h"
 
 #include "base/error.h"
+#include "persist/packed_file.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -145,14 +146,18 @@ file_open(const struct dir *dir, const char *name, enum disk_access access, uint
                                access == DISK_CREATE ? "create the file" : "open the file");
     ret_file->dir = dir;
     ret_file->handle = handle;
+    ret_file->packed = NULL;
     return KNACKDB_OK;
 }
 
 void
 file_close(struct file *file)
 {
-    if (file->dir != NULL)
+    if (file->dir != NULL) {
         file->dir->disk->close(file->dir->disk, file->handle);
+        packed_free(file->packed);
+    }
+    file->packed = NULL;
     file->dir = NULL;
     file->handle = DISK_NONE;
 }
@@ -162,6 +167,10 @@ file_size(const struct file *file, uint64_t *ret_bytes, knackdb_error *error)
 {
     int64_t result;
 
+    if (file->packed != NULL) {
+        *ret_bytes = packed_size(file->packed);
+        return KNACKDB_OK;
+    }
     AGAIN(result, file->dir->disk->size(file->dir->disk, file->handle));
     if (result < 0)
         return file_failed(file, (int) result, "ask for its size", error);
@@ -175,6 +184,8 @@ file_read(const struct file *file, uint64_t offset, void *to, size_t bytes, size
     const struct disk *disk = file->dir->disk;
     size_t             done = 0;
 
+    if (file->packed != NULL)
+        return packed_read(file, offset, to, bytes, ret_bytes, error);
     while (done < bytes) {
         ssize_t result;
 

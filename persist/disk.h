@@ -89,10 +89,13 @@ knackdb_status dir_remove(const struct dir *dir, const char *name, knackdb_error
 
 /* ---- files ---- */
 
+struct packed;
+
 struct file {
     const struct dir *dir; /* NULL: not open */
     int               handle;
     char              name[DISK_NAME_BYTES_MAX];
+    struct packed    *packed; /* packed_file.h: what is read is what was packed; NULL: as it stands on the disk */
 };
 
 /* KNACKDB_NOT_FOUND where there is none (and access is not DISK_CREATE). DISK_CREATE takes the place of a file

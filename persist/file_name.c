@@ -15,6 +15,7 @@ static const struct pattern patterns[] = {
     { FILE_MANIFEST, "manifest-", ".knm" },
     { FILE_PART, "part-", ".knp" },
     { FILE_LOG, "log-", ".knl" },
+    { FILE_PAST, "past-", ".knh" },
 };
 
 #define PATTERN_COUNT (sizeof patterns / sizeof patterns[0])

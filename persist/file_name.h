@@ -3,6 +3,7 @@
  *     manifest-<generation>.knm    which parts make up a snapshot; the highest generation counts
  *     part-<number>.knp            rows, column by column
  *     log-<serial>.knl             a segment of the replay log
+ *     past-<serial>.knh            a segment that no snapshot needs, packed, as history
  *     torn-<serial>-<offset>.knt   what was cut from a segment at that offset
  *     knackdb.lock                 the writer's lock; always empty
  *     any of these with ~        a file being written; means nothing
@@ -21,6 +22,7 @@ enum file_kind {
     FILE_MANIFEST,
     FILE_PART,
     FILE_LOG,
+    FILE_PAST,
     FILE_TORN,
     FILE_LOCK,
     FILE_UNFINISHED, /* number: that of the file it would have become */
@@ -28,7 +30,7 @@ enum file_kind {
 
 #define FILE_NAME_LOCK "knackdb.lock"
 
-/* FILE_MANIFEST, FILE_PART and FILE_LOG. */
+/* FILE_MANIFEST, FILE_PART, FILE_LOG and FILE_PAST. */
 void file_name_write(char name[DISK_NAME_BYTES_MAX], enum file_kind kind, uint64_t number);
 void file_name_write_torn(char name[DISK_NAME_BYTES_MAX], uint64_t serial, uint64_t offset);
 /* The name to write under until `name` is whole. */

@@ -280,7 +280,7 @@ hear_serial(void *context, const char *name)
     uint64_t       serial;
     enum file_kind kind = file_name_read(name, &serial);
 
-    if ((kind == FILE_LOG || kind == FILE_TORN) && serial > *highest)
+    if ((kind == FILE_LOG || kind == FILE_PAST || kind == FILE_TORN) && serial > *highest)
         *highest = serial;
 }
 
@@ -326,6 +326,7 @@ begin_log(struct keeper *keeper, const struct recovery *recovery, uint64_t highe
         .segment_bytes_max = keeper->options.log_segment_bytes_max,
         .log_bytes = recovery->log_bytes,
         .file_mode = keeper->options.file_mode,
+        .past = &keeper->past,
         .io = keeper->options.log_io,
         .refuses = keeper->options.refuses_degraded,
         .wake = flusher_wake,
@@ -334,6 +335,13 @@ begin_log(struct keeper *keeper, const struct recovery *recovery, uint64_t highe
     struct adoption adoption = { .keeper = keeper, .status = KNACKDB_OK, .error = error };
     knackdb_status  status;
 
+    keeper->past = (struct log_past) {
+        .allocator = keeper->allocator,
+        .dir = &keeper->dir,
+        .store_id = keeper->manifest.store_id,
+        .bytes_max = keeper->options.log_history_bytes,
+        .file_mode = keeper->options.file_mode,
+    };
     options.next_serial = highest_serial + 1 > keeper->manifest.log_serial ? highest_serial + 1
                                                                             : keeper->manifest.log_serial;
     status = log_writer_new(keeper->allocator, &options, &keeper->log, error);
@@ -342,6 +350,20 @@ begin_log(struct keeper *keeper, const struct recovery *recovery, uint64_t highe
     if (recovery->log != NULL)
         log_reader_tell_segments(recovery->log, adopt_segment, &adoption);
     return adoption.status;
+}
+
+/* What lives before this one have left. Who does not say how much history he wants leaves what there is, and as
+ * much: a tool that opens the directory of a program that wants some must not take it. */
+static knackdb_status
+clear_away(struct keeper *keeper, knackdb_error *error)
+{
+    knackdb_status status = KNACKDB_OK;
+
+    if (keeper->options.log_history_bytes == 0)
+        status = log_past_measure(&keeper->past, &keeper->past.bytes_max, error);
+    if (status == KNACKDB_OK)
+        status = sweep(&keeper->past, &keeper->manifest, keeper->options.snapshots_kept, &keeper->covered, error);
+    return status == KNACKDB_OK ? log_past_trim(&keeper->past, error) : status;
 }
 
 static knackdb_status
@@ -358,8 +380,7 @@ become_writer(struct keeper *keeper, struct recovery *recovery, knackdb_error *e
         status = begin_log(keeper, recovery, highest_serial, error);
     if (status != KNACKDB_OK)
         return status;
-    if (!recovery->is_new && sweep(keeper->allocator, &keeper->dir, &keeper->manifest, keeper->options.snapshots_kept,
-                                   &keeper->covered, &why) != KNACKDB_OK)
+    if (!recovery->is_new && clear_away(keeper, &why) != KNACKDB_OK)
         keeper_say(keeper, KNACKDB_LOG_WARNING, "files that are not needed any more could not be removed: %s", why.message);
     status = flusher_start(keeper, error);
     if (status == KNACKDB_OK)

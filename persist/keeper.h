@@ -20,6 +20,7 @@ struct keeper_options {
     uint64_t           snapshot_log_bytes;
     uint32_t           snapshot_interval_s;
     uint32_t           snapshots_kept;
+    uint64_t           log_history_bytes;
     uint32_t           file_mode;
     bool               read_only;
     bool               follow;         /* with read_only: keeper_refresh() may be called */

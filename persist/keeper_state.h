@@ -5,6 +5,7 @@
 #include "persist/coverage.h"
 #include "persist/follower.h"
 #include "persist/keeper.h"
+#include "persist/log_past.h"
 #include "persist/log_writer.h"
 #include "persist/manifest.h"
 
@@ -34,6 +35,7 @@ struct keeper {
     pthread_mutex_t       snapshot_mutex;
     struct manifest       manifest;  /* the newest; read-only: the one that was opened */
     struct coverage       coverage;  /* what of the store its parts hold */
+    struct log_past       past;      /* what becomes of the log that nobody needs */
     uint64_t              covered;   /* the log up to this commit is not needed any more */
     pthread_t             taker;     /* the flusher's: a thread that takes a snapshot by trigger */
     bool                  has_taker; /* likewise; to be joined */

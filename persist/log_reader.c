@@ -26,7 +26,7 @@
 #include "persist/log_reader.h"
 
 #include "base/error.h"
-#include "persist/file_name.h"
+#include "persist/log_past.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -72,7 +72,7 @@ hear_name(void *context, const char *name)
     struct segment    *segment;
     uint64_t           serial;
 
-    if (file_name_read(name, &serial) != FILE_LOG || serial < reader->options.first_serial)
+    if (!log_is_segment_name(name, &serial) || serial < reader->options.first_serial)
         return;
     while (*link != NULL && (*link)->facts.serial < serial)
         link = &(*link)->next;
@@ -96,9 +96,12 @@ open_segment(struct log_reader *reader, struct segment *segment, knackdb_error *
 
     if (segment->file.dir != NULL)
         return KNACKDB_OK;
-    status = file_open(reader->options.dir, segment->name, DISK_READ, 0, &segment->file, error);
-    if (status == KNACKDB_OK)
-        reader->files_held++;
+    status = log_open_segment(reader->allocator, reader->options.dir, reader->options.store_id, segment->facts.serial,
+                              &segment->file, error);
+    if (status != KNACKDB_OK)
+        return status;
+    memcpy(segment->name, segment->file.name, sizeof segment->name); /* it may have been packed meanwhile */
+    reader->files_held++;
     return status;
 }
 
@@ -119,7 +122,8 @@ renew_segment(struct log_reader *reader, struct segment *segment)
 {
     struct file now = { 0 };
 
-    if (file_open(reader->options.dir, segment->name, DISK_READ, 0, &now, NULL) != KNACKDB_OK)
+    if (segment->file.packed != NULL ||
+        file_open(reader->options.dir, segment->name, DISK_READ, 0, &now, NULL) != KNACKDB_OK)
         return;
     file_close(&segment->file);
     segment->file = now;

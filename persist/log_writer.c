@@ -4,7 +4,7 @@
 #include "persist/log_writer_state.h"
 
 #include "base/error.h"
-#include "persist/file_name.h"
+#include "persist/log_past.h"
 
 knackdb_status
 log_writer_new(struct allocator *allocator, const struct log_writer_options *options, struct log_writer **ret_writer,
@@ -88,7 +88,6 @@ knackdb_status
 log_writer_remove_up_to(struct log_writer *writer, uint64_t sequence, knackdb_error *error)
 {
     struct listed_segment *taken;
-    char                   name[DISK_NAME_BYTES_MAX];
     knackdb_status         status = KNACKDB_OK;
 
     (void) pthread_mutex_lock(&writer->mutex);
@@ -97,8 +96,7 @@ log_writer_remove_up_to(struct log_writer *writer, uint64_t sequence, knackdb_er
     taken = segment_list_take(&writer->kept, writer->covered);
     (void) pthread_mutex_unlock(&writer->mutex);
     for (struct listed_segment *entry = taken; entry != NULL && status == KNACKDB_OK; entry = entry->next) {
-        file_name_write(name, FILE_LOG, entry->serial);
-        status = dir_remove(writer->options.dir, name, error); /* what stays is swept at the next open */
+        status = log_past_take(writer->options.past, entry->serial, error); /* what stays, the next sweep finds */
     }
     segment_list_free(writer->allocator, taken);
     return status;

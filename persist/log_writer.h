@@ -17,6 +17,7 @@ struct log_writer_options {
     uint64_t             segment_bytes_max;
     uint64_t             log_bytes;         /* already there since the snapshot */
     uint32_t             file_mode;
+    const struct log_past *past;            /* what becomes of segments that are not needed; outlives the writer */
     knackdb_log_io       io;
     bool                 refuses;           /* commits while it is not sound, instead of letting them go on in memory */
     /* Asks the flusher for a round of log_writer_tend(). From the appender, so rarely, and it must not wait. */

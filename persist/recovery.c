@@ -34,9 +34,9 @@ struct sources {
     struct file       *parts; /* in the order of the manifest's; as many as may be held open */
     size_t             part_count;
     struct log_reader *log;
-    bool               is_before_all; /* the moment is before every snapshot that is kept; */
-    uint64_t           oldest;        /* that is this commit, */
-    int64_t            oldest_us;     /* of this time */
+    bool               is_before_all; /* the moment is before every snapshot that is kept */
+    uint64_t           later;         /* commit of the first snapshot behind the moment; 0: there is none */
+    int64_t            later_us;      /* its time */
 };
 
 static void
@@ -51,6 +51,7 @@ sources_clear(struct sources *sources)
     log_reader_free(sources->log);
     sources->log = NULL;
     sources->is_before_all = false;
+    sources->later = 0;
     manifest_clear(&sources->manifest);
 }
 
@@ -91,9 +92,9 @@ choose_manifest(struct sources *sources, const struct manifest_list *list, const
         status = manifest_file_read(manifest, options->dir, list->generations[i], error);
         if (status != KNACKDB_OK || is_early_enough(manifest, options))
             return status;
+        sources->later = manifest->sequence;
+        sources->later_us = manifest->time_us;
     }
-    sources->oldest = manifest->sequence;
-    sources->oldest_us = manifest->time_us;
     sources->is_before_all = true;
     begin_with_nothing(manifest);
     return KNACKDB_OK;
@@ -295,7 +296,8 @@ find_newest(struct allocator *allocator, const struct recovery_options *options,
     return newest;
 }
 
-/* The log does not go back to the first commit, so there is nothing to begin with. */
+/* The log does not lead up to the moment: it does not go back to the first commit, or what a snapshot covers of it is
+ * not all there, as it need not be. */
 static knackdb_status
 say_not_kept(const struct sources *sources, const struct recovery_options *options, const struct store *store,
              knackdb_error *error)
@@ -303,11 +305,17 @@ say_not_kept(const struct sources *sources, const struct recovery_options *optio
     char moment[64];
 
     name_moment(moment, options);
+    if (!sources->is_before_all)
+        return error_set(error, KNACKDB_NOT_FOUND,
+                         "%s: %s is not kept: the log between commit %" PRIu64 " and the snapshot of commit %" PRIu64
+                         " is not all there; from there to commit %" PRIu64 " it is",
+                         options->dir->path, moment, store_sequence(store), sources->later,
+                         find_newest(sources->allocator, options, store));
     return error_set(error, KNACKDB_NOT_FOUND,
                      "%s: %s is not kept any more: the oldest moment that is kept is commit %" PRIu64 ", at %" PRId64
                      ".%06" PRId64 ", the newest commit %" PRIu64,
-                     options->dir->path, moment, sources->oldest, sources->oldest_us / 1000000,
-                     sources->oldest_us % 1000000, find_newest(sources->allocator, options, store));
+                     options->dir->path, moment, sources->later, sources->later_us / 1000000,
+                     sources->later_us % 1000000, find_newest(sources->allocator, options, store));
 }
 
 static knackdb_status
@@ -335,8 +343,8 @@ replay(struct recovery *recovery, const struct sources *sources, const struct re
         recovery->log_bytes += log_record_bytes(commit.record.payload_bytes);
         recovery->time_us = commit.record.time_us;
     }
-    /* The moment lies before a snapshot, so the log had to lead up to it. */
-    if (sources->is_before_all && store_sequence(store) < sources->oldest)
+    /* The moment lies before a snapshot, so the log has to lead past it. */
+    if (store_sequence(store) < sources->later)
         return say_not_kept(sources, options, store, error);
     status = judge_end(recovery, options, store, error);
     if (status == KNACKDB_OK && options->as_of_sequence > store_sequence(store))

@@ -91,11 +91,13 @@ clear_behind(struct keeper *keeper)
     uint64_t       needed = 0;
     knackdb_status status;
 
-    status = sweep(keeper->allocator, &keeper->dir, &keeper->manifest, keeper->options.snapshots_kept, &needed, &why);
+    status = sweep(&keeper->past, &keeper->manifest, keeper->options.snapshots_kept, &needed, &why);
     if (status == KNACKDB_OK) {
         keeper->covered = needed;
         status = log_writer_remove_up_to(keeper->log, needed, &why);
     }
+    if (status == KNACKDB_OK)
+        status = log_past_trim(&keeper->past, &why);
     if (log_writer_salvage(keeper->log, &salvage_why) != KNACKDB_OK)
         keeper_say(keeper, KNACKDB_LOG_WARNING, "what is sound of the log that failed could not be copied: %s",
                    salvage_why.message);

@@ -109,6 +109,7 @@ is_doomed(const struct needed *needed, const char *name)
         return number < needed->log_serial;
     case FILE_UNFINISHED:
         return true;
+    case FILE_PAST: /* log_past.c says how long */
     case FILE_TORN: /* somebody may want to look into it */
     case FILE_LOCK:
     case FILE_FOREIGN:
@@ -141,9 +142,11 @@ hear_name(void *context, const char *name)
 }
 
 knackdb_status
-sweep(struct allocator *allocator, const struct dir *dir, const struct manifest *newest, uint32_t snapshots_kept,
-      uint64_t *ret_needed, knackdb_error *error)
+sweep(const struct log_past *past, const struct manifest *newest, uint32_t snapshots_kept, uint64_t *ret_needed,
+      knackdb_error *error)
 {
+    struct allocator *allocator = past->allocator;
+    const struct dir *dir = past->dir;
     struct needed  needed = { .allocator = allocator, .log_serial = UINT64_MAX, .sequence = UINT64_MAX };
     struct doomed  doomed = { .needed = &needed };
     uint64_t       number;
@@ -159,9 +162,11 @@ sweep(struct allocator *allocator, const struct dir *dir, const struct manifest 
         status = dir_sync(dir, error);
     for (int round = 0; round < 2; round++) {
         for (size_t i = 0; i < doomed.count && status == KNACKDB_OK; i++) {
-            if ((file_name_read(doomed.names[i], &number) == FILE_MANIFEST) != (round == 0))
+            enum file_kind kind = file_name_read(doomed.names[i], &number);
+
+            if ((kind == FILE_MANIFEST) != (round == 0))
                 continue;
-            status = dir_remove(dir, doomed.names[i], error);
+            status = kind == FILE_LOG ? log_past_take(past, number, error) : dir_remove(dir, doomed.names[i], error);
             removed = true;
         }
         if (removed && round == 0 && status == KNACKDB_OK)

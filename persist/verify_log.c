@@ -9,7 +9,9 @@
 
 #include "base/error.h"
 #include "persist/file_name.h"
+#include "persist/log_past.h"
 #include "persist/manifest_files.h"
+#include "persist/packed_file.h"
 #include "persist/segment_reader.h"
 
 #include <inttypes.h>
@@ -71,10 +73,13 @@ hear_name(void *context, const char *name)
     uint64_t          serial;
     size_t            at;
 
-    if (file_name_read(name, &serial) != FILE_LOG ||
+    if (!log_is_segment_name(name, &serial) ||
         !grow(check, &array, check->serial_count, &check->serial_capacity, sizeof *check->serials))
         return;
     check->serials = array;
+    for (at = 0; at < check->serial_count; at++)
+        if (check->serials[at] == serial) /* in both forms */
+            return;
     for (at = check->serial_count++; at > 0 && check->serials[at - 1] > serial; at--)
         check->serials[at] = check->serials[at - 1];
     check->serials[at] = serial;
@@ -293,11 +298,25 @@ check_segment(struct log_check *check, uint64_t serial, knackdb_error *error)
     knackdb_error         why = { 0 };
     knackdb_status        status;
     uint64_t              end = 0;
+    uint64_t              fault = 0;
 
-    file_name_write(name, FILE_LOG, serial);
-    status = file_open(&verification->dir, name, DISK_READ, 0, &file, error);
-    if (status != KNACKDB_OK)
-        return status == KNACKDB_NOT_FOUND ? KNACKDB_OK : status; /* a snapshot has covered it meanwhile */
+    status = log_open_segment(verification->allocator, &verification->dir, check->newest->store_id, serial, &file, &why);
+    if (status == KNACKDB_NOT_FOUND) /* a snapshot has covered it meanwhile */
+        return KNACKDB_OK;
+    if (status == KNACKDB_OK && file.packed != NULL)
+        status = packed_file_check(&file, &fault, &why);
+    memcpy(name, file.name, sizeof name);
+    if (status == KNACKDB_CORRUPT || status == KNACKDB_UNSUPPORTED) {
+        verify_fault(verification, status, name, fault, "%s", why.message);
+        file_close(&file);
+        return KNACKDB_OK;
+    }
+    if (status != KNACKDB_OK) {
+        file_close(&file);
+        if (error != NULL)
+            *error = why;
+        return status;
+    }
     segment_reader_init(&segment, verification->allocator, &file, check->newest->store_id, serial);
     status = segment_reader_open(&segment, verification->options->history, verification->options->schema, &why);
     if (status == KNACKDB_OK) {

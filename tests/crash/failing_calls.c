@@ -381,6 +381,7 @@ run(bool maps, const struct fault *fault, uint64_t *ret_calls, uint64_t *ret_deg
         .log_segment_bytes_max = 4096,
         .snapshot_log_bytes = UINT64_MAX,
         .snapshots_kept = 2,
+        .log_history_bytes = 6000,
     };
     twins_init(&play->twins, SEED);
     play->disk = lying_disk_new(SEED);

@@ -275,6 +275,7 @@ choose_options(struct history *history)
         .log_io = random_chance(dice, 3) ? KNACKDB_LOG_WRITE : KNACKDB_LOG_MAP,
         .log_segment_bytes_max = random_chance(dice, 3) ? 8192 : 4096,
         .snapshots_kept = 1 + random_below(dice, 3),
+        .log_history_bytes = random_chance(dice, 2) ? 0 : random_chance(dice, 2) ? 6000 : UINT64_MAX,
         .snapshot_log_bytes = random_chance(dice, 3) ? 6000 : UINT64_MAX,
     };
 }

@@ -178,7 +178,7 @@ snapshot(struct history *history)
     return knackdb_snapshot(history->db, &error) == KNACKDB_OK || history_fails(history, "%s", error.message);
 }
 
-/* May the store say that it does not keep this moment? Not from its newest snapshot on. */
+/* May the store say that it does not keep this moment? Not from its newest snapshot on, and never with all history. */
 static bool
 may_be_gone(struct history *history, uint64_t sequence)
 {
@@ -187,7 +187,8 @@ may_be_gone(struct history *history, uint64_t sequence)
 
     memset(&stats, 0, sizeof stats);
     stats.struct_size = sizeof stats;
-    return !history->keeps_log && knackdb_get_stats(history->db, &stats, &error) == KNACKDB_OK &&
+    return !history->keeps_log && history->options.log_history_bytes == 0 &&
+           knackdb_get_stats(history->db, &stats, &error) == KNACKDB_OK &&
            sequence < stats.snapshot_sequence;
 }
 
@@ -276,6 +277,7 @@ choose_options(struct history *history)
     history->options.log_segment_bytes_max = random_chance(random, 2) ? 0 : UINT64_C(1) << 20;
     history->options.snapshot_log_bytes = history->keeps_log || random_chance(random, 2) ? UINT64_MAX : 300000;
     history->options.snapshots_kept = random_below(random, 3);
+    history->options.log_history_bytes = random_chance(random, 3) ? UINT64_MAX : 0;
 }
 
 /* Returns whether the whole history agreed. */

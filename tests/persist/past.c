@@ -1,0 +1,117 @@
+/* past.c - log that no snapshot needs any more, kept as history. */
+#include "tests/persist/bench.h"
+
+#include "persist/replay_log.h"
+#include "persist/verification.h"
+#include "tests/api/scratch.h"
+
+#include <criterion/criterion.h>
+#include <inttypes.h>
+#include <stdlib.h>
+
+static knackdb_status
+verify_path(const char *path)
+{
+    struct allocator      allocator;
+    struct verify_options options = { .disk = disk_posix(), .history = bench_history(), .schema = bench_schema(1) };
+    knackdb_status        status;
+
+    allocator_init(&allocator, NULL);
+    status = verify_directory(&allocator, path, &options, NULL, NULL);
+    cr_assert_eq(atomic_load(&allocator.bytes), 0);
+    return status;
+}
+
+static struct replay_log *
+open_log(struct allocator *allocator, const char *path)
+{
+    struct replay_log *log = NULL;
+    knackdb_error      error = { 0 };
+
+    cr_assert_eq(replay_log_open(allocator, disk_posix(), path, bench_history(), bench_schema(1), &log, &error),
+                 KNACKDB_OK, "%s", error.message);
+    return log;
+}
+
+/* With all history kept, every moment is there, whatever snapshots came; packed, and checked to the last byte. With less,
+ * what is left is the newest run of it. Who does not say how much he wants leaves what there is. */
+Test(history, is_kept_as_long_as_was_asked_for)
+{
+    struct keeper_options options = kept_options();
+    char                  folder[SCRATCH_PATH_MAX];
+    char                  path[SCRATCH_PATH_MAX];
+    char                  name[64];
+    struct kept           kept;
+    struct bytes          bytes;
+    char                 *dumps[201];
+
+    scratch_make(folder);
+    scratch_join(path, folder, "store");
+    options.log_segment_bytes_max = 4096;
+    options.log_history_bytes = UINT64_MAX;
+    kept_must_open(&kept, path, 1, &options);
+    for (int64_t number = 1; number <= 200; number++) {
+        if (number == 70 || number == 150) {
+            kept_close(&kept);
+            options.log_history_bytes = number == 70 ? UINT64_MAX : 0;
+            kept_must_open(&kept, path, 1, &options);
+        }
+        bench_put(kept.store, number % 60 + 1);
+        dumps[number] = bench_dump(kept.store);
+        if (number % 45 == 0 && number < 150)
+            cr_assert_eq(keeper_snapshot(kept.keeper, NULL), KNACKDB_OK);
+    }
+    kept_close(&kept);
+    cr_assert_gt(names_count(path, "past-", name), 3);
+    options.read_only = true;
+    for (uint64_t sequence = 1; sequence <= 200; sequence += 3) {
+        options.as_of_sequence = sequence;
+        kept_must_open(&kept, path, 1, &options);
+        cr_assert(bench_same(kept.store, dumps[sequence]), "commit %" PRIu64, sequence);
+        kept_close(&kept);
+    }
+    options.read_only = false;
+    options.as_of_sequence = 0;
+
+    /* Any changed byte of it is found. */
+    bytes = bytes_read(path, name);
+    for (size_t at = 0; at < bytes.count; at += 7) {
+        bytes.data[at] ^= 4;
+        bytes_write(path, name, bytes.data, bytes.count);
+        cr_assert_neq(verify_path(path), KNACKDB_OK, "byte %zu", at);
+        bytes.data[at] ^= 4;
+    }
+    for (size_t cut = 0; cut < bytes.count; cut += 13) {
+        bytes_write(path, name, bytes.data, cut);
+        cr_assert_neq(verify_path(path), KNACKDB_OK, "cut at %zu", cut);
+    }
+    bytes_write(path, name, bytes.data, bytes.count);
+    cr_assert_eq(verify_path(path), KNACKDB_OK);
+    bytes_free(&bytes);
+
+    /* Less of it, and then hardly any. */
+    for (uint64_t most = 4000; most > 0; most /= 4000) {
+        struct allocator   allocator;
+        struct replay_log *log;
+        struct log_commit  commit;
+        uint64_t           last;
+
+        options.log_history_bytes = most;
+        kept_must_open(&kept, path, 1, &options);
+        cr_assert_eq(keeper_snapshot(kept.keeper, NULL), KNACKDB_OK);
+        kept_close(&kept);
+        cr_assert_eq(names_count(path, "past-", NULL) > 0, most > 1);
+        cr_assert_eq(verify_path(path), KNACKDB_OK);
+        allocator_init(&allocator, NULL);
+        log = open_log(&allocator, path);
+        last = replay_log_first_sequence(log) - 1;
+        cr_assert(most == 1 || (last > 1 && last < 200), "%" PRIu64, last);
+        while (replay_log_next(log, &commit, NULL) == KNACKDB_OK)
+            cr_assert_eq(commit.record.sequence, ++last);
+        cr_assert(most == 1 || last == 200, "it ends at %" PRIu64, last);
+        replay_log_close(log);
+    }
+    for (int number = 1; number <= 200; number++)
+        free(dumps[number]);
+    scratch_remove(folder);
+}
