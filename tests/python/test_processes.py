@@ -1,11 +1,14 @@
 """What survives the end of a process, however it comes: return, exit, exception, fork, kill -9."""
 
+import gc
 import os
 import signal
 import subprocess
 import sys
 import textwrap
 import threading
+import time
+import weakref
 
 import knackdb
 from conftest import EngineFilters, EnginePattern, run_python, values_of
@@ -207,9 +210,11 @@ def test_a_database_that_nobody_holds_closes_itself(tmp_path, open_database, loo
     loop.run_until_complete(database.initialize())
     loop.run_until_complete(database.store_execution_pattern(EnginePattern("x")))
     database.itself = database
+    gone = weakref.ref(database)
     del database
-    import gc
-    gc.collect()
+    while gone() is not None:  # the thread that opened it may not have let go of it yet
+        gc.collect()
+        time.sleep(0.001)
     assert [each.id for each in open_database(tmp_path / "dropped.db").retrieve_patterns(EngineFilters())] == ["x"]
 
 
