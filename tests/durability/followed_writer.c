@@ -1,5 +1,5 @@
-/* followed_writer.c - three processes follow a writer that is killed again and again, and what each of them sees is a moment
- * that was.
+/* followed_writer.c - three processes follow a writer that is killed again and again, and what each of them sees is
+ * a moment that was.
  *
  *     followed_writer [LIVES [SEED]]
  *
@@ -238,7 +238,8 @@ follow(const char *path, uint64_t pause_us_max, uint64_t seed)
         }
         if (knackdb_get_stats(db, &stats, &error) != KNACKDB_OK)
             fail("follower", "stats", &error);
-        atomic_fetch_add(&shared->reloads, stats.reload_count - reloads); /* told at once: the next moment may be the last */
+        /* Told at once: the next moment may be the last. */
+        atomic_fetch_add(&shared->reloads, stats.reload_count - reloads);
         reloads = stats.reload_count;
         if (pause_us_max > 0)
             pause_us(draw(&seed) % pause_us_max);

@@ -1,7 +1,7 @@
 /* followers.c - threads read a store that follows while it is refreshed, overtaken and backed up.
  *
  * One thread writes and snapshots a directory. The same process follows it with a handle of its own, on
- * which at once: a thread refreshes, slowly enough that snapshots overtake it now and then; readers hold
+ * which at once: a thread refreshes, and waits now and then until snapshots have overtaken it; readers hold
  * every view against what its commit must have left, and some keep views open meanwhile; a thread backs it up.
  * Commit n puts both rows of pair n modulo PAIRS, with n in them, so a commit's number tells all rows.
  *
@@ -17,7 +17,12 @@
 #include <string.h>
 #include <time.h>
 
-enum { PAIRS = 40, THREADS_MAX = 16 };
+enum {
+    PAIRS = 40,
+    THREADS_MAX = 16,
+    SNAPSHOT_EVERY = 500,
+    OVERTAKING = 4 * SNAPSHOT_EVERY, /* commits after which what a follower wanted next is gone for sure */
+};
 
 enum {
     A_VIEW_IS_ONE_COMMIT,
@@ -31,7 +36,7 @@ enum {
 static struct claim claims[CLAIMS] = {
     [A_VIEW_IS_ONE_COMMIT] = { .text = "a view of a store that follows is what one commit left" },
     [AN_OPEN_VIEW_STAYS] = { .text = "a view that is open through refreshes stays at its commit" },
-    [A_REFRESH_SEES_WHAT_HAD_RETURNED] = { .text = "a refresh sees what had returned before it, and no less than before" },
+    [A_REFRESH_SEES_WHAT_HAD_RETURNED] = { .text = "a refresh sees what had returned, and no less than before" },
     [A_SNAPSHOT_OVERTAKES] = { .text = "snapshots overtook the follower while it was read" },
     [A_BACKUP_IS_ONE_COMMIT] = { .text = "a backup of a store that follows is what one commit left" },
 };
@@ -80,7 +85,7 @@ write_rows(void *context)
         }
         must(knackdb_metrics_store(race->writer, metrics, 2, 0, NULL, &error), "store", &error);
         atomic_store(&race->returned, number);
-        if (number % 500 == 0)
+        if (number % SNAPSHOT_EVERY == 0)
             must(knackdb_snapshot(race->writer, &error), "snapshot", &error);
     }
     return NULL;
@@ -162,10 +167,14 @@ refresh(void *context)
             continue;
         must(status, "refresh", &error);
         claim_check(&claims[A_REFRESH_SEES_WHAT_HAD_RETURNED], sequence >= returned && sequence >= before,
-                    "commit %" PRIu64 "; %" PRIu64 " had returned, %" PRIu64 " had been seen", sequence, returned, before);
+                    "commit %" PRIu64 "; %" PRIu64 " had returned, %" PRIu64 " had been seen", sequence, returned,
+                    before);
         before = sequence;
         if (round % 8 == 0)
-            pause_us(round % 64 == 0 ? 30000 : 2000);
+            pause_us(2000);
+        while (round % 64 == 0 && atomic_load(&race->returned) < before + OVERTAKING &&
+               atomic_load(&race->returned) < race->commits)
+            pause_us(100);
     }
     must(knackdb_get_stats(race->follower, &stats, &error), "stats", &error);
     claim_check(&claims[A_SNAPSHOT_OVERTAKES], stats.reload_count > 0, "%" PRIu64 " of %" PRIu64 " refreshes",
