@@ -1,18 +1,19 @@
 /* snapshot_taker.c - when a snapshot is taken, and what happens around it.
  *
- *     1  sync the log                     so that the log before the snapshot has no hole, should
- *                                         somebody want a moment before it
+ *     1  sync the log                     is it sound? And most of 5 is done beforehand
  *     2  ask for a new log segment        so that what the snapshot covers can go as whole files
  *     3  begin a view: commit S           from here on the store may go where it likes
  *     4  write and sync the parts         those that the snapshot before does not have
- *     5  publish the manifest             the snapshot exists
- *     6  remove what is not needed now    older manifests, their parts, segments up to S
+ *     5  sync the log up to S             so that it has no hole before S, where somebody may want a moment,
+ *                                         and where the life after this one will call all up to S safe
+ *     6  publish the manifest             the snapshot exists
+ *     7  remove what is not needed now    older manifests, their parts, segments up to S
  *
  * Where the log is broken, a snapshot is what mends it, and 1 and 2 are another: the disk is tried, and the log begun
- * anew in fresh files, which 5 then joins to what was before (log_mending.c).
+ * anew in fresh files, which 6 then joins to what was before (log_mending.c).
  *
- * A crash before 5 leaves the snapshot before it and parts that nobody names, which the
- * next open sweeps away; after 5, files that the next sweep finds. */
+ * A crash before 6 leaves the snapshot before it and parts that nobody names, which the
+ * next open sweeps away; after 6, files that the next sweep finds. */
 #define _GNU_SOURCE /* syscall */
 #include "persist/keeper_state.h"
 
@@ -82,7 +83,7 @@ write_view(struct keeper *keeper, struct manifest *next, struct coverage *covera
     return status;
 }
 
-/* Step 6. What cannot be removed now will be some other time. */
+/* Step 7. What cannot be removed now will be some other time. */
 static void
 clear_behind(struct keeper *keeper)
 {
@@ -125,7 +126,7 @@ give_up_mending(struct keeper *keeper, const knackdb_error *why)
     log_writer_clear_fresh(keeper->log, why);
 }
 
-/* Steps 1 to 6; `error` is there. */
+/* Steps 1 to 7; `error` is there. */
 static knackdb_status
 take(struct keeper *keeper, knackdb_error *error)
 {
@@ -154,6 +155,8 @@ take(struct keeper *keeper, knackdb_error *error)
         status = write_view(keeper, &next, &coverage, error);
     if (status != KNACKDB_OK)
         goto out;
+    if (!mends)
+        (void) log_writer_sync(keeper->log, next.sequence, NULL); /* a log that breaks now makes it no less a snapshot */
     next.made_at_us = begun_us;
     next.duration_us = (clock_monotonic_ns() - begun_ns) / 1000;
     next.log_serial = log_writer_serial_for(keeper->log, next.sequence);

@@ -85,6 +85,16 @@ hear_name(void *context, const char *name)
     check->serials[at] = serial;
 }
 
+/* The first commit that can be missing in this segment. Where none has been read before, it is the first that the
+ * snapshot does not have: a log that begins with the snapshot owes nothing of what came before it. */
+static uint64_t
+next_commit(const struct log_check *check, uint64_t serial)
+{
+    if (check->last == 0 && serial >= check->newest->log_serial)
+        return check->newest->sequence + 1;
+    return check->last + 1;
+}
+
 static void
 note_gap(struct log_check *check, uint64_t serial, uint64_t offset, uint64_t bytes, uint64_t next)
 {
@@ -93,7 +103,7 @@ note_gap(struct log_check *check, uint64_t serial, uint64_t offset, uint64_t byt
     if (!grow(check, &array, check->gap_count, &check->gap_capacity, sizeof *check->gaps))
         return;
     check->gaps = array;
-    check->gaps[check->gap_count++] = (struct gap) { serial, offset, bytes, check->last + 1, next };
+    check->gaps[check->gap_count++] = (struct gap) { serial, offset, bytes, next_commit(check, serial), next };
 }
 
 static void
@@ -212,7 +222,8 @@ check_record(struct log_check *check, const struct segment_reader *segment, cons
         verify_fault(check->verification, KNACKDB_CORRUPT, name, offset, "commit %" PRIu64 " follows commit %" PRIu64,
                      record->sequence, check->last);
     else if (leaves_gap(check, record->sequence) &&
-             (check->gap_count == 0 || check->gaps[check->gap_count - 1].commit != check->last + 1))
+             (check->gap_count == 0 ||
+              check->gaps[check->gap_count - 1].commit != next_commit(check, segment->serial)))
         note_gap(check, check->last != 0 ? check->last_serial : segment->serial,
                  check->last != 0 ? check->last_end : offset, 0, record->sequence);
     check->last = record->sequence;

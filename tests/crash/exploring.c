@@ -2,7 +2,6 @@
 #include "tests/crash/exploring.h"
 
 #include "base/hash.h"
-#include "persist/verification.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -20,7 +19,8 @@
 #define ONE_IN_WATCHED  64 /* E4 */
 #define ONE_IN_REOPENED 6  /* E3 */
 #define ONE_IN_GOING_ON 16 /* E5 */
-#define ONE_IN_VERIFIED 32 /* E6 */
+#define ONE_IN_VERIFIED 32 /* E7 */
+#define ONE_IN_DYING    48 /* E6, of the moments */
 
 void
 exploration_init(struct exploration *exploration, uint64_t seed, uint32_t budget)
@@ -123,10 +123,13 @@ struct watched {
     struct lying_disk   *disk;
     const struct oracle *oracle;
     uint32_t             depth;
+    uint64_t             returned; /* E6 */
 };
 
 static void explore_at(struct exploration *exploration, struct lying_disk *disk, const struct oracle *oracle,
                        uint32_t depth, uint32_t budget);
+static void die_at(struct exploration *exploration, struct lying_disk *disk, const struct oracle *oracle,
+                   uint32_t depth, uint64_t returned);
 
 static void
 hear_change(void *context, enum lying_call call, const char *name)
@@ -136,6 +139,7 @@ hear_change(void *context, enum lying_call call, const char *name)
     (void) call;
     (void) name;
     explore_at(watched->exploration, watched->disk, watched->oracle, watched->depth, RECOVERY_BUDGET);
+    die_at(watched->exploration, watched->disk, watched->oracle, watched->depth, watched->returned);
 }
 
 static void
@@ -147,41 +151,48 @@ check(struct exploration *exploration, struct life *life, const struct oracle *o
         fail(exploration, life->disk, "%s: %s", when, why);
 }
 
+/* A moment of the past is what it was, or is not kept; it is never damaged. */
 static void
-count_fault(void *context, const knackdb_fault *fault)
+look_back(struct exploration *exploration, struct lying_disk *boot, const struct oracle *oracle, uint64_t sequence)
 {
-    char *text = context;
-
-    if (text[0] == '\0')
-        (void) snprintf(text, 300, "%s: offset %" PRIu64 ": %s", fault->file, fault->offset, fault->reason);
-}
-
-/* E6. Nothing is changed by it, so it comes first. */
-static void
-verify(struct exploration *exploration, struct lying_disk *boot, const struct oracle *oracle)
-{
-    char                  fault[300] = "";
-    struct verify_options options = {
-        .disk = lying_disk_face(boot),
-        .history = schema_history_builtin(),
-        .schema = schema_builtin(),
-        .on_fault = count_fault,
-        .context = fault,
-    };
     struct keeper_options reading = exploration->options;
-    knackdb_verify_report report;
-    knackdb_error         error = { 0 };
-    struct allocator      allocator;
     struct life           life;
     knackdb_status        status;
 
+    reading.read_only = true;
+    reading.as_of_sequence = sequence;
+    status = life_open(&life, boot, &reading);
+    if (status == KNACKDB_NOT_FOUND)
+        return;
+    if (status != KNACKDB_OK) {
+        fail(exploration, boot, "reading as of commit %" PRIu64 ": status %d: %s", sequence, (int) status,
+             life.error.message);
+        return;
+    }
+    exploration->looked_back++;
+    if (store_sequence(life.store) != sequence ||
+        (oracle->is_known[sequence] && moment_of(life.store).digest != oracle->moments[sequence].digest))
+        fail(exploration, boot, "reading as of commit %" PRIu64 ": the rows are not those of it", sequence);
+    if (life_close(&life) != KNACKDB_OK)
+        fail(exploration, boot, "closing a reader of the past: %s", life.error.message);
+}
+
+/* E7. Nothing is changed by it, so it comes first. */
+static void
+verify(struct exploration *exploration, struct lying_disk *boot, const struct oracle *oracle)
+{
+    struct keeper_options reading = exploration->options;
+    struct life           life;
+    char                  why[LIFE_WORDS];
+    knackdb_status        status;
+    uint64_t              newest;
+
     exploration->verified++;
-    allocator_init(&allocator, NULL);
-    status = verify_directory(&allocator, LIFE_PATH, &options, &report, &error);
+    status = life_verify(boot, why);
     if (status == KNACKDB_NOT_FOUND && oracle->promised == 0)
         return; /* not even a manifest yet */
     if (status != KNACKDB_OK)
-        fail(exploration, boot, "verify: %s %s", fault, error.message);
+        fail(exploration, boot, "verify: %s", why);
     reading.read_only = true;
     status = life_open(&life, boot, &reading);
     if (status != KNACKDB_OK) {
@@ -189,8 +200,11 @@ verify(struct exploration *exploration, struct lying_disk *boot, const struct or
         return;
     }
     check(exploration, &life, oracle, "reading");
+    newest = store_sequence(life.store);
     if (life_close(&life) != KNACKDB_OK)
         fail(exploration, boot, "closing a reader: %s", life.error.message);
+    if (newest > 0)
+        look_back(exploration, boot, oracle, 1 + draw(exploration) % newest);
 }
 
 /* A row that nothing else collides with: what the store will be can be told before it is stored. */
@@ -210,6 +224,7 @@ foretell(struct oracle *oracle, struct store *store, knackdb_value cells[6])
     next->digest += moment_of_row(KNACKDB_USER_PREFERENCES, cells, 6);
     next->next_ids[KNACKDB_USER_PREFERENCES] = id + 1;
     oracle->begun = store_sequence(store) + 1;
+    oracle->is_known[oracle->begun] = true;
 }
 
 /* E5: two commits, the first of them synced, with cuts in between. */
@@ -250,47 +265,86 @@ count_end(struct exploration *exploration, struct life *life)
 
     keeper_get_figures(life->keeper, &figures);
     exploration->torn += figures.torn_bytes > 0;
-    exploration->whole += figures.torn_bytes == 0;
 }
 
-/* Takes the disk. */
-static void
-try_disk(struct exploration *exploration, struct lying_disk *boot, const struct oracle *oracle, uint32_t depth)
+/* What is done with a disk beside opening it. */
+struct demand {
+    bool is_verified, is_watched, is_reopened, is_written_on;
+};
+
+static struct demand
+draw_demand(struct exploration *exploration, uint32_t depth)
 {
-    struct oracle  own;
-    struct watched watched = { .exploration = exploration, .disk = boot, .oracle = oracle, .depth = depth + 1 };
+    uint64_t dice = draw(exploration);
+    bool     is_watched = depth < DEPTH_MAX && dice % ONE_IN_WATCHED == 0;
+
+    return (struct demand) {
+        .is_verified = (dice >> 8) % ONE_IN_VERIFIED == 0,
+        .is_watched = is_watched,
+        .is_reopened = is_watched || (dice >> 16) % ONE_IN_REOPENED == 0,
+        .is_written_on = depth < DEPTH_MAX && (dice >> 24) % ONE_IN_GOING_ON < ONE_IN_REOPENED,
+    };
+}
+
+/* It is open, and what was found is promised from here on. */
+static void
+keep_on(struct exploration *exploration, struct life *life, struct watched *watched, const struct demand *demand)
+{
+    struct oracle own = *watched->oracle;
+
+    own.promised = own.begun = watched->returned = store_sequence(life->store);
+    watched->oracle = &own;
+    if (demand->is_written_on) {
+        watched->returned = 0; /* what is stored meanwhile is not told to it */
+        go_on(exploration, life, &own, watched->depth);
+    }
+    exploration->second_opens++;
+    explore_at(exploration, life->disk, &own, DEPTH_MAX, 1);
+    lying_disk_watch(life->disk, NULL, NULL);
+}
+
+/* Takes the disk, on which every commit up to `returned` must be. */
+static void
+recover(struct exploration *exploration, struct lying_disk *disk, const struct oracle *oracle, uint32_t depth,
+        uint64_t returned, const struct demand *demand)
+{
+    struct watched watched = { exploration, disk, oracle, depth + 1, returned };
     struct life    life;
     knackdb_status status;
-    uint64_t       dice = draw(exploration);
-    bool           is_watched = depth < DEPTH_MAX && dice % ONE_IN_WATCHED == 0;
 
-    exploration->states++;
-    exploration->within_recovery += depth > 0;
-    if ((dice >> 8) % ONE_IN_VERIFIED == 0)
-        verify(exploration, boot, oracle);
-    if (is_watched)
-        lying_disk_watch(boot, hear_change, &watched);
-    status = life_open(&life, boot, &exploration->options);
+    if (demand->is_verified)
+        verify(exploration, disk, oracle);
+    if (demand->is_watched)
+        lying_disk_watch(disk, hear_change, &watched);
+    status = life_open(&life, disk, &exploration->options);
     if (status != KNACKDB_OK) {
-        fail(exploration, boot, "opening after a cut: status %d: %s", (int) status, life.error.message);
-        lying_disk_free(boot);
+        fail(exploration, disk, "opening: status %d: %s", (int) status, life.error.message);
+        lying_disk_free(disk);
         return;
     }
-    check(exploration, &life, oracle, "after a cut");
+    check(exploration, &life, oracle, "after an opening");
+    if (store_sequence(life.store) < returned)
+        fail(exploration, disk, "the process died: commit %" PRIu64 " is the newest, and %" PRIu64 " had returned",
+             store_sequence(life.store), returned);
     count_end(exploration, &life);
-    if (!exploration->has_failed && ((dice >> 16) % ONE_IN_REOPENED == 0 || is_watched)) {
-        own = *oracle;
-        own.promised = own.begun = store_sequence(life.store);
-        watched.oracle = &own;
-        if (depth < DEPTH_MAX && (dice >> 24) % ONE_IN_GOING_ON < ONE_IN_REOPENED)
-            go_on(exploration, &life, &own, depth + 1);
-        exploration->second_opens++;
-        explore_at(exploration, boot, &own, DEPTH_MAX, 1);
-    }
-    lying_disk_watch(boot, NULL, NULL);
+    if (demand->is_reopened && !exploration->has_failed)
+        keep_on(exploration, &life, &watched, demand);
+    lying_disk_watch(disk, NULL, NULL);
     if (!life_end(&life))
-        fail(exploration, boot, "ending: %s", life.error.message);
-    lying_disk_free(boot);
+        fail(exploration, disk, "ending: %s", life.error.message);
+    lying_disk_free(disk);
+}
+
+static void
+die_at(struct exploration *exploration, struct lying_disk *disk, const struct oracle *oracle, uint32_t depth,
+       uint64_t returned)
+{
+    static const struct demand all = { true, true, true, true };
+
+    if (exploration->has_failed || depth > 1 || draw(exploration) % ONE_IN_DYING != 0)
+        return;
+    exploration->deaths++;
+    recover(exploration, lying_disk_clone(disk), oracle, depth, returned, &all);
 }
 
 static struct lying_disk *
@@ -315,10 +369,15 @@ explore_at(struct exploration *exploration, struct lying_disk *disk, const struc
     for (uint32_t turn = 0; turn < count && !exploration->has_failed; turn++) {
         struct lying_disk *boot = cut(exploration, disk, ways, budget, turn);
 
-        if (is_new(exploration, boot, oracle))
-            try_disk(exploration, boot, oracle, depth);
-        else
+        if (is_new(exploration, boot, oracle)) {
+            struct demand demand = draw_demand(exploration, depth);
+
+            exploration->states++;
+            exploration->within_recovery += depth > 0;
+            recover(exploration, boot, oracle, depth, 0, &demand);
+        } else {
             lying_disk_free(boot);
+        }
     }
 }
 
@@ -326,4 +385,10 @@ void
 explore(struct exploration *exploration, struct lying_disk *disk, const struct oracle *oracle)
 {
     explore_at(exploration, disk, oracle, 0, exploration->budget);
+}
+
+void
+explore_death(struct exploration *exploration, struct lying_disk *disk, const struct oracle *oracle, uint64_t returned)
+{
+    die_at(exploration, disk, oracle, 0, returned);
 }

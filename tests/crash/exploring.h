@@ -8,7 +8,10 @@
  *   E3  What was found is durable from then on: another cut, at any later moment, and it is found again.
  *   E4  A cut while recovering, too, leaves something of which E1 to E4 hold.
  *   E5  What is stored and synced after that is there after the next cut; what was cut away does not come back.
- *   E6  Readers without a lock, and a verification of every byte, find no fault in it either.
+ *   E6  A process that dies loses no commit that had returned, and while the next one opens what it left, the power
+ *       may go: E1 to E5 hold.
+ *   E7  Readers without a lock, of the newest moment and of one before it, and a verification of every byte, find no
+ *       fault in it either.
  *
  * E1 and E2 are asked of every one, the others of some, drawn by the seed. */
 #ifndef TESTS_CRASH_EXPLORING_H
@@ -24,7 +27,7 @@ struct exploration {
     uint64_t             *seen;    /* a set: what has been looked at under the same promise */
     size_t                seen_count, seen_capacity;
     /* What was done. */
-    uint64_t moments, states, within_recovery, second_opens, went_on, verified, torn, whole;
+    uint64_t moments, states, within_recovery, deaths, second_opens, went_on, verified, looked_back, torn;
     bool     has_failed;
     char     reason[1000];
 };
@@ -35,5 +38,9 @@ void exploration_clear(struct exploration *exploration);
 
 /* The power goes now. Once it has failed this does nothing more. */
 void explore(struct exploration *exploration, struct lying_disk *disk, const struct oracle *oracle);
+
+/* The process dies now (E6), `returned` being the newest commit that had; sometimes, as it costs a whole recovery. */
+void explore_death(struct exploration *exploration, struct lying_disk *disk, const struct oracle *oracle,
+                   uint64_t returned);
 
 #endif

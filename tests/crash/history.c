@@ -20,6 +20,8 @@ struct history {
     struct lying_disk      *disk;
     struct life             life;
     bool                    is_open;
+    uint64_t                returned; /* the newest commit that a store call has returned */
+    bool                    is_syncing; /* so others may store meanwhile */
     bool                    waits; /* every store for the disk, as with KNACKDB_SYNC */
     const char             *step;  /* in words, for the reason of a failure */
 };
@@ -48,6 +50,7 @@ look(struct history *history)
     char                reason[sizeof exploration->reason];
 
     explore(exploration, history->disk, &history->twins.oracle);
+    explore_death(exploration, history->disk, &history->twins.oracle, history->returned);
     if (exploration->has_failed && strncmp(exploration->reason, "during ", 7) != 0) {
         memcpy(reason, exploration->reason, sizeof reason);
         (void) snprintf(exploration->reason, sizeof exploration->reason, "during %s: %.900s", history->step, reason);
@@ -71,24 +74,48 @@ learn_promise(struct history *history)
 }
 
 static void
+change(struct history *history)
+{
+    char why[256];
+
+    (void) twins_change(&history->twins, history->life.store, &history->life.error, why);
+    if (why[0] != '\0')
+        fail(history, "%s: %s: %s", history->twins.step, why, history->life.error.message);
+    history->returned = store_sequence(history->life.store);
+    history->figures->commits++;
+}
+
+/* While one syncs, or writes a snapshot, others store: between two of its calls, as another thread might. */
+static void
 hear_change(void *context, enum lying_call call, const char *name)
 {
     struct history *history = context;
+    bool            is_sync = call == LYING_SYNC || call == LYING_SYNC_MAP || call == LYING_SYNC_DIR;
 
-    (void) call;
     (void) name;
     if (history->is_open)
         learn_promise(history);
     look(history);
+    if (history->is_syncing && is_sync && random_chance(&history->twins.dice, 6)) {
+        history->is_syncing = false; /* not again within the change */
+        change(history);
+        history->figures->meanwhile++;
+        look(history);
+        history->is_syncing = true;
+    }
 }
 
 /* ---- lives ---- */
 
+/* On this disk every commit up to `least` must be. Until the opening has returned the promise is what it was: the power
+ * may go meanwhile. */
 static bool
-open_life(struct history *history)
+open_life(struct history *history, uint64_t least)
 {
+    char           why[256];
     knackdb_status status;
 
+    history->returned = least;
     lying_disk_watch(history->disk, hear_change, history);
     status = life_open(&history->life, history->disk, &history->exploration->options);
     if (status != KNACKDB_OK) {
@@ -98,16 +125,21 @@ open_life(struct history *history)
     }
     history->is_open = true;
     history->figures->lives++;
+    if (!oracle_agrees(&history->twins.oracle, history->life.store, why))
+        fail(history, "%s", why);
+    if (store_sequence(history->life.store) < least)
+        fail(history, "commit %" PRIu64 " is the newest, and %" PRIu64 " must be there",
+             store_sequence(history->life.store), least);
+    twins_follow(&history->twins, history->life.store);
+    history->returned = store_sequence(history->life.store);
+    look(history);
     return true;
 }
 
-/* The life goes on from another disk, on which every commit up to `least` must be; what was on this one is over.
- * Until the opening has returned the promise is what it was: the power may go meanwhile. */
+/* The life goes on from another disk; what was on this one is over. */
 static bool
 move_to(struct history *history, struct lying_disk *disk, uint64_t least)
 {
-    char why[256];
-
     history->is_open = false;
     lying_disk_watch(history->disk, NULL, NULL);
     history->figures->disk_calls += lying_disk_calls(history->disk);
@@ -115,68 +147,68 @@ move_to(struct history *history, struct lying_disk *disk, uint64_t least)
         fail(history, "%s", history->life.error.message);
     lying_disk_free(history->disk);
     history->disk = disk;
-    if (!open_life(history))
-        return false;
-    if (!oracle_agrees(&history->twins.oracle, history->life.store, why))
-        fail(history, "%s", why);
-    if (store_sequence(history->life.store) < least)
-        fail(history, "commit %" PRIu64 " is the newest, and %" PRIu64 " must be there",
-             store_sequence(history->life.store), least);
-    twins_follow(&history->twins, history->life.store);
-    look(history);
-    return true;
+    return open_life(history, least);
 }
 
 /* ---- steps ---- */
 
+/* All up to a commit is safe now, or should be. */
 static void
-promise_all(struct history *history, knackdb_status status)
+promise(struct history *history, uint64_t sequence, knackdb_status status)
 {
     if (status != KNACKDB_OK)
         fail(history, "status %d: %s", (int) status, history->life.error.message);
-    history->twins.oracle.promised = history->twins.oracle.begun;
+    if (sequence > history->twins.oracle.promised)
+        history->twins.oracle.promised = sequence;
     learn_promise(history);
 }
 
 static void
 step_change(struct history *history)
 {
-    char why[256];
-
     history->step = "a change";
-    (void) twins_change(&history->twins, history->life.store, &history->life.error, why);
+    change(history);
     history->step = history->twins.step;
-    if (why[0] != '\0')
-        fail(history, "%s: %s", why, history->life.error.message);
     if (history->waits)
-        promise_all(history, keeper_wait_durable(history->life.keeper, store_sequence(history->life.store),
-                                                 &history->life.error));
+        promise(history, history->returned,
+                keeper_wait_durable(history->life.keeper, history->returned, &history->life.error));
     else
         learn_promise(history);
-    history->figures->commits++;
 }
 
 static void
 step_sync(struct history *history)
 {
+    uint64_t begun = history->twins.oracle.begun;
+
     history->step = "a sync";
-    promise_all(history, keeper_sync(history->life.keeper, &history->life.error));
+    history->is_syncing = true;
+    promise(history, begun, keeper_sync(history->life.keeper, &history->life.error));
+    history->is_syncing = false;
 }
 
-/* The flusher's interval is over: after its turn nothing is left to sync. */
+/* The flusher's interval is over: after its turn nothing that was there before it is left to sync. */
 static void
 step_turn(struct history *history)
 {
+    uint64_t begun = history->twins.oracle.begun;
+
     history->step = "a turn of the background thread";
+    history->is_syncing = true;
     keeper_turn(history->life.keeper);
-    promise_all(history, KNACKDB_OK);
+    promise(history, begun, KNACKDB_OK);
+    history->is_syncing = false;
 }
 
 static void
 step_snapshot(struct history *history)
 {
+    uint64_t begun = history->twins.oracle.begun;
+
     history->step = "a snapshot";
-    promise_all(history, keeper_snapshot(history->life.keeper, &history->life.error));
+    history->is_syncing = true;
+    promise(history, begun, keeper_snapshot(history->life.keeper, &history->life.error));
+    history->is_syncing = false;
     history->figures->snapshots++;
 }
 
@@ -231,7 +263,7 @@ take_step(struct history *history)
     else {
         step_close(history);
         history->step = "an opening after a close";
-        return open_life(history);
+        return open_life(history, history->twins.oracle.begun);
     }
     look(history);
     return true;
@@ -322,9 +354,7 @@ history_live(struct exploration *exploration, uint64_t seed, const char *golden,
         learn_golden(history);
     }
     steps = STEPS_LEAST + random_below(&history->twins.dice, STEPS_MORE);
-    lives = open_life(history);
-    if (lives)
-        twins_follow(&history->twins, history->life.store);
+    lives = open_life(history, history->twins.oracle.promised);
     for (uint32_t i = 0; i < steps && lives && !exploration->has_failed; i++) {
         lives = take_step(history);
         figures->steps++;

@@ -11,7 +11,7 @@
 #include "tests/crash/exploring.h"
 
 struct history_figures {
-    uint64_t steps, commits, snapshots, lives, migrations, disk_calls;
+    uint64_t steps, commits, meanwhile, snapshots, lives, migrations, disk_calls;
 };
 
 /* Lives one life. Where it meets what must not be, exploration->has_failed and the reason say so. `golden`: a directory

@@ -2,8 +2,10 @@
 #include "tests/crash/life.h"
 
 #include "base/error.h"
+#include "persist/verification.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -41,6 +43,42 @@ life_open(struct life *life, struct lying_disk *disk, const struct keeper_option
     life->store = NULL;
     if (!is_tidy(life))
         status = KNACKDB_INVALID;
+    return status;
+}
+
+static void
+hear_fault(void *context, const knackdb_fault *fault)
+{
+    char *why = context;
+
+    if (why[0] == '\0')
+        (void) snprintf(why, LIFE_WORDS, "%s: offset %" PRIu64 ": %s", fault->file, fault->offset, fault->reason);
+}
+
+knackdb_status
+life_verify(struct lying_disk *disk, char why[LIFE_WORDS])
+{
+    struct verify_options options = {
+        .disk = lying_disk_face(disk),
+        .history = schema_history_builtin(),
+        .schema = schema_builtin(),
+        .on_fault = hear_fault,
+        .context = why,
+    };
+    knackdb_verify_report report;
+    knackdb_error         error = { 0 };
+    struct allocator      allocator;
+    knackdb_status        status;
+
+    why[0] = '\0';
+    allocator_init(&allocator, NULL);
+    status = verify_directory(&allocator, LIFE_PATH, &options, &report, &error);
+    if (why[0] == '\0' && status != KNACKDB_OK)
+        (void) snprintf(why, LIFE_WORDS, "%s", error.message);
+    if (atomic_load(&allocator.bytes) != 0) {
+        (void) snprintf(why, LIFE_WORDS, "memory is left behind");
+        status = KNACKDB_INVALID;
+    }
     return status;
 }
 

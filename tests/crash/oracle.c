@@ -70,6 +70,7 @@ oracle_note(struct oracle *oracle, struct store *store)
     if (sequence >= ORACLE_MOMENTS_MAX)
         abort(); /* a history longer than it may be */
     oracle->moments[sequence] = moment_of(store);
+    oracle->is_known[sequence] = true;
     oracle->begun = sequence;
 }
 

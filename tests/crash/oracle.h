@@ -17,6 +17,7 @@ struct moment {
 
 struct oracle {
     struct moment moments[ORACLE_MOMENTS_MAX]; /* by sequence */
+    bool          is_known[ORACLE_MOMENTS_MAX]; /* those before a golden directory's newest are not */
     uint64_t      promised; /* newest commit that must be there */
     uint64_t      begun;    /* newest that may be */
 };
