@@ -238,6 +238,19 @@ file_sync(const struct file *file, knackdb_error *error)
 }
 
 knackdb_status
+file_check_name(const struct file *file, knackdb_error *error)
+{
+    int result;
+
+    if (file->dir->disk->is_named == NULL)
+        return KNACKDB_OK;
+    AGAIN(result, file->dir->disk->is_named(file->dir->disk, file->handle));
+    if (result < 0)
+        return file_failed(file, result, "ask for its names", error);
+    return result > 0 ? KNACKDB_OK : error_set_errno(error, ENOENT, "%s/%s: somebody has removed it", file->dir->path, file->name);
+}
+
+knackdb_status
 file_allocate(const struct file *file, uint64_t bytes, knackdb_error *error)
 {
     int result;

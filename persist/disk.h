@@ -49,6 +49,10 @@ struct disk {
     int (*truncate)(const struct disk *disk, int file, uint64_t bytes);
     int (*sync)(const struct disk *disk, int file); /* contents and size */
 
+    /* 0 where somebody has removed the file's last name, so that what is synced is lost when it is closed. A disk that
+     * nobody else touches leaves it NULL. */
+    int (*is_named)(const struct disk *disk, int file);
+
     /* Gives the first `bytes` bytes of a file their place on the disk, reading as zeros, so
      * that writing there cannot fail for want of space. -EOPNOTSUPP where the disk has no such call. */
     int (*allocate)(const struct disk *disk, int file, uint64_t bytes);
@@ -112,6 +116,9 @@ knackdb_status file_write(const struct file *file, uint64_t offset, const void *
                           knackdb_error *error);
 knackdb_status file_truncate(const struct file *file, uint64_t bytes, knackdb_error *error);
 knackdb_status file_sync(const struct file *file, knackdb_error *error);
+
+/* OK where the file still has a name; IO with ENOENT where somebody has removed it. */
+knackdb_status file_check_name(const struct file *file, knackdb_error *error);
 
 /* KNACKDB_UNSUPPORTED where the disk cannot. */
 knackdb_status file_allocate(const struct file *file, uint64_t bytes, knackdb_error *error);

@@ -3,19 +3,12 @@
  * One system call a function, nothing more; disk.h says what each is for. Files are
  * opened O_CLOEXEC, so that a program the host starts does not inherit them, and
  * O_NOFOLLOW below the directory, so that nobody who may write there can point one
- * of our names elsewhere.
- *
- * Sharing a mapping: a page of an ext4, XFS or tmpfs file that has been allocated
- * can be written through a mapping without a new decision of the file system, so a
- * full disk cannot strike in the middle of a memcpy. Overlayfs hands the mapping of
- * a file to the system below, which nearly always is one of those. Where blocks are
- * copied on write (btrfs, ZFS), where the file lives on another machine (NFS, CIFS,
- * 9P, virtiofs) or behind a process (FUSE), and wherever we do not know, the log is written
- * with write(2). */
+ * of our names elsewhere. */
 #define _GNU_SOURCE /* fallocate */
 #include "persist/disk.h"
 
 #include "persist/dir_lock.h"
+#include "persist/file_system.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -24,14 +17,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
 #include <unistd.h>
-
-/* From linux/magic.h, which names only some of them. */
-#define EXT_MAGIC     0xef53u
-#define XFS_MAGIC     0x58465342u
-#define TMPFS_MAGIC   0x01021994u
-#define OVERLAY_MAGIC 0x794c7630u
 
 static int
 at_fd(int dir)
@@ -70,10 +56,21 @@ posix_open_dir(const struct disk *disk, const char *path)
 }
 
 static int
+posix_is_named(const struct disk *disk, int file)
+{
+    struct stat about;
+
+    (void) disk;
+    return fstat(file, &about) != 0 ? -errno : about.st_nlink > 0;
+}
+
+/* A directory that has been removed can be synced, and that is worth nothing. */
+static int
 posix_sync_dir(const struct disk *disk, int dir)
 {
-    (void) disk;
-    return outcome(fsync(dir));
+    if (fsync(dir) != 0)
+        return -errno;
+    return posix_is_named(disk, dir) == 0 ? -ENOENT : 0;
 }
 
 static int
@@ -229,20 +226,8 @@ posix_allocate(const struct disk *disk, int file, uint64_t bytes)
 static int
 posix_maps_well(const struct disk *disk, int dir)
 {
-    struct statfs about;
-
     (void) disk;
-    if (fstatfs(dir, &about) != 0)
-        return -errno;
-    switch ((uint32_t) about.f_type) {
-    case EXT_MAGIC:
-    case XFS_MAGIC:
-    case TMPFS_MAGIC:
-    case OVERLAY_MAGIC:
-        return 1;
-    default:
-        return 0;
-    }
+    return file_system_maps_well(dir);
 }
 
 static int
@@ -314,6 +299,7 @@ disk_posix(void)
         .write_at = posix_write_at,
         .truncate = posix_truncate,
         .sync = posix_sync,
+        .is_named = posix_is_named,
         .allocate = posix_allocate,
         .maps_well = posix_maps_well,
         .map = posix_map,

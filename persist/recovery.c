@@ -343,8 +343,9 @@ replay(struct recovery *recovery, const struct sources *sources, const struct re
         recovery->log_bytes += log_record_bytes(commit.record.payload_bytes);
         recovery->time_us = commit.record.time_us;
     }
-    /* The moment lies before a snapshot, so the log has to lead past it. */
-    if (store_sequence(store) < sources->later)
+    /* The moment lies before a snapshot, so the log has to lead past it; or to it, where it is a commit. */
+    if (store_sequence(store) < sources->later &&
+        (options->as_of_sequence == 0 || store_sequence(store) < options->as_of_sequence))
         return say_not_kept(sources, options, store, error);
     status = judge_end(recovery, options, store, error);
     if (status == KNACKDB_OK && options->as_of_sequence > store_sequence(store))

@@ -11,13 +11,13 @@
 #define _GNU_SOURCE
 #include "../api/scratch.h"
 #include "../race/claims.h"
+#include "own_mounts.h"
 
 #include <knackdb.h>
 
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -59,38 +59,6 @@ static struct claim claims[CLAIMS] = {
 };
 
 /* ---- disks ---- */
-
-static void
-write_text(const char *path, const char *text)
-{
-    int fd = open(path, O_WRONLY | O_CLOEXEC);
-
-    if (fd >= 0) {
-        if (write(fd, text, strlen(text)) < 0)
-            perror(path);
-        (void) close(fd);
-    }
-}
-
-/* Mounts of ours are then nobody else's. False where that is not permitted. */
-static bool
-have_mounts_of_our_own(void)
-{
-    char  map[64];
-    uid_t user = geteuid();
-    gid_t group = getegid();
-
-    if (user != 0 || unshare(CLONE_NEWNS) != 0) {
-        if (unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0)
-            return false;
-        write_text("/proc/self/setgroups", "deny");
-        (void) snprintf(map, sizeof map, "0 %u 1", (unsigned) user);
-        write_text("/proc/self/uid_map", map);
-        (void) snprintf(map, sizeof map, "0 %u 1", (unsigned) group);
-        write_text("/proc/self/gid_map", map);
-    }
-    return mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0;
-}
 
 static bool
 mount_tmpfs(const char *path)
@@ -359,7 +327,7 @@ main(void)
     size_t done = 0;
 
     (void) setvbuf(stdout, NULL, _IOLBF, 0);
-    if (!have_mounts_of_our_own()) {
+    if (!own_mounts_begin()) {
         printf("no mounts are permitted here\n");
         return 77;
     }

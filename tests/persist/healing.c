@@ -257,6 +257,70 @@ Test(healing, a_sync_that_failed_once_is_not_asked_again)
     scratch_remove(folder);
 }
 
+/* Somebody removes the log from under us. To sync a file without a name would be a lie. The directory is still there, so
+ * all of it is written again. */
+Test(healing, a_log_that_somebody_removed_is_written_again)
+{
+    for (int io = KNACKDB_LOG_MAP; io <= KNACKDB_LOG_WRITE; io++) {
+        struct keeper_options options = healing_options((knackdb_log_io) io);
+        char                  path[SCRATCH_PATH_MAX];
+        char                  folder[SCRATCH_PATH_MAX];
+        char                  file[SCRATCH_PATH_MAX];
+        char                  name[64];
+        struct kept           kept;
+        char                 *dump;
+
+        scratch_make(path);
+        scratch_make(folder);
+        kept_must_open(&kept, path, 1, &options);
+        bench_put_many(kept.store, 1, 10);
+        cr_assert_eq(keeper_sync(kept.keeper, NULL), KNACKDB_OK);
+        while (names_count(path, "log-", name) > 0) {
+            scratch_join(file, path, name);
+            cr_assert_eq(unlink(file), 0);
+        }
+        bench_put_many(kept.store, 11, 20);
+        cr_assert_eq(keeper_sync(kept.keeper, &kept.error), KNACKDB_IO);
+        cr_assert_eq(kept.error.os_errno, ENOENT, "%s", kept.error.message);
+        cr_assert_not_null(strstr(kept.error.message, "removed"), "%s", kept.error.message);
+        await_health(&kept);
+        cr_assert_eq(keeper_sync(kept.keeper, NULL), KNACKDB_OK);
+        dump = bench_dump(kept.store);
+        assert_holds(path, folder, dump, "written again");
+        free(dump);
+        kept_close(&kept);
+        scratch_remove(path);
+        scratch_remove(folder);
+    }
+}
+
+/* The whole directory goes. There is no place to heal to, and another of its name is not ours: memory goes on, every sync says
+ * no, and the close says so, too. */
+Test(healing, a_directory_that_somebody_removed_is_never_called_durable)
+{
+    for (int io = KNACKDB_LOG_MAP; io <= KNACKDB_LOG_WRITE; io++) {
+        struct keeper_options options = healing_options((knackdb_log_io) io);
+        char                  path[SCRATCH_PATH_MAX];
+        struct kept           kept;
+
+        scratch_make(path);
+        kept_must_open(&kept, path, 1, &options);
+        bench_put_many(kept.store, 1, 10);
+        cr_assert_eq(keeper_sync(kept.keeper, NULL), KNACKDB_OK);
+        scratch_remove(path);
+        bench_put_many(kept.store, 11, 500);
+        cr_assert_eq(keeper_sync(kept.keeper, NULL), KNACKDB_IO);
+        cr_assert_eq(keeper_snapshot(kept.keeper, &kept.error), KNACKDB_IO);
+        cr_assert_eq(kept.error.os_errno, ENOENT, "%s", kept.error.message);
+        assert_degraded(&kept, strerror(ENOENT));
+        cr_assert_eq(store_sequence(kept.store), 500);
+        cr_assert_eq(keeper_close(kept.keeper, &kept.error), KNACKDB_IO);
+        cr_assert_eq(kept.error.os_errno, ENOENT, "%s", kept.error.message);
+        store_free(kept.store);
+        cr_assert_eq(atomic_load(&kept.allocator.bytes), 0);
+    }
+}
+
 /* ---- between the failure and the healing ---- */
 
 /* Stores while the snapshot that heals is being written go into the new log, which means nothing before it ends: a process
