@@ -25,7 +25,7 @@
  *     fresh segments are a store as any other whose log has broken.
  * M4  Segments are not moved while somebody syncs them: step 1 says no as long as one does.
  *
- * Where older snapshots are kept, they need the old log, as far as it goes: what of it had been on stable
+ * Where older snapshots or history are kept, they need the old log, as far as it goes: what of it had been on stable
  * storage is copied into fresh files (log_writer_salvage()). Between its end and F the log then has a gap: the
  * numbers of commits jump from one segment to the next. A reader takes that for what it is where, and only where, the
  * newest snapshot covers what is missing (log_overtaken.c).

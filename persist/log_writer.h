@@ -70,8 +70,8 @@ void log_writer_begin_anew(void *writer);
  * and then the snapshot counts all the same. */
 knackdb_status log_writer_join(struct log_writer *writer, uint64_t sequence, knackdb_error *error);
 
-/* After that, and after what no snapshot needs has been removed: what older snapshots still need of the log that broke is
- * copied, as far as it had been on stable storage, into fresh files that take the place of those that failed. */
+/* After that, where older snapshots or history are kept and need it: what is on stable storage of the log that broke is
+ * copied into fresh files, which take the place of those that failed. */
 knackdb_status log_writer_salvage(struct log_writer *writer, knackdb_error *error);
 
 /* That snapshot could not be written. Takes the fresh segments out of use, between two commits; log_writer_clear_fresh()

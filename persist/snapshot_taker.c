@@ -92,6 +92,11 @@ clear_behind(struct keeper *keeper)
     uint64_t       needed = 0;
     knackdb_status status;
 
+    if (keeper->options.snapshots_kept > 1 || keeper->past.bytes_max > 0) {
+        if (log_writer_salvage(keeper->log, &salvage_why) != KNACKDB_OK)
+            keeper_say(keeper, KNACKDB_LOG_WARNING, "what is sound of the log that failed could not be copied: %s",
+                       salvage_why.message);
+    }
     status = sweep(&keeper->past, &keeper->manifest, keeper->options.snapshots_kept, &needed, &why);
     if (status == KNACKDB_OK) {
         keeper->covered = needed;
@@ -99,9 +104,6 @@ clear_behind(struct keeper *keeper)
     }
     if (status == KNACKDB_OK)
         status = log_past_trim(&keeper->past, &why);
-    if (log_writer_salvage(keeper->log, &salvage_why) != KNACKDB_OK)
-        keeper_say(keeper, KNACKDB_LOG_WARNING, "what is sound of the log that failed could not be copied: %s",
-                   salvage_why.message);
     if (status != KNACKDB_OK)
         keeper_say(keeper, KNACKDB_LOG_WARNING, "files that are not needed any more could not be removed: %s", why.message);
 }
