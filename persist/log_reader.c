@@ -25,6 +25,7 @@
  * begins the next one, but we may have looked at them the other way round. */
 #include "persist/log_reader.h"
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "persist/log_past.h"
 
@@ -40,6 +41,9 @@
 /* How often, and how long apart, an end that looks bad is looked at again. */
 #define SECOND_LOOKS   3
 #define SECOND_LOOK_NS 300000
+
+/* An end that was found torn is not judged anew before so long. */
+#define JUDGED_ANEW_NS UINT64_C(1000000000)
 
 struct segment {
     struct segment          *next;
@@ -59,6 +63,8 @@ struct log_reader {
     uint64_t                  last;    /* sequence of the commit read last, given or passed over; 0: none */
     uint64_t                  durable; /* highest testimony read so far */
     bool                      is_sealed; /* the last record read is a seal */
+    struct log_end            judged;    /* a torn end... */
+    uint64_t                  judged_ns; /* ...as it was found at this time; 0: none was */
     bool                      forgets;   /* nobody asks for facts of segments that have been passed */
 };
 
@@ -606,12 +612,27 @@ has_grown(struct log_reader *reader)
     return grown || next_segment(reader, NULL) == KNACKDB_OK;
 }
 
+/* A killed writer leaves a torn end, and who follows it asks fifty times a second. To judge is to read all that lies behind. */
+static bool
+was_judged_lately(const struct log_reader *reader)
+{
+    const struct log_end *judged = &reader->judged;
+
+    return reader->judged_ns != 0 && judged->sequence == end_of(reader) && reader->current != NULL &&
+           judged->serial == reader->current->facts.serial && judged->offset == reader->reader.offset &&
+           clock_monotonic_ns() - reader->judged_ns < JUDGED_ANEW_NS;
+}
+
 knackdb_status
 log_reader_judge(struct log_reader *reader, struct log_end *ret_end, knackdb_error *error)
 {
     static const struct timespec pause = { .tv_nsec = SECOND_LOOK_NS };
     knackdb_status               status = KNACKDB_OK;
 
+    if (was_judged_lately(reader)) {
+        *ret_end = reader->judged;
+        return KNACKDB_OK;
+    }
     for (int look = 0; look < SECOND_LOOKS; look++) {
         status = judge_once(reader, ret_end, error);
         if (reader->options.is_locked || (status != KNACKDB_CORRUPT && !(status == KNACKDB_OK && ret_end->torn_bytes > 0)))
@@ -622,6 +643,10 @@ log_reader_judge(struct log_reader *reader, struct log_end *ret_end, knackdb_err
             return KNACKDB_OK;
         }
         (void) nanosleep(&pause, NULL);
+    }
+    if (status == KNACKDB_OK) {
+        reader->judged = *ret_end;
+        reader->judged_ns = clock_monotonic_ns();
     }
     return status;
 }
