@@ -219,7 +219,7 @@ static int
 join_methods(PyMethodDef *all, size_t room)
 {
     PyMethodDef *parts[] = { database_life_methods, database_store_methods, database_read_methods,
-                             database_health_methods };
+                             database_aggregate_methods, database_health_methods };
     size_t       count = 0;
 
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)

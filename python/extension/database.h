@@ -62,6 +62,7 @@ void database_note_failure(database *self);
 extern PyMethodDef database_life_methods[];
 extern PyMethodDef database_store_methods[];
 extern PyMethodDef database_read_methods[];
+extern PyMethodDef database_aggregate_methods[];
 extern PyMethodDef database_health_methods[];
 
 #define SEARCH_IS_QUICK_ROWS 4096 /* fewer rows than this are searched in microseconds, whatever is asked */

@@ -63,7 +63,7 @@ ask(database *self, const struct filter *filter)
 
     if (store == NULL)
         return NULL;
-    if (filter->matches_nothing)
+    if (filter->matches_nothing || filter->wants_no_rows)
         return answer_empty();
     status = knackdb_read_begin(store, &read, &error);
     if (status != KNACKDB_OK) {
@@ -187,7 +187,7 @@ best(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *keywords
         }
         filter.query.order[0] = (knackdb_order) { KNACKDB_ORDER_BY_SCORE, true };
         filter.query.order_count = 1;
-        filter.matches_nothing = limit == 0 && !is_null;
+        filter.wants_no_rows = limit == 0 && !is_null;
         filter.query.limit = limit > 0 && !is_null ? (uint64_t) limit : 0;
         filter.is_fixed = false;
         filter_make_key(&filter);

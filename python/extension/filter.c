@@ -251,7 +251,7 @@ read_limit(struct filter *filter, PyObject *value)
         PyErr_Clear();
         limit = -1;
     }
-    filter->matches_nothing |= limit == 0;
+    filter->wants_no_rows = limit == 0;
     filter->query.limit = limit > 0 ? (uint64_t) limit : 0;
     return 0;
 }
@@ -410,6 +410,7 @@ filter_read(struct filter *filter, PyObject *object)
     arena_init(&filter->arena);
     memset(&filter->query, 0, sizeof filter->query);
     filter->matches_nothing = false;
+    filter->wants_no_rows = false;
     filter->is_fixed = true;
     filter->is_filter = false;
     filter->query.struct_size = sizeof filter->query;

@@ -13,6 +13,7 @@ struct filter {
     knackdb_condition conditions[KNACKDB_CONDITIONS_MAX];
     knackdb_query     query; /* its conditions are those above */
     bool              matches_nothing;
+    bool              wants_no_rows; /* a limit of 0 */
     bool              is_fixed;  /* the answer depends on the store alone, not on the clock */
     bool              is_filter; /* the object had one of the attributes, at least */
     size_t            key_words; /* 0 where the question is too long for a key, or not fixed */

@@ -8,6 +8,8 @@
 
 #include "names.h"
 
+#include <stdbool.h>
+
 #define DEPTH_MAX 64
 
 enum written { WRITTEN, NOT_OURS, FAILED };
@@ -18,6 +20,15 @@ static enum written
 put(struct arena *arena, const char *bytes, size_t count)
 {
     return arena_put(arena, bytes, count) < 0 ? FAILED : WRITTEN;
+}
+
+static inline enum written
+put_mark(struct arena *arena, char mark)
+{
+    if (arena_reserve(arena, 1) < 0)
+        return FAILED;
+    *arena->at++ = mark;
+    return WRITTEN;
 }
 
 /* The digits of a number, ending before `end`; where they begin. */
@@ -142,6 +153,55 @@ is_escaped(Py_UCS4 character)
     return character < 0x20 || character == '"' || character == '\\' || (character >= 0xD800 && character < 0xE000);
 }
 
+/* Whether one of eight ASCII bytes must be escaped. The high bit of a byte says so: that of (x - n) & ~x where x < n, for
+ * x below 0x80. A borrow may raise it in the byte above one that is escaped, too, which changes nothing. */
+static bool
+any_is_escaped(uint64_t eight)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    uint64_t       quote = eight ^ ones * '"';
+    uint64_t       backslash = eight ^ ones * '\\';
+
+    return (((eight - ones * 0x20) & ~eight) | ((quote - ones) & ~quote) | ((backslash - ones) & ~backslash)) &
+           ones * 0x80;
+}
+
+/* Text as it nearly always is, eight bytes at a time; the last eight, or two fours, overlap. How many bytes were copied:
+ * all, or fewer where one is to be escaped. */
+static size_t
+put_plain(char *to, const unsigned char *bytes, size_t length)
+{
+    size_t   done = 0;
+    uint64_t eight;
+    uint32_t four[2];
+
+    for (; length - done >= sizeof eight; done += sizeof eight) {
+        memcpy(&eight, bytes + done, sizeof eight);
+        if (any_is_escaped(eight))
+            return done;
+        memcpy(to + done, &eight, sizeof eight);
+    }
+    if (length >= sizeof eight) {
+        memcpy(&eight, bytes + length - sizeof eight, sizeof eight);
+        if (any_is_escaped(eight))
+            return done;
+        memcpy(to + length - sizeof eight, &eight, sizeof eight);
+        return length;
+    }
+    if (length >= sizeof four[0]) {
+        memcpy(&four[0], bytes, sizeof four[0]);
+        memcpy(&four[1], bytes + length - sizeof four[1], sizeof four[1]);
+        if (any_is_escaped((uint64_t) four[0] << 32 | four[1]))
+            return 0;
+        memcpy(to, &four[0], sizeof four[0]);
+        memcpy(to + length - sizeof four[1], &four[1], sizeof four[1]);
+        return length;
+    }
+    for (; done < length && !is_escaped(bytes[done]); done++)
+        to[done] = (char) bytes[done];
+    return done;
+}
+
 static enum written
 put_string(struct arena *arena, PyObject *string)
 {
@@ -161,12 +221,14 @@ put_string(struct arena *arena, PyObject *string)
     *to++ = '"';
     if (PyUnicode_IS_ASCII(string)) {
         const unsigned char *bytes = data;
+        size_t               done = put_plain(to, bytes, (size_t) length);
 
-        for (Py_ssize_t i = 0; i < length; i++) {
-            if (is_escaped(bytes[i]))
-                to = put_escape(to, bytes[i]);
+        to += done;
+        for (; done < (size_t) length; done++) {
+            if (is_escaped(bytes[done]))
+                to = put_escape(to, bytes[done]);
             else
-                *to++ = (char) bytes[i];
+                *to++ = (char) bytes[done];
         }
     } else {
         for (Py_ssize_t i = 0; i < length; i++) {
@@ -186,15 +248,15 @@ static enum written
 put_items(struct arena *arena, PyObject *list, int depth)
 {
     int          is_list = PyList_CheckExact(list);
-    enum written outcome = put(arena, "[", 1);
+    enum written outcome = put_mark(arena, '[');
 
     for (Py_ssize_t i = 0; outcome == WRITTEN && i < (is_list ? PyList_GET_SIZE(list) : PyTuple_GET_SIZE(list)); i++) {
         if (i > 0)
-            outcome = put(arena, ",", 1);
+            outcome = put_mark(arena, ',');
         if (outcome == WRITTEN)
             outcome = put_value(arena, is_list ? PyList_GET_ITEM(list, i) : PyTuple_GET_ITEM(list, i), depth);
     }
-    return outcome == WRITTEN ? put(arena, "]", 1) : outcome;
+    return outcome == WRITTEN ? put_mark(arena, ']') : outcome;
 }
 
 static enum written
@@ -203,22 +265,22 @@ put_dict(struct arena *arena, PyObject *dict, int depth)
     Py_ssize_t   place = 0;
     PyObject    *key, *value;
     bool         first = true;
-    enum written outcome = put(arena, "{", 1);
+    enum written outcome = put_mark(arena, '{');
 
     while (outcome == WRITTEN && PyDict_Next(dict, &place, &key, &value)) {
         if (!PyUnicode_CheckExact(key))
             return NOT_OURS;
         if (!first)
-            outcome = put(arena, ",", 1);
+            outcome = put_mark(arena, ',');
         first = false;
         if (outcome == WRITTEN)
             outcome = put_string(arena, key);
         if (outcome == WRITTEN)
-            outcome = put(arena, ":", 1);
+            outcome = put_mark(arena, ':');
         if (outcome == WRITTEN)
             outcome = put_value(arena, value, depth);
     }
-    return outcome == WRITTEN ? put(arena, "}", 1) : outcome;
+    return outcome == WRITTEN ? put_mark(arena, '}') : outcome;
 }
 
 static enum written

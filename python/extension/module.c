@@ -44,6 +44,7 @@ module_exec(PyObject *module)
         PyModule_AddIntConstant(module, "MEMORY_ONLY", KNACKDB_MEMORY_ONLY) < 0 ||
         PyModule_AddIntConstant(module, "READ_ONLY", KNACKDB_OPEN_READ_ONLY) < 0 ||
         PyModule_AddIntConstant(module, "NO_CREATE", KNACKDB_OPEN_NO_CREATE) < 0 ||
+        PyModule_AddIntConstant(module, "REFUSE_DEGRADED", KNACKDB_OPEN_REFUSE_DEGRADED) < 0 ||
         PyModule_AddIntConstant(module, "SNAPSHOT", KNACKDB_OPEN_SNAPSHOT) < 0 ||
         PyModule_AddIntConstant(module, "FOLLOW", KNACKDB_OPEN_FOLLOW) < 0)
         return -1;

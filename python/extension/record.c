@@ -35,12 +35,12 @@ static PyObject *metric_names[METRIC_FIELD_COUNT];
 static PyObject *filter_names[FILTER_FIELD_COUNT];
 
 struct record_layout pattern_layout = {
-    PATTERN_FIELD_COUNT, pattern_field_names, pattern_names, NULL, NULL, answer_pattern_field
+    PATTERN_FIELD_COUNT, pattern_field_names, pattern_names, NULL, NULL, 0, answer_pattern_field
 };
 struct record_layout metric_layout = {
-    METRIC_FIELD_COUNT, metric_field_names, metric_names, NULL, NULL, answer_metric_field
+    METRIC_FIELD_COUNT, metric_field_names, metric_names, NULL, NULL, 0, answer_metric_field
 };
-struct record_layout filter_layout = { FILTER_FIELD_COUNT, filter_field_names, filter_names, NULL, NULL, NULL };
+struct record_layout filter_layout = { FILTER_FIELD_COUNT, filter_field_names, filter_names, NULL, NULL, 0, NULL };
 
 static void
 track(record *self)
@@ -64,23 +64,15 @@ set_cell(record *self, int field, PyObject *value) /* steals value */
 static PyObject *
 default_of(const struct record_layout *layout, int field)
 {
-    PyObject *place, *value;
-    int       is_made;
+    PyObject *value;
 
-    if (layout->defaults != NULL) {
-        place = PyLong_FromLong(field);
-        is_made = place != NULL ? PyDict_Contains(layout->factories, place) : -1;
-        Py_XDECREF(place);
-        if (is_made < 0)
-            return NULL;
-        if (is_made == 0) {
-            value = PyTuple_GET_ITEM(layout->defaults, field);
-            Py_INCREF(value);
-            return value;
-        }
+    if (layout->defaults == NULL || layout->made & UINT32_C(1) << field) {
+        PyErr_SetObject(PyExc_AttributeError, layout->names[field]);
+        return NULL;
     }
-    PyErr_SetObject(PyExc_AttributeError, layout->names[field]);
-    return NULL;
+    value = PyTuple_GET_ITEM(layout->defaults, field);
+    Py_INCREF(value);
+    return value;
 }
 
 static PyObject *
@@ -362,9 +354,22 @@ filter_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
 int
 record_take_defaults(struct record_layout *layout, PyObject *defaults, PyObject *factories)
 {
+    PyObject  *field, *factory;
+    Py_ssize_t place = 0;
+    uint32_t   made = 0;
+
     if (!PyTuple_Check(defaults) || PyTuple_GET_SIZE(defaults) != layout->field_count || !PyDict_Check(factories)) {
         PyErr_SetString(PyExc_TypeError, "a default for each field, and a dict of what makes some");
         return -1;
+    }
+    while (PyDict_Next(factories, &place, &field, &factory)) {
+        long number = PyLong_AsLong(field);
+
+        if (number < 0 || number >= layout->field_count) {
+            PyErr_SetString(PyExc_ValueError, "no such field");
+            return -1;
+        }
+        made |= UINT32_C(1) << number;
     }
     Py_INCREF(defaults);
     Py_INCREF(factories);
@@ -372,6 +377,7 @@ record_take_defaults(struct record_layout *layout, PyObject *defaults, PyObject 
     Py_XDECREF(layout->factories);
     layout->defaults = defaults;
     layout->factories = factories;
+    layout->made = made;
     return 0;
 }
 

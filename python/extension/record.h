@@ -51,6 +51,7 @@ struct record_layout {
     PyObject   **names; /* the same, interned */
     PyObject    *defaults;  /* tuple of the fields' defaults, NULL until the package has made the dataclass */
     PyObject    *factories; /* dict: place of a field -> what makes its default; such a field's default is None above */
+    uint32_t     made;      /* bit 1 << place of each field that has one */
     /* NULL where rows never come from an answer. */
     PyObject *(*field)(const struct answer *answer, size_t index, int field);
 };

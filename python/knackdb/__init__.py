@@ -23,12 +23,12 @@ from .logs import log as _log
 from .logs import logger
 from .old_sqlite import import_sqlite
 from .records import (ExecutionPattern, LearningMetrics, PatternFilters, PatternType, PerformanceMetrics,
-                      UserPreference)
+                      Summary, UserPreference)
 
 __version__ = _knackdb.version
 __all__ = ["ExecutionPattern", "LearningDatabase", "LearningMetrics", "PatternFilters", "PatternType",
-           "PerformanceMetrics", "UserPreference", "column", "import_sqlite", "logger", "metrics_from_pandas",
-           "patterns_from_pandas", "to_pandas"] + _errors
+           "PerformanceMetrics", "Summary", "UserPreference", "column", "import_sqlite", "logger",
+           "metrics_from_pandas", "patterns_from_pandas", "to_pandas"] + _errors
 
 _knackdb.setup(error_classes=_BY_STATUS, error=Error, log=_log, json_loads=_json.loads, json_dumps=_json.dumps,
                pattern=ExecutionPattern, metric=PerformanceMetrics, filters=PatternFilters)

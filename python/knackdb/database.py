@@ -1,17 +1,18 @@
 """LearningDatabase: what is left to do in Python. The calls that answer at once are in C, in _knackdb.Database."""
 
 import asyncio
+import datetime
 import functools
 import json
 import os
 import time
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, Iterable, List, Optional
 
 import _knackdb
 
 from .errors import Error, InvalidError
 from .live_metrics import LiveMetrics
-from .records import LearningMetrics, UserPreference
+from .records import LearningMetrics, Summary, UserPreference
 
 __all__ = ["LearningDatabase"]
 
@@ -32,6 +33,21 @@ def _without_json(text):
         return text
 
 
+def _moment(as_of):
+    """The moment a caller means, as options of the store."""
+    if isinstance(as_of, datetime.datetime):
+        as_of = as_of.timestamp()
+    if isinstance(as_of, bool) or not isinstance(as_of, (int, float)):
+        raise TypeError(f"as_of must be the number of a commit, a time in seconds or a datetime, not {as_of!r}")
+    if not 0 < as_of < float("inf"):
+        raise ValueError(f"as_of must be more than 0, not {as_of!r}")
+    return {"as_of_sequence": as_of} if isinstance(as_of, int) else {"as_of_time": as_of}
+
+
+def _summaries(groups, percentiles):
+    return {key: Summary(*figures, dict(zip(percentiles, values))) for key, *figures, values in groups}
+
+
 class LearningDatabase(_knackdb.Database):
     """A store for what agents learn, in this process.
 
@@ -39,12 +55,17 @@ class LearningDatabase(_knackdb.Database):
     durability    "async": what a call stored survives the process, and a power cut 10 ms later;
                   "sync": a power cut, too, as soon as the call returns; "memory": keeps nothing
     strict        a call that fails raises knackdb.Error instead of saying False
-    read_only     beside a writer, too; as_of_sequence= and as_of_time= open an earlier moment
+    read_only     beside a writer, too
+    as_of         an earlier moment, read-only: the number of its last commit (an int, as in
+                  get_database_status()["sequence"]), a datetime, or seconds since 1970 (a float)
     follow        read-only, and refresh() shows what the writer, in another process, has stored since
 
+    refuse_degraded   while the disk fails stores are refused, instead of being kept in memory alone
+    log_history_bytes how much of the log is kept for as_of beyond what the snapshots need; -1: all
+
     The other options are those of knackdb.h: flush_interval_ms, snapshot_log_bytes, snapshot_interval_s,
-    snapshots_kept, memory_bytes_max, cache_bytes_max, slow_operation_us, file_mode. pool_size is accepted and means
-    nothing: readers need no pool.
+    snapshots_kept, memory_bytes_max, cache_bytes_max, slow_operation_us, file_mode, as_of_sequence, as_of_time.
+    pool_size is accepted and means nothing: readers need no pool.
 
     Most calls do their work when they are called; what they return is there to be awaited, and costs nothing more.
 
@@ -60,25 +81,30 @@ class LearningDatabase(_knackdb.Database):
     """
 
     def __init__(self, db_path="learning.db", *, durability="async", strict=False, pool_size=0, read_only=False,
-                 create=True, flush_interval_ms=0, snapshot_log_bytes=0, snapshot_interval_s=0, snapshots_kept=0,
-                 memory_bytes_max=0, cache_bytes_max=0, slow_operation_us=0, file_mode=0, as_of_sequence=0,
-                 as_of_time=0.0, follow=False):
+                 as_of=None, follow=False, create=True, flush_interval_ms=0, snapshot_log_bytes=0,
+                 snapshot_interval_s=0, snapshots_kept=0, memory_bytes_max=0, cache_bytes_max=0, slow_operation_us=0,
+                 file_mode=0, as_of_sequence=0, as_of_time=0.0, log_history_bytes=0, refuse_degraded=False):
         if durability not in _DURABILITIES:
             raise ValueError(f"durability must be one of {', '.join(_DURABILITIES)}, not {durability!r}")
+        if as_of is not None and (as_of_sequence or as_of_time):
+            raise ValueError("one moment: as_of, or as_of_sequence and as_of_time")
         self.db_path = ":memory:" if db_path is None else db_path
         self.strict = strict
         self.pool_size = pool_size
         self.durability = durability
         self._options = {
             "durability": _DURABILITIES[durability],
-            "flags": (_knackdb.READ_ONLY if read_only else 0) | (_knackdb.FOLLOW if follow else 0) |
-                     (0 if create else _knackdb.NO_CREATE),
+            "flags": (_knackdb.READ_ONLY if read_only or as_of is not None else 0) |
+                     (_knackdb.FOLLOW if follow else 0) | (0 if create else _knackdb.NO_CREATE) |
+                     (_knackdb.REFUSE_DEGRADED if refuse_degraded else 0),
             "flush_interval_ms": flush_interval_ms, "snapshot_log_bytes": snapshot_log_bytes,
             "snapshot_interval_s": snapshot_interval_s, "snapshots_kept": snapshots_kept,
             "memory_bytes_max": memory_bytes_max, "cache_bytes_max": cache_bytes_max,
             "slow_operation_us": slow_operation_us, "file_mode": file_mode, "as_of_sequence": as_of_sequence,
-            "as_of_time": as_of_time,
+            "as_of_time": as_of_time, "log_history_bytes": log_history_bytes,
         }
+        if as_of is not None:
+            self._options.update(_moment(as_of))
         self._opened_at = None
         self._opener = None
         self._metrics = LiveMetrics(self)
@@ -215,6 +241,55 @@ class LearningDatabase(_knackdb.Database):
             return []
         rows.sort(key=lambda row: row.usage_count or 0, reverse=True)
         return rows
+
+    # ---- figures ----
+
+    async def aggregate(self, value: str, by: Optional[str] = None, filters: Any = None,
+                        percentiles: Iterable[float] = ()) -> Dict[Optional[str], Summary]:
+        """Figures of a number or time column of the patterns that match, for each value of the text column `by`;
+        without one, those of all under None. A filter's order, limit and offset play no part. At most 16 percentiles.
+
+        >>> import asyncio, knackdb
+        >>> async def how_fast():
+        ...     async with knackdb.LearningDatabase(":memory:") as db:
+        ...         await db.store_execution_patterns(
+        ...             [knackdb.ExecutionPattern(task_type="sort", pattern_used=way, execution_time=seconds)
+        ...              for way, seconds in (("radix", 1.0), ("radix", 2.0), ("merge", 4.0))])
+        ...         figures = await db.aggregate("execution_time", by="pattern_used", percentiles=[50, 99])
+        ...         return {way: (each.mean, each.percentiles[50]) for way, each in figures.items()}
+        >>> asyncio.run(how_fast())
+        {'merge': (4.0, 4.0), 'radix': (1.5, 1.5)}
+        """
+        try:
+            percentiles = tuple(percentiles)
+            return _summaries(self._aggregate_patterns(filters, value, by, percentiles), percentiles)
+        except Exception as error:
+            self._failed(error)
+            return {}
+
+    async def get_metric_summary(self, component: Optional[str] = None, days: Optional[float] = None,
+                                 metric: Optional[str] = None, percentiles: Iterable[float] = (50, 95, 99),
+                                 by: Optional[str] = "metric_name",
+                                 value: str = "metric_value") -> Dict[Optional[str], Summary]:
+        """Figures of what a component measured, or all of them did, for each of its metrics; of the last days, of one
+        metric where told. `by` may also be "component_name", or None for all together.
+
+        >>> import asyncio, knackdb
+        >>> async def latency():
+        ...     async with knackdb.LearningDatabase(":memory:") as db:
+        ...         await db.store_performance_metrics(
+        ...             [knackdb.PerformanceMetrics("router", "latency_ms", float(i)) for i in range(101)])
+        ...         return await db.get_metric_summary("router", percentiles=[50, 95])
+        >>> asyncio.run(latency())["latency_ms"]
+        Summary(row_count=101, value_count=101, mean=50.0, minimum=0.0, maximum=100.0, percentiles={50: 50.0, 95: 95.0})
+        """
+        try:
+            percentiles = tuple(percentiles)
+            since = None if days is None else time.time() - days * 86400
+            return _summaries(self._aggregate_metrics(component, metric, since, value, by, percentiles), percentiles)
+        except Exception as error:
+            self._failed(error)
+            return {}
 
     # ---- health ----
 

@@ -14,7 +14,8 @@ from typing import Any, Dict, List, Optional, Sequence, Union
 import _knackdb
 
 __all__ = [
-    "ExecutionPattern", "LearningMetrics", "PatternFilters", "PatternType", "PerformanceMetrics", "UserPreference",
+    "ExecutionPattern", "LearningMetrics", "PatternFilters", "PatternType", "PerformanceMetrics", "Summary",
+    "UserPreference",
 ]
 
 
@@ -181,6 +182,22 @@ class UserPreference:
     weight: Optional[float] = 1.0
     usage_count: Optional[int] = 1
     last_used: Optional[float] = field(default_factory=time.time)
+
+
+@dataclass
+class Summary:
+    """Figures of a number column over the rows of one group: see LearningDatabase.aggregate().
+
+    Rows without a value count as rows and play no other part. Where no row has one, the figures are None.
+    percentiles: what was asked for -> its value, linear between the two nearest ranks.
+    """
+
+    row_count: int = 0
+    value_count: int = 0
+    mean: Optional[float] = None
+    minimum: Optional[float] = None
+    maximum: Optional[float] = None
+    percentiles: Dict[float, Optional[float]] = field(default_factory=dict)
 
 
 @dataclass

@@ -25,6 +25,11 @@ METRIC = EngineMetrics(component_name="one")
 OURS = knackdb.PatternFilters(task_type=["sort", ""], tool="grep", limit=3)
 THEIRS = EngineFilters(task_type="sort", limit=3)
 
+
+async def at_once(value):
+    return value
+
+
 CALLS = {
     "store ours": lambda db, i: db.store_execution_pattern(PATTERN),
     "store foreign": lambda db, i: db.store_execution_pattern(FOREIGN),
@@ -46,11 +51,24 @@ CALLS = {
     "best": lambda db, i: db.get_best_patterns("sort"),
     "columns": lambda db, i: db.retrieve_columns(THEIRS),
     "history": lambda db, i: db.get_performance_history("one", days=1, metric="latency"),
+    "aggregate": lambda db, i: db.aggregate("execution_time", "task_type", THEIRS, (50, 99)),
+    "aggregate bad": lambda db, i: db.aggregate("task_type"),
+    "summary": lambda db, i: db.get_metric_summary("one", days=1),
+    "delete": lambda db, i: db.delete_pattern("foreign"),
+    "store metric": lambda db, i: db.store_performance_metric(METRIC),
+    "store metrics": lambda db, i: db.store_performance_metrics([METRIC, METRIC]),
+    "clean up": lambda db, i: db.cleanup_old_data(10 ** 9),
+    "stats": lambda db, i: db.get_database_stats(),
+    "slow operations": lambda db, i: at_once(db.slow_operations()),
+    "sync": lambda db, i: db.sync(),
+    "snapshot": lambda db, i: db.snapshot(),
+    "initialize again": lambda db, i: db.initialize(),
     "preferences": lambda db, i: db.get_user_preferences(),
     "preference rows": lambda db, i: db.retrieve_preferences("key"),
 }
 RARE = {"preferences", "preference rows", "store by fallback", "store bad", "store None", "store many bad",
-        "retrieve bad", "retrieve anew"}  # slower, or logged
+        "retrieve bad", "retrieve anew", "aggregate bad", "store metric", "store metrics", "stats", "sync",
+        "clean up", "snapshot"}  # slower, or logged
 
 
 def look(row):
@@ -198,6 +216,94 @@ FAILING = """
         print(refusals)
     asyncio.run(main())
 """
+
+
+# What the calls above do in Python before they come to C, and what they do in a thread, is left out here: C alone.
+DIRECT = """
+    import copy, dataclasses, os, sys
+    import _knackdb, _testcapi
+    sys.path.insert(0, sys.argv[1])
+    import knackdb
+    import test_memory
+
+    knackdb.logger.disabled = True
+    folder = os.path.join(sys.argv[2], "direct")
+
+    class Direct(knackdb.LearningDatabase):
+        def _wait_for(self, job):
+            return job
+
+    db = Direct(folder, durability="sync", slow_operation_us=1)
+    db._open_now()
+    other = knackdb.LearningDatabase(folder, read_only=True)
+    for i in range(3):
+        assert db.store_execution_pattern(test_memory.FOREIGN)()
+        assert db.store_performance_metric(test_memory.METRIC)()
+        assert db.store_user_preference("key", {"value": i})()
+
+    def open_and_close():
+        other._open_now()
+        other._close()
+
+    many = [knackdb.ExecutionPattern(id=f"m{i}", context_factors={"k": "x" * 3000}) for i in range(40)]
+    few = [knackdb.ExecutionPattern(id=None) for _ in range(3)]
+    row = knackdb.ExecutionPattern(id="x", task_type="y", context_factors={"z": [1]})
+    calls = {
+        "preferences": lambda: db._preference_rows(None, None),
+        "preference": lambda: db._preference_rows("key", '{"value":1}'),
+        "patterns": lambda: db._aggregate_patterns(test_memory.OURS, "usage_count", "task_type", [1, 50]),
+        "metrics": lambda: db._aggregate_metrics("one", "latency", 1.0, "metric_value", "metric_name", (50,)),
+        "stats": db._stats, "slow": db._slow_operations,
+        "open": open_and_close, "verify": lambda: _knackdb.verify(folder),
+        "job": lambda: db.store_execution_pattern(test_memory.PATTERN)(),
+        "job of many": lambda: db.store_execution_patterns(many)(),
+        "job that names": lambda: db.store_execution_patterns(few)(),
+        "job of metrics": lambda: db.store_performance_metrics([test_memory.METRIC] * 3)(),
+        "job of a preference": lambda: db.store_user_preference("key", {"value": 1})(),
+        "job of a weight": lambda: db.update_pattern_weights("ours", 0.5)(),
+        "job for nothing": lambda: db.update_pattern_weights("unknown", 0.5)(),
+        "job of a use": lambda: db.use_pattern("ours")(),
+        "record": lambda: knackdb.ExecutionPattern("id", task_type="x", tools_used=["a"]),
+        "record's dict": lambda: vars(knackdb.PerformanceMetrics(metadata={})),
+        "filters": lambda: knackdb.PatternFilters(task_type="x") == knackdb.PatternFilters("x", limit=3),
+        "replace": lambda: dataclasses.replace(row, id="z").to_dict(), "copy": lambda: copy.deepcopy(row),
+    }
+    for name, call in calls.items():
+        refusals = last = 0
+        for n in range(250):
+            if n > last + 25:       # none of these met an allocation that was refused: there are no more
+                break
+            _testcapi.set_nomemory(n, n + 1)
+            try:
+                outcome = call()
+                _testcapi.remove_mem_hooks()
+            except (MemoryError, knackdb.Error):
+                _testcapi.remove_mem_hooks()
+                refusals, last = refusals + 1, n
+            except TypeError as error:      # a job whose making failed is an awaitable that says False
+                _testcapi.remove_mem_hooks()
+                assert "not callable" in str(error), (name, n)
+                refusals, last = refusals + 1, n
+            except BaseException as error:
+                _testcapi.remove_mem_hooks()
+                raise AssertionError((name, n)) from error
+            for each in few:
+                assert each.id is None or each.id.startswith("pattern_")
+                each.id = None
+        outcome = call()
+        print(name, refusals, sep=chr(9))
+    db._close()
+    other._open_now()
+    assert other._stats()["tables"]["execution_patterns"]["rows"] >= 42
+"""
+
+
+@pytest.mark.skipif(SANITIZED, reason="the hook is in Python's allocator, which stands aside")
+def test_every_allocation_behind_python_may_fail(tmp_path):
+    pytest.importorskip("_testcapi")
+    done = run_python(DIRECT, os.path.dirname(__file__), tmp_path)
+    refusals = dict(line.split("\t") for line in done.stdout.splitlines())
+    assert len(refusals) == 21 and [name for name, count in refusals.items() if count == "0"] == []
 
 
 @pytest.mark.skipif(SANITIZED, reason="the hook is in Python's allocator, which stands aside")
