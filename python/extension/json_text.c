@@ -153,8 +153,8 @@ is_escaped(Py_UCS4 character)
     return character < 0x20 || character == '"' || character == '\\' || (character >= 0xD800 && character < 0xE000);
 }
 
-/* Whether one of eight ASCII bytes must be escaped. The high bit of a byte says so: that of (x - n) & ~x where x < n, for
- * x below 0x80. A borrow may raise it in the byte above one that is escaped, too, which changes nothing. */
+/* Whether one of eight ASCII bytes must be escaped. The high bit of a byte says so: that of (x - n) & ~x where x < n,
+ * for x below 0x80. A borrow may raise it in the byte above one that is escaped, too, which changes nothing. */
 static bool
 any_is_escaped(uint64_t eight)
 {
@@ -166,8 +166,8 @@ any_is_escaped(uint64_t eight)
            ones * 0x80;
 }
 
-/* Text as it nearly always is, eight bytes at a time; the last eight, or two fours, overlap. How many bytes were copied:
- * all, or fewer where one is to be escaped. */
+/* Text as it nearly always is, eight bytes at a time; the last eight, or two fours, overlap. How many bytes were
+ * copied: all, or fewer where one is to be escaped. */
 static size_t
 put_plain(char *to, const unsigned char *bytes, size_t length)
 {
