@@ -127,3 +127,29 @@ allocator_put_pages(struct allocator *allocator, void *memory, size_t bytes)
     else
         (void) munmap(memory, bytes);
 }
+
+#define LASTING_PAGES_MIN ((size_t) 64 * 1024)
+
+void *
+allocator_get_lasting(struct allocator *allocator, size_t bytes)
+{
+    void *memory;
+
+    if (bytes < LASTING_PAGES_MIN)
+        return allocator_get(allocator, bytes);
+    memory = allocator_get_pages(allocator, bytes);
+    if (memory != NULL)
+        atomic_fetch_add_explicit(&allocator->bytes, bytes, memory_order_relaxed);
+    return memory;
+}
+
+void
+allocator_put_lasting(struct allocator *allocator, void *memory, size_t bytes)
+{
+    if (bytes < LASTING_PAGES_MIN) {
+        allocator_put(allocator, memory, bytes);
+    } else if (memory != NULL) {
+        atomic_fetch_sub_explicit(&allocator->bytes, bytes, memory_order_relaxed);
+        allocator_put_pages(allocator, memory, bytes);
+    }
+}

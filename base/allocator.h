@@ -27,6 +27,11 @@ void  allocator_put(struct allocator *allocator, void *memory, size_t bytes); /*
 /* Moves a block of old_bytes (0: none yet) into one of new_bytes; on failure the old one stays. */
 void *allocator_resize(struct allocator *allocator, void *memory, size_t old_bytes, size_t new_bytes);
 
+/* The same for what lives long and goes in no order: large blocks are pages of their own, which the system has back
+ * at once, wherever they lie. malloc would keep them as long as something small lies behind. */
+void *allocator_get_lasting(struct allocator *allocator, size_t bytes);
+void  allocator_put_lasting(struct allocator *allocator, void *memory, size_t bytes);
+
 #define ALLOCATOR_HUGE_BYTES ((size_t) 2 << 20)
 
 /* From so many bytes on they begin on such a boundary, unless the caller's functions gave them. */

@@ -58,7 +58,7 @@ epochs_clear(struct epochs *epochs)
     while (epochs->retired_head != NULL) {
         struct retired *next = epochs->retired_head->next;
 
-        allocator_put(epochs->allocator, epochs->retired_head, epochs->retired_head->bytes);
+        allocator_put_lasting(epochs->allocator, epochs->retired_head, epochs->retired_head->bytes);
         epochs->retired_head = next;
     }
     epochs->retired_tail = NULL;
@@ -115,7 +115,7 @@ epoch_release(struct epoch_slot *slot)
 void *
 epoch_get(struct epochs *epochs, size_t bytes)
 {
-    struct retired *header = allocator_get(epochs->allocator, sizeof *header + bytes);
+    struct retired *header = allocator_get_lasting(epochs->allocator, sizeof *header + bytes);
 
     if (header == NULL)
         return NULL;
@@ -129,7 +129,7 @@ epoch_put_now(struct epochs *epochs, void *memory)
     if (memory != NULL) {
         struct retired *header = (struct retired *) memory - 1;
 
-        allocator_put(epochs->allocator, header, header->bytes);
+        allocator_put_lasting(epochs->allocator, header, header->bytes);
     }
 }
 
@@ -195,7 +195,7 @@ epoch_collect(struct epochs *epochs)
         epochs->retired_head = gone->next;
         if (epochs->retired_head == NULL)
             epochs->retired_tail = NULL;
-        allocator_put(epochs->allocator, gone, gone->bytes);
+        allocator_put_lasting(epochs->allocator, gone, gone->bytes);
     }
 }
 

@@ -142,7 +142,7 @@ reclaimer_owes(struct store *store, uint64_t died)
     struct reclaimer *reclaimer = &store->reclaimer;
     uint64_t          waiting = 0, dead = 0, living = 0, slices;
 
-    if (died == 0 || reclaimer->is_by_hand)
+    if (reclaimer->is_by_hand)
         return 0;
     for (uint32_t t = 0; t < store->schema->table_count; t++) {
         struct table_data *table = &store->tables[t];

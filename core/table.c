@@ -368,12 +368,6 @@ table_restore_row(struct table_data *table, row_number row)
     table->reclaim.died--;
 }
 
-struct table_mark
-table_get_mark(const struct table_data *table)
-{
-    return (struct table_mark) { table->filling, table->filled };
-}
-
 void
 table_forget_rows(struct table_data *table, struct table_mark mark)
 {

@@ -206,10 +206,17 @@ table_row_born(const struct table_data *table, row_number row, uint64_t moment)
     return table_row_birth(table, row) <= moment;
 }
 
+/* Where the row lies is asked once: the compiler would not see that it stays. */
 static inline bool
 table_row_visible(const struct table_data *table, row_number row, uint64_t moment)
 {
-    return table_row_born(table, row, moment) && table_row_end(table, row) > moment;
+    const unsigned char *group = table_group(table, row);
+    size_t               place = row & GROUP_ROW_MASK;
+
+    return atomic_load_explicit((_Atomic uint64_t *) (uintptr_t) (group + table->births_offset) + place,
+                                memory_order_relaxed) <= moment
+           && atomic_load_explicit((_Atomic uint64_t *) (uintptr_t) (group + table->ends_offset) + place,
+                                   memory_order_relaxed) > moment;
 }
 
 /* The same for a number that may be no row's, or another row's than it was. */
@@ -353,8 +360,13 @@ void table_restore_row(struct table_data *table, row_number row); /* undoes the 
 struct table_mark {
     uint32_t filling, filled;
 };
-struct table_mark table_get_mark(const struct table_data *table);
-void              table_forget_rows(struct table_data *table, struct table_mark mark);
+static inline struct table_mark
+table_get_mark(const struct table_data *table)
+{
+    return (struct table_mark) { table->filling, table->filled };
+}
+
+void table_forget_rows(struct table_data *table, struct table_mark mark);
 
 /* Takes a row that nobody sees out of the index and the chain of every key. False without memory: nothing is done. */
 bool table_unlink_row(struct table_data *table, row_number row);

@@ -13,12 +13,12 @@ struct text_block {
 static struct text_block *
 block_new(struct text_arena *arena, struct allocator *allocator, size_t bytes)
 {
-    struct text_block *block = allocator_get(allocator, bytes);
+    struct text_block *block = allocator_get_lasting(allocator, bytes);
 
     if (block == NULL)
         return NULL;
     if (((uint64_t) (uintptr_t) block + bytes) >> TEXT_CELL_ADDRESS_BITS != 0) { /* see text.h */
-        allocator_put(allocator, block, bytes);
+        allocator_put_lasting(allocator, block, bytes);
         return NULL;
     }
     block->bytes = bytes;
@@ -117,7 +117,7 @@ text_arena_clear(struct text_arena *arena, struct allocator *allocator)
     while (arena->newest != NULL) {
         struct text_block *older = arena->newest->older;
 
-        allocator_put(allocator, arena->newest, arena->newest->bytes);
+        allocator_put_lasting(allocator, arena->newest, arena->newest->bytes);
         arena->newest = older;
     }
     arena->used = 0;

@@ -16,7 +16,7 @@ transaction_begin(struct transaction *transaction, struct store *store, bool is_
 {
     (void) pthread_mutex_lock(&store->writer);
     transaction->store = store;
-    transaction->sequence = store_sequence(store) + 1;
+    transaction->sequence = sequence_of_moment(atomic_load_explicit(&store->moment, memory_order_relaxed)) + 1;
     transaction->moment = moment_of_commit(transaction->sequence);
     transaction->time_us = clock_wall_us();
     transaction->is_logged = is_logged;
@@ -90,7 +90,7 @@ transaction_end(struct transaction *transaction, knackdb_status status, uint64_t
     trim_ended(store);
     commit_writer_trim(&store->commit);
     epoch_collect(&store->epochs);
-    owed = reclaimer_owes(store, died);
+    owed = died != 0 ? reclaimer_owes(store, died) : 0;
     (void) pthread_mutex_unlock(&store->writer);
     if (owed != 0)
         reclaimer_wake(store, owed);

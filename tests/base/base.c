@@ -119,6 +119,15 @@ Test(allocator, counts_what_is_in_use_and_hands_sizes_back)
     allocator_put(&allocator, block, 300);
     allocator_put(&allocator, NULL, 10);
     cr_expect_eq(atomic_load(&allocator.bytes), 0);
+    for (size_t bytes = 100; bytes < (size_t) 4 << 20; bytes *= 7) { /* some have pages of their own */
+        unsigned char *lasting = allocator_get_lasting(&allocator, bytes);
+
+        lasting[0] = lasting[bytes - 1] = 1;
+        cr_expect_eq(atomic_load(&allocator.bytes), bytes);
+        allocator_put_lasting(&allocator, lasting, bytes);
+        allocator_put_lasting(&allocator, NULL, bytes);
+        cr_expect_eq(atomic_load(&allocator.bytes), 0);
+    }
 }
 
 Test(error, names_the_column_and_the_system_error)

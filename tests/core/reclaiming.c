@@ -7,6 +7,7 @@
 
 #include <criterion/criterion.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #define ROWS_MIN 64
 
@@ -153,7 +154,8 @@ Test(reclaiming, a_loop_of_updates_of_the_same_rows_stays_as_large_as_it_was)
     for (uint64_t round = 0; round < 200; round++) {
         for (int64_t id = 1; id <= 100; id++) {
             knackdb_value     key = knackdb_value_integer(id);
-            struct assignment change = { .column = KNACKDB_PATTERN_CONFIDENCE_SCORE, .value = knackdb_value_real(0.5) };
+            struct assignment change = { .column = KNACKDB_PATTERN_CONFIDENCE_SCORE,
+                                         .value = knackdb_value_real(0.5) };
 
             if (round % 7 == 0) { /* a text, now and then; those that do not change are shared with the version before */
                 change.column = round % 2 ? KNACKDB_PATTERN_CONTEXT_FACTORS : KNACKDB_PATTERN_TOOLS_USED;
@@ -284,4 +286,111 @@ Test(reclaiming, indexes_shrink_with_what_they_hold)
         cr_assert_eq(view_find_by_key(&view, 0, 0, &key, &row), id % 16 == 0 ? KNACKDB_OK : KNACKDB_NOT_FOUND);
         view_end(&view);
     }
+}
+
+/* ---- without memory ---- */
+
+struct failing {
+    _Atomic int64_t bytes;
+    uint64_t        left; /* allocations until one fails; UINT64_MAX: none does */
+    bool            for_ever;
+    uint64_t        failed;
+};
+
+static void *
+failing_allocate(void *context, size_t bytes)
+{
+    struct failing *failing = context;
+    void           *memory;
+
+    if (failing->left == 0) {
+        failing->failed++;
+        if (!failing->for_ever)
+            failing->left = UINT64_MAX;
+        return NULL;
+    }
+    if (failing->left != UINT64_MAX)
+        failing->left--;
+    memory = malloc(bytes);
+    cr_assert_not_null(memory);
+    failing->bytes += (int64_t) bytes;
+    return memory;
+}
+
+static void
+failing_release(void *context, void *memory, size_t bytes)
+{
+    struct failing *failing = context;
+
+    failing->bytes -= (int64_t) bytes;
+    free(memory);
+}
+
+static void
+check_every_row(int64_t ids)
+{
+    struct view view;
+    char        text[80], wanted[200];
+
+    cr_assert_eq(view_begin(store, &view, NULL), KNACKDB_OK);
+    for (int64_t id = 1; id <= ids; id++) {
+        (void) snprintf(wanted, sizeof wanted, "%.*s", (int) distinct(text, "text", (uint64_t) id).length, text);
+        if (id % 3 != 0)
+            wanted[0] = '\0';
+        cr_assert_str_eq(text_of(&view, id, KNACKDB_PATTERN_EXTERNAL_ID), wanted, "row %lld", (long long) id);
+        cr_assert_str_eq(text_of(&view, id, KNACKDB_PATTERN_TASK_TYPE), wanted, "row %lld", (long long) id);
+    }
+    view_end(&view);
+}
+
+/* One life in which two of three rows go, in no order, and what is left is moved and unlinked with an allocation that
+ * fails. Returns whether one did. */
+static bool
+live_without_memory(struct failing *failing, uint64_t fail_at, bool for_ever)
+{
+    knackdb_allocator functions = { failing, failing_allocate, failing_release };
+
+    failing->left = UINT64_MAX;
+    failing->for_ever = for_ever;
+    failing->failed = 0;
+    allocator_init(&allocator, &functions);
+    cr_assert_eq(store_new(&allocator, schema_builtin(), &store, NULL), KNACKDB_OK);
+    store_reclaim_by_hand(store, ROWS_MIN);
+    for (int64_t id = 1; id <= 300; id++)
+        put_pattern(id, (uint64_t) id, id % 3 == 0 ? 5.0 : 1.0);
+    for (int64_t id = 3; id <= 300; id += 12) { /* versions that share texts with the row before */
+        knackdb_value     key = knackdb_value_integer(id);
+        struct assignment weight = { .column = KNACKDB_PATTERN_CONFIDENCE_SCORE, .value = knackdb_value_real(0.5) };
+
+        cr_assert_eq(store_update(store, 0, 0, &key, &weight, 1, NULL, NULL), KNACKDB_OK);
+    }
+    cr_assert_eq(clean_up(2.0), 200);
+
+    failing->left = fail_at;
+    reclaim_all();
+    reclaim_all();
+    failing->left = UINT64_MAX;
+    check_every_row(300);
+    reclaim_all();
+    check_every_row(300);
+    cr_assert_eq(versions(0), 100, "allocation %llu", (unsigned long long) fail_at);
+    store_free(store);
+    store = NULL;
+    cr_assert_eq(failing->bytes, 0, "allocation %llu", (unsigned long long) fail_at);
+    return failing->failed != 0;
+}
+
+/* Whatever allocation fails while memory is given back, once or for a time, no row is lost, none leaks, and in the end
+ * it is given back. */
+Test(reclaiming_without_memory, is_put_off_and_nothing_is_lost)
+{
+    struct failing failing = { .bytes = 0 };
+    uint64_t       once = 0, for_a_time = 0;
+
+    while (live_without_memory(&failing, once, false))
+        once++;
+    while (live_without_memory(&failing, for_a_time, true))
+        for_a_time++;
+    cr_expect_geq(once, 5, "%llu allocations were to fail", (unsigned long long) once);
+    cr_expect_eq(for_a_time, once);
 }
