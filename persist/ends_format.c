@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/hash.h"
+#include "persist/checksum.h"
 #include "persist/part_format.h"
 
 #include <inttypes.h>
@@ -94,7 +95,7 @@ ends_open(struct ends_reader *reader, const void *data, size_t bytes, uint64_t s
         return error_set(error, KNACKDB_CORRUPT, "this is not a part of ends");
     *ret_offset = bytes - CHECKSUM_BYTES;
     reader->checksum = hash_bytes(all, bytes - CHECKSUM_BYTES, 0);
-    if (bytes_get_u64(all + bytes - CHECKSUM_BYTES) != reader->checksum)
+    if (!checksum_matches(bytes_get_u64(all + bytes - CHECKSUM_BYTES), reader->checksum))
         return error_set(error, KNACKDB_CORRUPT, "the checksum does not match");
     *ret_offset = 8;
     format = bytes_get_u16(all + 8);

@@ -5,6 +5,7 @@
  * differ from version to version; its seeds are written again only with reason. */
 #include "core/commit.h"
 #include "persist/block_format.h"
+#include "persist/ends_format.h"
 #include "persist/log_format.h"
 #include "persist/manifest.h"
 #include "persist/part_format.h"
@@ -215,6 +216,31 @@ write_part_seeds(struct allocator *allocator)
 }
 
 static void
+write_ends_seeds(struct allocator *allocator)
+{
+    static uint64_t    few[PART_ROWS_MAX / 64];
+    static uint64_t    many[PART_ROWS_MAX / 64];
+    struct byte_buffer bytes;
+
+    for (size_t i = 0; i < 500 / 64; i++)
+        many[i] = UINT64_C(0x5555555555555555);
+    few[0] = 9;
+    few[3] = 1;
+    byte_buffer_init(&bytes, allocator);
+    ends_begin(&bytes, STORE_ID, 4);
+    ends_put(&bytes, 1, 1000, few, 3);
+    (void) ends_finish(&bytes, 0, 1, 3);
+    write_seed("ends", "a-list", bytes.data, bytes.bytes);
+    bytes.bytes = 0;
+    ends_begin(&bytes, STORE_ID, 5);
+    ends_put(&bytes, 1, 500, many, 500 / 64 * 32);
+    ends_put(&bytes, 2, 1000, few, 3);
+    (void) ends_finish(&bytes, 0, 2, 500 / 64 * 32 + 3);
+    write_seed("ends", "bits-and-a-list", bytes.data, bytes.bytes);
+    byte_buffer_clear(&bytes);
+}
+
+static void
 write_manifest_seeds(struct allocator *allocator)
 {
     struct manifest    manifest;
@@ -339,6 +365,7 @@ main(int argc, char **argv)
     allocator_init(&allocator, NULL);
     write_log_seeds(&allocator);
     write_part_seeds(&allocator);
+    write_ends_seeds(&allocator);
     write_manifest_seeds(&allocator);
     write_text_seeds();
     write_sqlite_seeds();

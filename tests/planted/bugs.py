@@ -1,0 +1,126 @@
+"""bugs.py - what could be wrong with the engine, one mistake at a time, and which tests must notice.
+
+A bug is a place in one source file and what a tired engineer might have written there. `old` must occur in the file
+exactly once: where it no longer does, the engine has moved on and the bug wants to be planted anew. `caught_by` are
+runs of the suite's own programs, cut short; any of them that fails has caught it."""
+
+from typing import NamedTuple
+
+
+class Bug(NamedTuple):
+    name: str
+    file: str
+    old: str
+    new: str
+    caught_by: tuple
+
+
+# A hundred crash lives are not needed to find what every one of them shows.
+POWER_LOSS = ("power_loss", "6000", "7")
+LOG_ENDS = ("persist", "--filter", "log_ends/*")
+MOMENTS = ("persist_moments",)
+PARTS = ("core", "--filter", "parts/*")
+STORES = ("core", "--filter", "store/*")
+CLAIMS = ("model_claims",)
+HISTORY = ("model_history", "20", "7")
+RACES = ("stores_and_reads",)
+KILLS = ("killed_at_points", "80", "7")
+
+# Between two stores that stand in the wrong order, so that a reader has its chance.
+YIELD = "    { int sched_yield(void); (void) sched_yield(); }\n"
+
+BUGS = [
+    Bug("a sync is skipped", "persist/log_syncing.c",
+        "status = log_segment_sync(work->current, error);",
+        "status = KNACKDB_OK;",
+        (POWER_LOSS,)),
+    Bug("a commit is acknowledged before it is synced", "persist/keeper.c",
+        "return keeper->log != NULL ? log_writer_sync(keeper->log, sequence, error) : KNACKDB_OK;",
+        "(void) sequence; (void) error; return keeper->log != NULL ? KNACKDB_OK : KNACKDB_OK;",
+        (POWER_LOSS,)),
+    Bug("a record's checksum is not compared", "persist/log_format.c",
+        "if (!checksum_matches(bytes_get_u64(header + 32),",
+        "if (false && !checksum_matches(bytes_get_u64(header + 32),",
+        (LOG_ENDS,)),
+    Bug("a block's checksum is not compared", "persist/block_decode.c",
+        "return checksum_matches(bytes_get_u64((const unsigned char *) header + 40),",
+        "return true || checksum_matches(bytes_get_u64((const unsigned char *) header + 40),",
+        (("persist", "--filter", "snapshots/*"),)),
+    Bug("damage is taken for a torn end", "persist/log_reader.c",
+        "if (behind.testimony <= after ||",
+        "if (true ||",
+        (LOG_ENDS,)),
+    Bug("a torn end is taken for damage", "persist/log_reader.c",
+        "if (behind.testimony <= after ||",
+        "if ((behind.testimony <= after && behind.torn_bytes == 0) ||",
+        (LOG_ENDS, POWER_LOSS)),
+    Bug("recovery goes on behind a bad record", "persist/log_reader.c",
+        "status = segment_reader_next(&reader->reader, &ret_commit->record, error);",
+        "status = segment_reader_next(&reader->reader, &ret_commit->record, error);\n"
+        "            if (status == KNACKDB_NOT_FOUND && segment_reader_seek(&reader->reader, reader->reader.offset, error) == KNACKDB_OK)\n"
+        "                status = segment_reader_next(&reader->reader, &ret_commit->record, error);",
+        (LOG_ENDS, POWER_LOSS)),
+    Bug("the directory is not synced behind a manifest's rename", "persist/manifest_files.c",
+        "        status = dir_rename(dir, unfinished, name, error);\n    if (status == KNACKDB_OK)\n        status = dir_sync(dir, error);",
+        "        status = dir_rename(dir, unfinished, name, error);",
+        (POWER_LOSS, MOMENTS)),
+    Bug("a manifest names parts that were not synced", "persist/part_writer.c",
+        "return status == KNACKDB_OK ? file_sync(&writer->file, error) : status;",
+        "return status;",
+        (POWER_LOSS,)),
+    Bug("a snapshot says a later commit than it holds", "persist/snapshot_taker.c",
+        "next->sequence = view.sequence;",
+        "next->sequence = view.sequence + 1;",
+        (POWER_LOSS, KILLS)),
+    Bug("a sweep takes the first segment that is needed", "persist/sweep.c",
+        "return number < needed->log_serial;",
+        "return number <= needed->log_serial;",
+        (POWER_LOSS, KILLS)),
+    Bug("replayed commits are not synced", "persist/log_settle.c",
+        "return status == KNACKDB_OK ? file_sync(file, settling->error) : status;",
+        "return status;",
+        (POWER_LOSS,)),
+    Bug("a segment's name is not synced before its commits count", "persist/log_syncing.c",
+        "work.names = work.serial > writer->named;",
+        "work.names = false;",
+        (POWER_LOSS, MOMENTS)),
+    Bug("a batch goes into the log in two records", "core/write.c",
+        "        memcpy(row, values + r * column_count, column_count * sizeof *row);",
+        "        if (r > 0 && r == row_count / 2) {\n"
+        "            status = transaction_end(&transaction, status, ret_sequence, error);\n"
+        "            transaction_begin(&transaction, store, true);\n"
+        "        }\n        memcpy(row, values + r * column_count, column_count * sizeof *row);",
+        (CLAIMS, POWER_LOSS, RACES)),
+    Bug("a commit is seen before the log has it", "core/transaction.c",
+        "    if (status == KNACKDB_OK && did_something && transaction->is_logged && store->log != NULL)",
+        "    if (status == KNACKDB_OK && did_something)\n        publish(transaction);\n"
+        "    if (status == KNACKDB_OK && did_something && transaction->is_logged && store->log != NULL)",
+        (STORES,)),
+    Bug("a version's end is stamped one commit too early", "core/transaction.c",
+        "table_end_row(&store->tables[table], row, transaction->moment);",
+        "table_end_row(&store->tables[table], row, moment_of_commit(transaction->sequence - 1));",
+        (CLAIMS, HISTORY, RACES)),
+    Bug("retired memory is freed an epoch too early", "core/epoch.c",
+        "epochs->retired_head->epoch < oldest)",
+        "epochs->retired_head->epoch <= oldest)",
+        (PARTS,)),
+    Bug("an index leads to a row that is not written yet", "core/table.c",
+        "    const struct table *definition = table->definition;\n\n"
+        "    for (uint32_t c = 0; c < definition->column_count; c++) {\n"
+        "        if (column_is_dictionary(&definition->columns[c]))\n            *TABLE_AT",
+        "    const struct table *definition = table->definition;\n\n"
+        "    if (places[0].mapped)\n        id_map_set(&table->ids, (int64_t) cells->bits[0], row);\n" + YIELD +
+        "    for (uint32_t c = 0; c < definition->column_count; c++) {\n"
+        "        if (column_is_dictionary(&definition->columns[c]))\n            *TABLE_AT",
+        (("same_rows", "100"),)),
+    Bug("a posting list counts a row before it names it", "core/posting.c",
+        "    rows->rows[count_of(rows)] = row;\n"
+        "    atomic_store_explicit(&rows->count, count_of(rows) + 1, memory_order_release); /* P1 */",
+        "    atomic_store_explicit(&rows->count, count_of(rows) + 1, memory_order_release);\n" + YIELD +
+        "    rows->rows[count_of(rows) - 1] = row;",
+        (("queries", "200"),)),
+    Bug("ids are given again after a restart", "persist/snapshot_taker.c",
+        "next->tables[table].next_id = store_next_id(keeper->store, table);",
+        "next->tables[table].next_id = store_next_id(keeper->store, table) > 3 ? 3 : 1;",
+        (POWER_LOSS, ("persist", "--filter", "keeping/gives_no_id_twice"))),
+]
