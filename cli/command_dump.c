@@ -6,7 +6,6 @@
 #include "commands.h"
 #include "complaint.h"
 #include "directory.h"
-#include "moment.h"
 #include "output.h"
 #include "progress.h"
 #include "row_writer.h"
@@ -147,7 +146,6 @@ run(int argc, char **argv)
     const char             *table_name = NULL, *format = NULL, *as_of = NULL, *target = NULL;
     bool                    is_snapshot = false;
     struct dump             dump = { 0 };
-    struct moment           moment;
     knackdb_options         options = knackdb_options_default();
     int                     table = -1;
     const struct option     known[] = {
@@ -179,14 +177,8 @@ run(int argc, char **argv)
         return complain_usage(command_dump.name, "TABLE", "is missing; all tables need -o FOLDER");
     if (is_snapshot && as_of != NULL)
         return complain_usage(command_dump.name, "--as-of", "does not go with --snapshot");
-    if (as_of != NULL) {
-        if (!moment_parse(as_of, &moment))
-            return complain_usage(command_dump.name, "--as-of", "'%s' is not " MOMENT_FORMS, as_of);
-        if (moment.is_time ? !(moment.time > 0) : moment.sequence <= 0)
-            return complain_usage(command_dump.name, "--as-of", "'%s' is before the first commit", as_of);
-        options.as_of_sequence = moment.sequence;
-        options.as_of_time = moment.is_time ? moment.time : 0;
-    }
+    if (!directory_take_moment(command_dump.name, as_of, &options))
+        return EXIT_CALL_AT_FAULT;
     if (is_snapshot)
         options.flags |= KNACKDB_OPEN_SNAPSHOT;
     return dump_directory(&dump, &options, table, target);

@@ -22,6 +22,7 @@
 static const char help[] =
     "Usage: knackdb query DIR TABLE [--where 'COLUMN OP VALUE' ...] [--order-by COLUMN[:desc] ...]\n"
     "                     [--limit N] [--offset N] [--columns A,B,...] [--format table|csv|jsonl]\n"
+    "                     [--as-of SEQ|TIME]\n"
     "\n"
     "Prints the rows that meet every condition: as an aligned table on a terminal, as CSV when piped.\n"
     "\n"
@@ -37,12 +38,14 @@ static const char help[] =
     "  --offset N         leave out the first N\n"
     "  --columns A,B      only these columns, in this order\n"
     "  --format FORMAT    table, csv or jsonl, wherever the output goes\n"
+    "  --as-of SEQ|TIME   the store as it was after commit SEQ, or at TIME\n"
     "\n"
     "Example: knackdb query memory.knack execution_patterns --where 'task_type = sort' \\\n"
     "             --where 'success_rate >= 0.8' --order-by score --limit 5 --columns pattern_used,success_rate\n";
 
 struct query_command {
     const char              *directory;
+    knackdb_options          options;
     knackdb_query            query;
     struct parsed_condition *conditions;
     knackdb_condition        passed[KNACKDB_CONDITIONS_MAX];
@@ -113,11 +116,10 @@ print_rows(struct query_command *command)
 static int
 run_query(struct query_command *command)
 {
-    knackdb_options options = knackdb_options_default();
     knackdb        *db = NULL;
     knackdb_error   error = { 0 };
     knackdb_status  result;
-    int             status = directory_open_to_read(command_query.name, command->directory, &options, &db);
+    int             status = directory_open_to_read(command_query.name, command->directory, &command->options, &db);
 
     if (status != EXIT_DONE)
         return status;
@@ -242,8 +244,12 @@ static int
 run(int argc, char **argv)
 {
     const char               *table_name = NULL, *limit = NULL, *offset = NULL, *columns = NULL, *format = NULL;
+    const char               *as_of = NULL;
     struct string_list        where = { 0 }, order_by = { 0 };
-    struct query_command      command = { .query = { .struct_size = sizeof(knackdb_query) } };
+    struct query_command      command = {
+             .options = knackdb_options_default(),
+             .query = { .struct_size = sizeof(knackdb_query) },
+    };
     const knackdb_table_info *table;
     int                       status = EXIT_CALL_AT_FAULT;
     const struct option       options[] = {
@@ -253,6 +259,7 @@ run(int argc, char **argv)
         { .name = "--offset", .needs = "a number of rows", .ret_value = &offset },
         { .name = "--columns", .needs = "names of columns", .ret_value = &columns },
         { .name = "--format", .needs = "table, csv or jsonl", .ret_value = &format },
+        { .name = "--as-of", .needs = "a sequence number or a time", .ret_value = &as_of },
         { 0 },
     };
     const struct positional positionals[] = {
@@ -277,7 +284,7 @@ run(int argc, char **argv)
     if (!take_conditions(&command, &where, table) || !take_order(&command, &order_by, table) ||
         !take_count("--limit", limit, &command.query.limit) ||
         !take_count("--offset", offset, &command.query.offset) || !take_columns(&command, columns, table) ||
-        !take_format(&command, format))
+        !take_format(&command, format) || !directory_take_moment(command_query.name, as_of, &command.options))
         goto out;
     command.is_empty = limit != NULL && command.query.limit == 0;
     status = run_query(&command);

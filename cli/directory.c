@@ -5,6 +5,7 @@
 #include "directory.h"
 
 #include "complaint.h"
+#include "moment.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -62,6 +63,26 @@ open_store(const char *command, const char *path, knackdb_options *options, knac
         (options->flags & KNACKDB_OPEN_SNAPSHOT) == 0)
         return complain(EXIT_CALL_AT_FAULT, command, path, "holds no knackdb store");
     return complain_status(command, path, status, &error);
+}
+
+bool
+directory_take_moment(const char *command, const char *as_of, knackdb_options *options)
+{
+    struct moment moment = { 0 };
+
+    if (as_of == NULL)
+        return true;
+    if (!moment_parse(as_of, &moment)) {
+        (void) complain_usage(command, "--as-of", "'%s' is not " MOMENT_FORMS, as_of);
+        return false;
+    }
+    if (moment.is_time ? !(moment.time > 0) : moment.sequence <= 0) {
+        (void) complain_usage(command, "--as-of", "'%s' is before the first commit", as_of);
+        return false;
+    }
+    options->as_of_sequence = moment.sequence;
+    options->as_of_time = moment.is_time ? moment.time : 0;
+    return true;
 }
 
 int

@@ -10,6 +10,9 @@ int directory_check(const char *command, const char *path);
 /** Opens a store that must be there, read-only, so beside a writer, too. Returns an exit status. */
 int directory_open_to_read(const char *command, const char *path, const knackdb_options *options, knackdb **ret_db);
 
+/** Takes the value of --as-of (NULL: it was not given) for the options to open with. False after a complaint. */
+bool directory_take_moment(const char *command, const char *as_of, knackdb_options *options);
+
 /** Opens a store that must be there. */
 int directory_open_to_write(const char *command, const char *path, knackdb **ret_db);
 

@@ -610,6 +610,21 @@ class Moments(ToolCase):
                 self.skipTest(f"the library does not tell the past yet: {done.stderr.strip()}")
             self.assertEqual([(row["id"], row["task_type"]) for row in csv_rows("execution_patterns", done.stdout)],
                              [(1, "old")])
+            asked = self.works("query", self.directory, "execution_patterns", "--columns", "id,task_type", "--as-of", moment)
+            self.assertEqual(asked.splitlines()[1:], ["1,old"])
+
+    def test_a_moment_that_is_not_kept(self):
+        self.load("execution_patterns", [{"id": 1, "task_type": "old"}])
+        self.load("execution_patterns", [{"id": 2, "task_type": "new"}])
+        self.works("snapshot", self.directory)
+        self.load("execution_patterns", [{"id": 3}])
+        for command in ("dump", "query"):
+            done = run(command, self.directory, "execution_patterns", "--as-of", "1")
+            self.assertEqual(done.returncode, 1)
+            self.assertIn("commit 1 is not kept any more: the oldest moment that is kept is commit", done.stderr)
+            done = run(command, self.directory, "execution_patterns", "--as-of", "1000")
+            self.assertEqual(done.returncode, 1)
+            self.assertIn("commit 1000 has not happened", done.stderr)
 
 
 class Progress(ToolCase):

@@ -1,4 +1,5 @@
 /* increments.c - a snapshot writes what changed, and what is left on the disk is all there is and no more. */
+#include "core/reclaim.h"
 #include "persist/coverage.h"
 #include "persist/ends_format.h"
 #include "persist/part_format.h"
@@ -165,10 +166,11 @@ Test(increments, give_the_disk_back)
     scratch_remove(folder);
 }
 
-/* Puts, updates, deletes, snapshots and reopens in any order: what a killed process would leave is the store. */
+/* Puts, updates, deletes, snapshots and reopens in any order, while rows move in memory as others die: what a killed process
+ * would leave is the store. */
 Test(increments, agree_with_the_store_through_random_lives)
 {
-    for (unsigned seed = 1; seed <= 6; seed++) {
+    for (unsigned seed = 1; seed <= 8; seed++) {
         char        folder[SCRATCH_PATH_MAX];
         char        path[SCRATCH_PATH_MAX];
         struct kept kept;
@@ -178,6 +180,7 @@ Test(increments, agree_with_the_store_through_random_lives)
         scratch_make(folder);
         scratch_join(path, folder, "store");
         kept_must_open(&kept, path, 1, NULL);
+        store_reclaim_by_hand(kept.store, 16);
         for (int step = 0; step < 60; step++) {
             int64_t count = 1 + rand() % (rand() % 4 == 0 ? 3000 : 60);
             char   *dump;
@@ -190,6 +193,8 @@ Test(increments, agree_with_the_store_through_random_lives)
                 else
                     (void) store_delete(kept.store, 0, 1 + rand() % highest, NULL, NULL);
             }
+            for (int slices = rand() % 400; slices > 0 && seed % 2 == 0; slices--)
+                (void) store_reclaim(kept.store);
             if (rand() % 3 != 0)
                 must_snapshot(&kept);
             if (rand() % 4 != 0)
@@ -198,6 +203,7 @@ Test(increments, agree_with_the_store_through_random_lives)
             verify_and_compare(path, folder, dump, "as killed");
             kept_close(&kept);
             kept_must_open(&kept, path, 1, NULL);
+            store_reclaim_by_hand(kept.store, 16);
             cr_assert(bench_same(kept.store, dump), "seed %u, step %d, reopened", seed, step);
             free(dump);
         }
