@@ -502,3 +502,29 @@ Test(opening, refuses_every_call_in_a_fork_and_touches_no_file)
     close_it(db);
     scratch_remove(directory);
 }
+
+/* Rows die, so the store has a thread that gives their memory back, and may be in the middle of that when the process
+ * forks. The child has its memory as it was at that moment, and closes the handle all the same. */
+Test(opening, a_child_forked_while_memory_is_given_back_can_close, .timeout = 60)
+{
+    knackdb      *db;
+    knackdb_error error;
+
+    MUST(knackdb_open(NULL, NULL, &db, &error));
+    for (int forks = 0; forks < 20; forks++) {
+        pid_t child;
+        int   status;
+
+        for (int i = 0; i < 400; i++)
+            store_one(db, "a"); /* the same external_id: each replaces the one before */
+        fflush(NULL);
+        child = fork();
+        cr_assert_geq(child, 0);
+        if (child == 0)
+            _exit(knackdb_close(db, &error) != KNACKDB_FORKED);
+        cr_assert_eq(waitpid(child, &status, 0), child);
+        cr_assert_eq(status, 0);
+    }
+    cr_expect_eq(count_rows(db, KNACKDB_EXECUTION_PATTERNS), 1);
+    close_it(db);
+}
