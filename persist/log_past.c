@@ -26,7 +26,6 @@ log_open_segment(struct allocator *allocator, const struct dir *dir, uint64_t st
                  struct file *ret_file, knackdb_error *error)
 {
     char           name[DISK_NAME_BYTES_MAX];
-    uint64_t       fault;
     knackdb_status status;
 
     file_name_write(name, FILE_LOG, serial);
@@ -34,7 +33,7 @@ log_open_segment(struct allocator *allocator, const struct dir *dir, uint64_t st
     if (status != KNACKDB_NOT_FOUND)
         return status;
     file_name_write(name, FILE_PAST, serial);
-    return packed_file_open(allocator, dir, name, store_id, serial, ret_file, &fault, error);
+    return packed_file_open(allocator, dir, name, store_id, serial, ret_file, error);
 }
 
 /* Where nothing of it can be read there is nothing to keep. */

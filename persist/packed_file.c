@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "persist/byte_buffer.h"
+#include "persist/checksum.h"
 #include "persist/file_name.h"
 
 #include <inttypes.h>
@@ -102,7 +103,8 @@ load_block(const struct file *file, uint32_t block, knackdb_error *error)
     status = read_stored(file, packed->offsets[block], packed->stored, stored_bytes, &read, error);
     if (status != KNACKDB_OK)
         return status;
-    if (read != stored_bytes || hash_bytes(packed->stored, stored_bytes, packed->seed) != packed->checksums[block])
+    if (read != stored_bytes || !checksum_matches(packed->checksums[block],
+                                                      hash_bytes(packed->stored, stored_bytes, packed->seed)))
         return error_set(error, KNACKDB_CORRUPT, "a block's checksum does not match");
     if (stored_bytes == raw_bytes)
         memcpy(packed->raw, packed->stored, raw_bytes);
@@ -206,8 +208,9 @@ read_front(struct packed *packed, const struct file *file, uint64_t store_id, ui
     status = file_read(file, 0, front.data, (size_t) front_bytes, &read, error);
     if (status != KNACKDB_OK)
         goto out;
-    if (read != front_bytes || bytes_get_u64(front.data + front_bytes - CHECKSUM_BYTES) !=
-                                   hash_bytes(front.data, (size_t) front_bytes - CHECKSUM_BYTES, 0)) {
+    if (read != front_bytes ||
+        !checksum_matches(bytes_get_u64(front.data + front_bytes - CHECKSUM_BYTES),
+                          hash_bytes(front.data, (size_t) front_bytes - CHECKSUM_BYTES, 0))) {
         status = error_set(error, KNACKDB_CORRUPT, "the head's checksum does not match");
     } else if (bytes_get_u16(head + 8) > FORMAT_VERSION || bytes_get_u64(head + 24) != 0) {
         status = error_set(error, KNACKDB_UNSUPPORTED, "written by a newer version of knackdb (format %u)",
@@ -233,34 +236,41 @@ out:
 }
 
 knackdb_status
-packed_file_open(struct allocator *allocator, const struct dir *dir, const char *name, uint64_t store_id,
-                 uint64_t number, struct file *ret_file, uint64_t *ret_fault, knackdb_error *error)
+packed_file_take(struct allocator *allocator, struct file *file, uint64_t store_id, uint64_t number,
+                 knackdb_error *error)
 {
     struct packed *packed = allocator_get_zeroed(allocator, sizeof *packed);
     knackdb_error  why = { .message = "" };
     knackdb_status status;
 
-    *ret_fault = 0;
     if (packed == NULL)
         return error_no_memory(error, "a segment of the log's history");
     packed->allocator = allocator;
     packed->seed = seed_of(store_id, number);
-    status = file_open(dir, name, DISK_READ, 0, ret_file, error);
-    if (status != KNACKDB_OK) {
-        packed_free(packed);
-        return status;
-    }
-    status = read_front(packed, ret_file, store_id, number, &why);
+    status = read_front(packed, file, store_id, number, &why);
     if (status == KNACKDB_OK) {
-        ret_file->packed = packed;
+        file->packed = packed;
         return KNACKDB_OK;
     }
     packed_free(packed);
-    file_close(ret_file);
     if (status == KNACKDB_CORRUPT || status == KNACKDB_UNSUPPORTED)
-        return error_set(error, status, "%s/%s: offset 0: %s", dir->path, name, why.message);
+        return error_set(error, status, "%s/%s: offset 0: %s", file->dir->path, file->name, why.message);
     if (error != NULL)
         *error = why;
+    return status;
+}
+
+knackdb_status
+packed_file_open(struct allocator *allocator, const struct dir *dir, const char *name, uint64_t store_id,
+                 uint64_t number, struct file *ret_file, knackdb_error *error)
+{
+    knackdb_status status = file_open(dir, name, DISK_READ, 0, ret_file, error);
+
+    if (status != KNACKDB_OK)
+        return status;
+    status = packed_file_take(allocator, ret_file, store_id, number, error);
+    if (status != KNACKDB_OK)
+        file_close(ret_file);
     return status;
 }
 

@@ -8,9 +8,12 @@
 #include "base/allocator.h"
 #include "persist/disk.h"
 
-/* Opens for reading. Errors name the file; CORRUPT and UNSUPPORTED also *ret_fault, where in it. */
+/* Opens for reading. Errors name the file. */
 knackdb_status packed_file_open(struct allocator *allocator, const struct dir *dir, const char *name,
-                                uint64_t store_id, uint64_t number, struct file *ret_file, uint64_t *ret_fault,
+                                uint64_t store_id, uint64_t number, struct file *ret_file, knackdb_error *error);
+
+/* The same for a file that is open; on failure it stays what it was. */
+knackdb_status packed_file_take(struct allocator *allocator, struct file *file, uint64_t store_id, uint64_t number,
                                 knackdb_error *error);
 
 /* Reads every block. CORRUPT: *ret_fault is where in the file, and the message says what, not where. */

@@ -11,6 +11,7 @@
 #include "persist/part_format.h"
 
 #include <errno.h>
+#include <lz4.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -240,6 +241,39 @@ write_ends_seeds(struct allocator *allocator)
     byte_buffer_clear(&bytes);
 }
 
+/* A block that LZ4 makes small, and one that is stored as it is; made by hand, as packing is done from file to file. */
+static void
+write_packed_seeds(struct allocator *allocator)
+{
+    static char        raw[65536];
+    static char        stored[65536];
+    struct byte_buffer bytes;
+    int                small;
+
+    for (size_t i = 0; i < sizeof raw; i++)
+        raw[i] = (char) (i % 97 + i / 4096);
+    small = LZ4_compress_default(raw, stored, (int) sizeof raw, (int) sizeof stored);
+    byte_buffer_init(&bytes, allocator);
+    byte_buffer_put(&bytes, "KNACKPST", 8);
+    byte_buffer_put_u32(&bytes, 1); /* format 1, and zero */
+    byte_buffer_put_u32(&bytes, 2);
+    byte_buffer_put_u64(&bytes, 0);
+    byte_buffer_put_u64(&bytes, 0);
+    byte_buffer_put_u64(&bytes, STORE_ID);
+    byte_buffer_put_u64(&bytes, 3);
+    byte_buffer_put_u64(&bytes, sizeof raw + 20);
+    byte_buffer_put_u64(&bytes, 0);
+    byte_buffer_put_u64(&bytes, (uint64_t) small);
+    byte_buffer_put_u64(&bytes, 0); /* a checksum that nobody looks at here, and so for the others */
+    byte_buffer_put_u64(&bytes, 20);
+    byte_buffer_put_u64(&bytes, 0);
+    byte_buffer_put_u64(&bytes, 0);
+    byte_buffer_put(&bytes, stored, (size_t) small);
+    byte_buffer_put(&bytes, raw, 20);
+    write_seed("packed", "two-blocks", bytes.data, bytes.bytes);
+    byte_buffer_clear(&bytes);
+}
+
 static void
 write_manifest_seeds(struct allocator *allocator)
 {
@@ -366,6 +400,7 @@ main(int argc, char **argv)
     write_log_seeds(&allocator);
     write_part_seeds(&allocator);
     write_ends_seeds(&allocator);
+    write_packed_seeds(&allocator);
     write_manifest_seeds(&allocator);
     write_text_seeds();
     write_sqlite_seeds();
