@@ -10,7 +10,9 @@
  *       memory alone; from here on they count as durable. A sync is not enough: one may have failed in
  *       the life before, and a system that has lost pages that way still shows them, and calls
  *       the next sync a success. So what nothing testifies to is written again, then synced.
- *   S3  The names of all that, by one sync of the directory.
+ *   S3  The names of all that, by one sync of the directory. That of the manifest with them, where it is the
+ *       first: who made it may have died before its name was durable, and a segment whose name is, without any
+ *       manifest, is no store.
  *
  * Each step can be done again after a crash in the middle: a copy that was not
  * finished has an unfinished name, and a tail that was copied and not yet cut is copied
@@ -167,7 +169,7 @@ log_settle(struct allocator *allocator, const struct dir *dir, const struct reco
         .recovery = recovery,
         .file_mode = file_mode,
         .torn_name = torn_name,
-        .changed = recovery->end.serial != 0 && !recovery->end.is_sealed,
+        .changed = (recovery->end.serial != 0 && !recovery->end.is_sealed) || recovery->manifest.generation == 1,
         .status = KNACKDB_OK,
         .error = error,
     };

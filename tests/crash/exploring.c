@@ -20,7 +20,8 @@
 #define ONE_IN_REOPENED 6  /* E3 */
 #define ONE_IN_GOING_ON 16 /* E5 */
 #define ONE_IN_VERIFIED 32 /* E7 */
-#define ONE_IN_DYING    48 /* E6, of the moments */
+#define ONE_IN_DYING    48 /* E6, of the moments; */
+#define ONE_IN_RENAMED  3  /* of those after a rename, when what counts has another name and that is not yet durable */
 
 void
 exploration_init(struct exploration *exploration, uint64_t seed, uint32_t budget)
@@ -129,7 +130,7 @@ struct watched {
 static void explore_at(struct exploration *exploration, struct lying_disk *disk, const struct oracle *oracle,
                        uint32_t depth, uint32_t budget);
 static void die_at(struct exploration *exploration, struct lying_disk *disk, const struct oracle *oracle,
-                   uint32_t depth, uint64_t returned);
+                   uint32_t depth, uint64_t returned, uint32_t one_in);
 
 static void
 hear_change(void *context, enum lying_call call, const char *name)
@@ -139,7 +140,7 @@ hear_change(void *context, enum lying_call call, const char *name)
     (void) call;
     (void) name;
     explore_at(watched->exploration, watched->disk, watched->oracle, watched->depth, RECOVERY_BUDGET);
-    die_at(watched->exploration, watched->disk, watched->oracle, watched->depth, watched->returned);
+    die_at(watched->exploration, watched->disk, watched->oracle, watched->depth, watched->returned, ONE_IN_DYING);
 }
 
 static void
@@ -337,11 +338,11 @@ recover(struct exploration *exploration, struct lying_disk *disk, const struct o
 
 static void
 die_at(struct exploration *exploration, struct lying_disk *disk, const struct oracle *oracle, uint32_t depth,
-       uint64_t returned)
+       uint64_t returned, uint32_t one_in)
 {
     static const struct demand all = { true, true, true, true };
 
-    if (exploration->has_failed || depth > 1 || draw(exploration) % ONE_IN_DYING != 0)
+    if (exploration->has_failed || depth > 1 || draw(exploration) % one_in != 0)
         return;
     exploration->deaths++;
     recover(exploration, lying_disk_clone(disk), oracle, depth, returned, &all);
@@ -388,7 +389,8 @@ explore(struct exploration *exploration, struct lying_disk *disk, const struct o
 }
 
 void
-explore_death(struct exploration *exploration, struct lying_disk *disk, const struct oracle *oracle, uint64_t returned)
+explore_death(struct exploration *exploration, struct lying_disk *disk, const struct oracle *oracle, uint64_t returned,
+              bool has_renamed)
 {
-    die_at(exploration, disk, oracle, 0, returned);
+    die_at(exploration, disk, oracle, 0, returned, has_renamed ? ONE_IN_RENAMED : ONE_IN_DYING);
 }

@@ -39,8 +39,9 @@ void exploration_clear(struct exploration *exploration);
 /* The power goes now. Once it has failed this does nothing more. */
 void explore(struct exploration *exploration, struct lying_disk *disk, const struct oracle *oracle);
 
-/* The process dies now (E6), `returned` being the newest commit that had; sometimes, as it costs a whole recovery. */
+/* The process dies now (E6), `returned` being the newest commit that had; sometimes, as it costs a whole recovery, and
+ * more often where the last call was a rename. */
 void explore_death(struct exploration *exploration, struct lying_disk *disk, const struct oracle *oracle,
-                   uint64_t returned);
+                   uint64_t returned, bool has_renamed);
 
 #endif

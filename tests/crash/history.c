@@ -44,13 +44,14 @@ fail(struct history *history, const char *format, ...)
 }
 
 static void
-look(struct history *history)
+look_after(struct history *history, bool has_renamed)
 {
     struct exploration *exploration = history->exploration;
     char                reason[sizeof exploration->reason];
 
     explore(exploration, history->disk, &history->twins.oracle);
-    explore_death(exploration, history->disk, &history->twins.oracle, history->returned);
+    explore_death(exploration, history->disk, &history->twins.oracle, history->returned,
+                  has_renamed);
     if (exploration->has_failed && strncmp(exploration->reason, "during ", 7) != 0) {
         memcpy(reason, exploration->reason, sizeof reason);
         (void) snprintf(exploration->reason, sizeof exploration->reason, "during %s: %.900s", history->step, reason);
@@ -71,6 +72,12 @@ learn_promise(struct history *history)
              history->twins.oracle.begun);
     if (figures.durable_sequence > history->twins.oracle.promised)
         history->twins.oracle.promised = figures.durable_sequence;
+}
+
+static void
+look(struct history *history)
+{
+    look_after(history, false);
 }
 
 static void
@@ -95,7 +102,7 @@ hear_change(void *context, enum lying_call call, const char *name)
     (void) name;
     if (history->is_open)
         learn_promise(history);
-    look(history);
+    look_after(history, call == LYING_RENAME);
     if (history->is_syncing && is_sync && random_chance(&history->twins.dice, 6)) {
         history->is_syncing = false; /* not again within the change */
         change(history);

@@ -28,6 +28,8 @@ static const struct known_seed known_seeds[] = {
     { UINT64_C(2692132535155015209), "version-2" },
     /* A torn head behind a snapshot, which verify took for damage to commit 1. */
     { UINT64_C(18431927716282009713), NULL },
+    /* A death between the first manifest's rename and its sync, and a cut that left the next life's segment alone. */
+    { UINT64_C(9585276460381396391), NULL },
 };
 
 static bool
@@ -71,8 +73,8 @@ main(int count, char **arguments)
     printf("%" PRIu64 " crash states (seed %" PRIu64 ") at %" PRIu64 " moments of %" PRIu64 " lives: %" PRIu64
            " within a recovery, %" PRIu64 " with a torn log, %" PRIu64 " opened again, %" PRIu64 " written on, %" PRIu64
            " verified, %" PRIu64 " looked back; %" PRIu64 " deaths of the process\n", exploration.states, seed,
-           exploration.moments, lives, exploration.within_recovery, exploration.torn, exploration.second_opens, exploration.went_on,
-           exploration.verified, exploration.looked_back, exploration.deaths);
+           exploration.moments, lives, exploration.within_recovery, exploration.torn, exploration.second_opens,
+           exploration.went_on, exploration.verified, exploration.looked_back, exploration.deaths);
     printf("%" PRIu64 " steps, %" PRIu64 " commits (%" PRIu64 " while another synced), %" PRIu64 " snapshots, %" PRIu64
            " openings, %" PRIu64 " migrations, %" PRIu64 " calls of the disk\n", figures.steps, figures.commits,
            figures.meanwhile, figures.snapshots, figures.lives, figures.migrations, figures.disk_calls);
