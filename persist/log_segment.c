@@ -174,8 +174,6 @@ log_segment_sync(struct log_segment *segment, knackdb_error *error)
     else
         status = file_sync(&segment->file, error);
     if (status == KNACKDB_OK)
-        status = file_check_name(&segment->file, error);
-    if (status == KNACKDB_OK)
         segment->synced = used;
     return status;
 }

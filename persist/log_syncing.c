@@ -31,6 +31,27 @@ take_work(struct log_writer *writer)
     return work;
 }
 
+/* A segment that somebody removed is no place for commits. We remove segments ourselves, when a snapshot has what is in
+ * them, and that may be before their sync has come; those have left the list first. */
+static knackdb_status
+sync_segment(struct log_writer *writer, struct log_segment *segment, knackdb_error *error)
+{
+    knackdb_error  why = { 0 };
+    knackdb_status status = log_segment_sync(segment, error);
+    bool           is_kept;
+
+    if (status != KNACKDB_OK || file_check_name(&segment->file, &why) == KNACKDB_OK)
+        return status;
+    (void) pthread_mutex_lock(&writer->mutex);
+    is_kept = segment_list_has(&writer->kept, segment->serial);
+    (void) pthread_mutex_unlock(&writer->mutex);
+    if (!is_kept)
+        return KNACKDB_OK;
+    if (error != NULL)
+        *error = why;
+    return KNACKDB_IO;
+}
+
 static knackdb_status
 do_work(struct log_writer *writer, struct sync_work *work, knackdb_error *error)
 {
@@ -43,12 +64,12 @@ do_work(struct log_writer *writer, struct sync_work *work, knackdb_error *error)
 
         work->sealed = segment->next;
         if (status == KNACKDB_OK)
-            status = log_segment_sync(segment, error);
+            status = sync_segment(writer, segment, error);
         segment->next = work->done;
         work->done = segment;
     }
     if (status == KNACKDB_OK && work->current != NULL)
-        status = log_segment_sync(work->current, error);
+        status = sync_segment(writer, work->current, error);
     return status;
 }
 

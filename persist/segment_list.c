@@ -49,6 +49,16 @@ segment_list_find(const struct segment_list *list, uint64_t sequence, uint64_t o
     return otherwise;
 }
 
+bool
+segment_list_has(const struct segment_list *list, uint64_t serial)
+{
+    const struct listed_segment *entry = list->first;
+
+    while (entry != NULL && entry->serial != serial)
+        entry = entry->next;
+    return entry != NULL;
+}
+
 struct listed_segment *
 segment_list_take(struct segment_list *list, uint64_t sequence)
 {
