@@ -6,7 +6,7 @@ microseconds. Every store holds --rows patterns (10,000) with ~60 bytes of tools
 contenders take turns, work by work, so that what else the machine does falls on all of them alike. What is timed
 includes the clock, about 0.05 us.
 
-    ./run exec python3 benchmarks/python/bench.py
+    ./run bench python
 
 aiosqlite is left out where it is not installed. Memory is what the process grew by, resident, in a process of its own
 for each contender."""

@@ -4,6 +4,7 @@
  * handed objects of the first. */
 #include "column.h"
 #include "database.h"
+#include "frame.h"
 #include "job.h"
 #include "names.h"
 #include "ready.h"
@@ -17,6 +18,9 @@ static PyMethodDef module_functions[] = {
       "Tells the extension of the package's classes; for the package alone." },
     { "take_defaults", names_take_defaults, METH_VARARGS,
       "Tells the extension of a dataclass's defaults; for the package alone." },
+    { "column", column_of_rows, METH_VARARGS, "column(rows, name): a number column of rows as a read-only buffer." },
+    { "records", frame_records, METH_VARARGS,
+      "records(cls, names, columns): an object of the class for each row of the columns." },
     { "verify", verify_directory, METH_O,
       "verify(path): reads and checks every byte of a directory; what was found, as a dict." },
     { NULL, NULL, 0, NULL },

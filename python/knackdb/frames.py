@@ -1,19 +1,32 @@
 """Rows to and from pandas, and columns as numpy arrays.
 
-Neither is needed for the rest; each is imported where it is used. Nothing here loops over rows in Python: rows go into
-a frame column by column, through the C attributes, and a frame's columns come out as lists.
+Neither is needed for the rest; each is imported where it is used. Nothing here loops over rows in Python. Number columns
+of rows that lie in one answer, as a retrieve gave them, are read where they lie; of other rows they are gathered in C.
 """
 
 from operator import attrgetter
+
+import _knackdb
 
 from .records import ExecutionPattern, PerformanceMetrics
 
 _PATTERN_FIELDS = tuple(ExecutionPattern.__dataclass_fields__)
 _METRIC_FIELDS = tuple(PerformanceMetrics.__dataclass_fields__)
+_TEXTS = {"id", "task_type", "pattern_used", "complexity_level", "tools_used", "context_factors", "component_name",
+          "metric_name", "metadata"}
 
 
 def _fields_of(rows):
     return _METRIC_FIELDS if rows and isinstance(rows[0], PerformanceMetrics) else _PATTERN_FIELDS
+
+
+def _series(rows, name):
+    if name not in _TEXTS:
+        try:
+            return column(rows, name)
+        except (TypeError, ValueError, OverflowError):
+            pass  # somebody put something else there; it goes into the frame as it is
+    return list(map(attrgetter(name), rows))
 
 
 def to_pandas(rows):
@@ -24,7 +37,7 @@ def to_pandas(rows):
     import pandas
 
     rows = list(rows)
-    return pandas.DataFrame({name: list(map(attrgetter(name), rows)) for name in _fields_of(rows)})
+    return pandas.DataFrame({name: _series(rows, name) for name in _fields_of(rows)})
 
 
 def patterns_from_pandas(frame):
@@ -37,25 +50,24 @@ def metrics_from_pandas(frame):
     return _from_pandas(frame, PerformanceMetrics, _METRIC_FIELDS)
 
 
-def _from_pandas(frame, cls, fields):
-    import pandas
+def _objects(series):
+    """A frame's column as a list of Python's own objects, with None for what is missing."""
+    objects = series.astype(object)
+    return objects.where(series.notna(), None).tolist()
 
-    names = [name for name in fields if name in frame.columns]
+
+def _from_pandas(frame, cls, fields):
+    names = tuple(name for name in fields if name in frame.columns)
     if not names:
         raise ValueError(f"the frame has none of the columns {', '.join(fields)}")
-    columns = []
-    for name in names:
-        column = frame[name].astype(object)
-        columns.append(column.where(pandas.notna(column), None).tolist())
-    keywords = map(dict, map(zip, (names,) * len(frame), zip(*columns)))
-    return [cls(**each) for each in keywords]
+    return _knackdb.records(cls, names, tuple(_objects(frame[name]) for name in names))
 
 
 def column(rows, name):
-    """One number column of retrieved rows as a read-only numpy array of doubles; NULL is NaN."""
+    """One number column of rows as a read-only numpy array: of doubles, NULL being NaN, or, for whole numbers none of
+    which is NULL, of int64. Rows as a retrieve gave them, or a run of them, are not copied: the array shows, and keeps,
+    the answer that they lie in. What is done to the rows later it does not show.
+    """
     import numpy
 
-    values = numpy.fromiter((numpy.nan if value is None else value for value in map(attrgetter(name), rows)),
-                            dtype=float)
-    values.flags.writeable = False
-    return values
+    return numpy.asarray(_knackdb.column(rows, name))

@@ -7,6 +7,7 @@ import sqlite3
 
 import pytest
 
+import _knackdb
 import knackdb
 from conftest import EngineFilters, EngineMetrics, EnginePattern, run_python
 
@@ -71,6 +72,99 @@ def test_rows_to_pandas_and_back(db):
     assert knackdb.metrics_from_pandas(knackdb.to_pandas(history)) == history
 
 
+def test_a_frame_of_a_thousand_rows_keeps_every_value(db):
+    pandas = pytest.importorskip("pandas")
+    patterns = [EnginePattern(f"p{i}", execution_time=None if i % 7 == 3 else i / 3, task_type=None if i % 5 == 0 else "ü",
+                              agent_count=None if i % 11 == 0 else i, usage_count=2 ** 62 + i,
+                              tools_used=None if i % 13 == 0 else ["a"] * (i % 3)) for i in range(1000)]
+    assert db.store_execution_patterns(patterns)
+    rows = db.retrieve_patterns(EngineFilters(limit=-1))
+    frame = knackdb.to_pandas(rows)
+    assert frame["usage_count"].dtype == "int64" and frame["agent_count"].dtype == "float64"
+    assert knackdb.patterns_from_pandas(frame) == rows
+    assert knackdb.patterns_from_pandas(frame.iloc[::-1]) == rows[::-1]
+    rows[4].success_rate = "excellent"  # no number: that column goes into the frame as it is
+    assert list(knackdb.to_pandas(rows)["success_rate"])[3:5] == [0.9, "excellent"]
+
+
+def test_a_frame_with_gaps_of_every_kind_comes_in(db):
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame({
+        "task_type": ["a", None, pandas.NA], "agent_count": pandas.array([1, None, 3], dtype="Int64"),
+        "execution_time": [0.5, float("nan"), None], "tools_used": [["x"], [], None], "created_at": [1, 2, 3],
+        "mood": "fine"})
+    rows = knackdb.patterns_from_pandas(frame)
+    assert [(row.task_type, row.agent_count, row.execution_time, row.tools_used, row.created_at) for row in rows] == [
+        ("a", 1, 0.5, ["x"], 1), (None, None, None, [], 2), (None, 3, None, None, 3)]
+    assert [row.complexity_level for row in rows] == ["simple"] * 3 and db.store_execution_patterns(rows)
+    assert knackdb.patterns_from_pandas(frame.iloc[:0]) == []
+
+
+def column_is_in_place(array):
+    return array.strides != (8,)
+
+
+def test_a_column_of_rows_is_read_where_the_rows_lie(db):
+    numpy = pytest.importorskip("numpy")
+    db.store_execution_patterns([EnginePattern(f"p{i:03}", confidence_score=i / 1000, usage_count=i,
+                                               execution_time=None if i % 10 == 0 else i / 2) for i in range(300)])
+    db.store_performance_metrics([EngineMetrics(metric_value=float(i), measured_at=1e9 + i) for i in range(50)])
+    rows = db.retrieve_patterns(EngineFilters(limit=-1))
+    def values(rows, name):
+        return [getattr(row, name) for row in rows]
+    for run in (rows, rows[:1], rows[100:200]):
+        for name in ("confidence_score", "usage_count", "created_at"):
+            array = knackdb.column(run, name)
+            assert array.tolist() == values(run, name) and column_is_in_place(array), name
+            assert not array.flags.writeable and not array.flags.owndata
+    times = knackdb.column(rows, "execution_time")
+    assert column_is_in_place(times)
+    assert [None if numpy.isnan(each) else each for each in times] == values(rows, "execution_time")
+    for picked in (rows[::-1], rows[::2], rows[:3] + rows[2:5], rows[:5] + db.retrieve_patterns(EngineFilters(limit=5))):
+        array = knackdb.column(picked, "usage_count")
+        assert array.tolist() == values(picked, "usage_count") and not column_is_in_place(array)
+        assert not array.flags.writeable and array.dtype == numpy.int64
+    history = db.get_performance_history("router")
+    newest = knackdb.column(history, "metric_value")
+    assert newest.tolist() == [float(i) for i in range(49, -1, -1)] and column_is_in_place(newest)
+    del rows, run, history, picked
+    assert newest.sum() == 1225 and numpy.nansum(times) == sum(i / 2 for i in range(300) if i % 10)
+
+
+def test_a_column_shows_what_was_set_before_and_not_what_is_set_later(db):
+    numpy = pytest.importorskip("numpy")
+    db.store_execution_patterns([EnginePattern(f"p{i}", usage_count=i, confidence_score=i / 10) for i in range(5)])
+    rows = db.retrieve_patterns(EngineFilters())
+    before = knackdb.column(rows, "usage_count")
+    rows[1].usage_count = 77
+    vars(rows[2])
+    assert before.tolist() == [4, 3, 2, 1, 0]
+    assert knackdb.column(rows, "usage_count").tolist() == [4, 77, 2, 1, 0]
+    rows[1].usage_count = None
+    assert numpy.isnan(knackdb.column(rows, "usage_count")).tolist() == [False, True, False, False, False]
+    rows[1].usage_count = 2 ** 70
+    assert knackdb.column(rows, "usage_count").tolist() == [4, 2 ** 70, 2, 1, 0]
+    assert db.retrieve_patterns(EngineFilters())[1].usage_count == 3
+
+
+def test_a_column_of_an_engines_own_objects():
+    pytest.importorskip("numpy")
+    assert knackdb.column([EnginePattern(usage_count=i) for i in range(3)], "usage_count").tolist() == [0, 1, 2]
+    assert knackdb.column([], "usage_count").tolist() == []
+    assert knackdb.column((knackdb.PerformanceMetrics(sample_count=i) for i in (1, 2)), "sample_count").tolist() == [1, 2]
+
+
+@pytest.mark.parametrize("rows, name, error", [
+    (5, "usage_count", TypeError), ([], "task_type", ValueError), ([], "nulls", ValueError), ([], 5, ValueError),
+    ([None], "usage_count", AttributeError), ([EnginePattern(usage_count="x")], "usage_count", TypeError),
+    ([knackdb.PerformanceMetrics()], "usage_count", ValueError),
+    ([knackdb.ExecutionPattern(), knackdb.PerformanceMetrics()], "usage_count", AttributeError)])
+def test_what_has_no_such_column_is_refused(rows, name, error):
+    pytest.importorskip("numpy")
+    with pytest.raises(error):
+        knackdb.column(rows, name)
+
+
 def test_a_column_as_an_array(db):
     numpy = pytest.importorskip("numpy")
     db.store_execution_patterns([EnginePattern(f"p{i}", confidence_score=i / 10, execution_time=None) for i in range(5)])
@@ -105,6 +199,19 @@ def test_columns_of_nothing_and_of_nonsense(db):
     assert db.retrieve_columns(42) is None and db.last_error
     with pytest.raises(TypeError):
         type(db.retrieve_columns()["nulls"])()
+
+
+@pytest.mark.parametrize("names, columns", [
+    ((), ()), (("id",), ()), (("id",), ([1], [2])), (("id",), ((1,),)), ((1,), ([1],)), (("id", "task_type"), ([1], []))])
+def test_records_need_a_column_for_each_name(names, columns):
+    with pytest.raises((TypeError, ValueError)):
+        _knackdb.records(knackdb.ExecutionPattern, names, columns)
+
+
+def test_a_class_that_takes_its_columns_away_is_noticed():
+    column = [1, 2, 3]
+    with pytest.raises(RuntimeError):
+        _knackdb.records(lambda id: column.clear(), ("id",), (column,))
 
 
 DIAGNOSE = "import sys, runpy; sys.argv = ['knackdb'] + sys.argv[1:]; runpy.run_module('knackdb', run_name='__main__')"

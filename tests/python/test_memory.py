@@ -13,6 +13,7 @@ import time
 
 import pytest
 
+import _knackdb
 import knackdb
 from conftest import EngineFilters, EngineMetrics, EnginePattern, run_python
 
@@ -141,6 +142,21 @@ def test_the_process_does_not_grow(memory_db):
     assert resident() - before < 24 << 20
 
 
+def test_columns_and_records_leak_nothing(memory_db):
+    memory_db.store_execution_patterns([EnginePattern(f"p{i}") for i in range(20)])
+    rows = memory_db.retrieve_patterns(OURS) * 2
+    counts = []
+    for _ in range(3):
+        for _ in range(2000):
+            len(_knackdb.column(rows[:2], "usage_count")), len(_knackdb.column(rows, "success_rate"))
+            _knackdb.records(knackdb.ExecutionPattern, ("id", "tools_used"), (["a", "b"], [["x"], None]))
+            with pytest.raises(TypeError):
+                _knackdb.column([BAD, EnginePattern(usage_count="x")], "usage_count")
+        gc.collect()
+        counts.append(sys.getallocatedblocks())
+    assert SANITIZED or counts[2] - counts[1] < 100
+
+
 def test_initialize_and_shutdown_leak_nothing(tmp_path, loop):
     async def one():
         async with knackdb.LearningDatabase(tmp_path / "x") as db:
@@ -247,6 +263,11 @@ DIRECT = """
 
     many = [knackdb.ExecutionPattern(id=f"m{i}", context_factors={"k": "x" * 3000}) for i in range(40)]
     few = [knackdb.ExecutionPattern(id=None) for _ in range(3)]
+    found = db.retrieve_patterns().__await__()
+    try:
+        next(found)
+    except StopIteration as done:
+        found = done.value
     row = knackdb.ExecutionPattern(id="x", task_type="y", context_factors={"z": [1]})
     calls = {
         "preferences": lambda: db._preference_rows(None, None),
@@ -266,6 +287,9 @@ DIRECT = """
         "record": lambda: knackdb.ExecutionPattern("id", task_type="x", tools_used=["a"]),
         "record's dict": lambda: vars(knackdb.PerformanceMetrics(metadata={})),
         "filters": lambda: knackdb.PatternFilters(task_type="x") == knackdb.PatternFilters("x", limit=3),
+        "column": lambda: memoryview(_knackdb.column(found, "usage_count"))[0],
+        "gathered": lambda: memoryview(_knackdb.column(found[::-1] + [row], "success_rate"))[0],
+        "records": lambda: _knackdb.records(knackdb.ExecutionPattern, ("id", "usage_count"), ([f"{1}a"], [5])),
         "replace": lambda: dataclasses.replace(row, id="z").to_dict(), "copy": lambda: copy.deepcopy(row),
     }
     for name, call in calls.items():
@@ -303,7 +327,7 @@ def test_every_allocation_behind_python_may_fail(tmp_path):
     pytest.importorskip("_testcapi")
     done = run_python(DIRECT, os.path.dirname(__file__), tmp_path)
     refusals = dict(line.split("\t") for line in done.stdout.splitlines())
-    assert len(refusals) == 21 and [name for name, count in refusals.items() if count == "0"] == []
+    assert len(refusals) == 24 and [name for name, count in refusals.items() if count == "0"] == []
 
 
 @pytest.mark.skipif(SANITIZED, reason="the hook is in Python's allocator, which stands aside")
