@@ -1,7 +1,8 @@
 """Rows to and from pandas, and columns as numpy arrays.
 
-Neither is needed for the rest; each is imported where it is used. Nothing here loops over rows in Python. Number columns
-of rows that lie in one answer, as a retrieve gave them, are read where they lie; of other rows they are gathered in C.
+Neither is needed for the rest; each is imported where it is used. Nothing here loops over rows in Python. Number
+columns of rows that lie in one answer, as a retrieve gave them, are read where they lie; of other rows they are
+gathered in C.
 """
 
 from operator import attrgetter
