@@ -1,0 +1,311 @@
+/* degraded.c - what a store owes whose disk fails: to who asks for the past, closes, wants to be refused, or waits. */
+#include "tests/persist/ailing.h"
+
+#include "persist/replay_log.h"
+#include "tests/api/scratch.h"
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- the past ---- */
+
+static knackdb_status
+open_as_of(struct kept *past, const char *path, uint64_t sequence)
+{
+    struct keeper_options options = kept_options();
+
+    options.read_only = true;
+    options.as_of_sequence = sequence;
+    return kept_open(past, path, 1, &options);
+}
+
+/* Overwrites what the log of that name holds behind byte `from`, as a disk that lost its pages would. */
+static void
+lose_pages(const char *path, const char *name, size_t from)
+{
+    struct bytes bytes = bytes_read(path, name);
+
+    for (size_t i = from; i < bytes.count; i++)
+        bytes.data[i] = 0x5a;
+    bytes_write(path, name, bytes.data, bytes.count);
+    bytes_free(&bytes);
+}
+
+static size_t
+end_of_log(const char *path, const char *name)
+{
+    struct bytes bytes = bytes_read(path, name);
+    size_t       end = bytes.count;
+
+    while (end > 0 && bytes.data[end - 1] == 0)
+        end--;
+    bytes_free(&bytes);
+    return end;
+}
+
+/* An older snapshot is kept, and needs the log behind it, or all of the log is kept as history: as far as that was safe before the disk failed it is there, sound, and
+ * what the disk did to the rest is nobody's concern. Then it has a gap, which a reader is told of; a moment in it is refused, not
+ * made up. */
+Test(degraded, a_log_with_a_gap_says_so)
+{
+    for (int way = 0; way < 4; way++) {
+        struct keeper_options options = healing_options(way % 2 == 0 ? KNACKDB_LOG_MAP : KNACKDB_LOG_WRITE);
+        char                  path[SCRATCH_PATH_MAX];
+        char                  folder[SCRATCH_PATH_MAX];
+        char                  name[64];
+        struct allocator      allocator;
+        struct kept           kept;
+        struct kept           past;
+        struct replay_log    *log;
+        struct log_commit     commit;
+        knackdb_error         error = { 0 };
+        char                 *dump;
+        size_t                end;
+        uint64_t              last = 0;
+
+        scratch_make(path);
+        scratch_make(folder);
+        if (way < 2)
+            options.snapshots_kept = 2;
+        else
+            options.log_history_bytes = (uint64_t) 1 << 30;
+        options.log_segment_bytes_max = (uint64_t) 1 << 20;
+        kept_must_open(&kept, path, 1, &options);
+        bench_put_many(kept.store, 1, 10);
+        cr_assert_eq(keeper_snapshot(kept.keeper, NULL), KNACKDB_OK);
+        bench_put_many(kept.store, 11, 20);
+        cr_assert_eq(keeper_sync(kept.keeper, NULL), KNACKDB_OK);
+        dump = bench_dump(kept.store);
+        (void) names_count(path, "log-", name);
+        if (end_of_log(path, name) < 200) /* that one is made ahead */
+            (void) snprintf(name, sizeof name, "log-0000000000000002.knl");
+        end = end_of_log(path, name);
+        bench_put_many(kept.store, 21, 30);
+        failing_disk_hold(CALL_CREATE, "log-");
+        failing_disk_fail(CALL_SYNC, "log-", EIO, 1);
+        cr_assert_eq(keeper_sync(kept.keeper, NULL), KNACKDB_IO);
+        failing_disk_await_held();
+        lose_pages(path, name, end + 7);
+        bench_put_many(kept.store, 31, 40);
+        failing_disk_release();
+        await_health(&kept);
+        bench_put_many(kept.store, 41, 50);
+        cr_assert_eq(keeper_sync(kept.keeper, NULL), KNACKDB_OK);
+
+        allocator_init(&allocator, NULL);
+        cr_assert_eq(replay_log_open(&allocator, disk_posix(), path, bench_history(), bench_schema(1), &log, &error),
+                     KNACKDB_OK, "%s", error.message);
+        last = replay_log_first_sequence(log) - 1;
+        cr_assert_leq(last, 10);
+        while (replay_log_next(log, &commit, &error) == KNACKDB_OK)
+            cr_assert_eq(commit.record.sequence, ++last);
+        cr_assert_eq(last, 20, "%s", error.message);
+        cr_assert_eq(error.os_errno, ENOENT, "%s", error.message);
+        while (replay_log_next(log, &commit, &error) == KNACKDB_OK) {
+            cr_assert(last == 20 ? commit.record.sequence <= 41 : commit.record.sequence == last + 1);
+            last = commit.record.sequence;
+        }
+        cr_assert_eq(last, 50);
+        replay_log_close(log);
+        cr_assert_eq(open_as_of(&past, path, 20), KNACKDB_OK, "%s", past.error.message);
+        cr_assert(bench_same(past.store, dump));
+        kept_close(&past);
+        cr_assert_eq(open_as_of(&past, path, 25), KNACKDB_NOT_FOUND);
+        cr_assert_not_null(strstr(past.error.message, "not kept"), "%s", past.error.message);
+        free(dump);
+        dump = bench_dump(kept.store);
+        assert_holds(path, folder, dump, "with a gap");
+        free(dump);
+        cr_assert_eq(failing_disk_retries(), 0);
+        kept_close(&kept);
+        scratch_remove(path);
+        scratch_remove(folder);
+    }
+}
+
+/* ---- close ---- */
+
+Test(degraded, a_close_makes_everything_durable_where_it_can)
+{
+    struct keeper_options options = healing_options(KNACKDB_LOG_MAP);
+    char                  path[SCRATCH_PATH_MAX];
+    char                  folder[SCRATCH_PATH_MAX];
+    struct kept           kept;
+    char                 *dump;
+
+    scratch_make(path);
+    scratch_make(folder);
+    kept_must_open(&kept, path, 1, &options);
+    bench_put_many(kept.store, 1, 20);
+    failing_disk_fail(CALL_SYNC, "log-", EIO, 1); /* by the close itself, which has to begin anew */
+    dump = bench_dump(kept.store);
+    kept_close(&kept);
+    assert_holds(path, folder, dump, "closed");
+    free(dump);
+
+    kept_must_open(&kept, path, 1, &options);
+    failing_disk_fail(CALL_SYNC, "", EIO, 0);
+    bench_put_many(kept.store, 21, 40);
+    cr_assert_eq(keeper_sync(kept.keeper, NULL), KNACKDB_IO);
+    cr_assert_eq(keeper_close(kept.keeper, &kept.error), KNACKDB_IO, "the close does not claim what is not");
+    cr_assert_eq(kept.error.os_errno, EIO);
+    store_free(kept.store);
+    cr_assert_eq(atomic_load(&kept.allocator.bytes), 0);
+    failing_disk_mend();
+    kept_must_open(&kept, path, 1, &options);
+    cr_assert_geq(store_sequence(kept.store), 20);
+    kept_close(&kept);
+    scratch_remove(path);
+    scratch_remove(folder);
+}
+
+/* ---- refusing ---- */
+
+static knackdb_status
+try_put(struct kept *kept, int64_t id, knackdb_error *error)
+{
+    knackdb_value values[6] = { knackdb_value_integer(id) };
+
+    return store_put_rows(kept->store, 0, values, 6, 1, 0, NULL, NULL, error);
+}
+
+/* With KNACKDB_OPEN_REFUSE_DEGRADED the store that meets the failure is taken back, as if it had never been tried, and so is every
+ * one after it, until the disk is back. */
+Test(degraded, a_store_that_refuses_changes_nothing_while_the_disk_fails)
+{
+    for (int io = KNACKDB_LOG_MAP; io <= KNACKDB_LOG_WRITE; io++) {
+        struct keeper_options options = healing_options((knackdb_log_io) io);
+        char                  path[SCRATCH_PATH_MAX];
+        char                  folder[SCRATCH_PATH_MAX];
+        struct kept           kept;
+        char                 *before = NULL;
+        char                 *dump;
+        int64_t               id = 11;
+        uint64_t              sequence;
+        knackdb_status        status = KNACKDB_OK;
+        knackdb_error         error = { 0 };
+
+        options.refuses_degraded = true;
+        scratch_make(path);
+        scratch_make(folder);
+        kept_must_open(&kept, path, 1, &options);
+        bench_put_many(kept.store, 1, 10);
+        cr_assert_eq(keeper_sync(kept.keeper, NULL), KNACKDB_OK);
+        failing_disk_fail(io == KNACKDB_LOG_MAP ? CALL_ALLOCATE : CALL_WRITE, "log-", ENOSPC, 0);
+        for (; status == KNACKDB_OK && id < 2000; id++) {
+            free(before);
+            before = bench_dump(kept.store);
+            status = try_put(&kept, id, &error);
+        }
+        cr_assert_eq(status, KNACKDB_IO);
+        cr_assert_eq(error.os_errno, ENOSPC, "%s", error.message);
+        cr_assert_not_null(strstr(error.message, "refused"), "%s", error.message);
+        cr_assert(bench_same(kept.store, before));
+        sequence = store_sequence(kept.store);
+        for (int64_t more = id; more < id + 20; more++)
+            cr_assert_eq(try_put(&kept, more, NULL), KNACKDB_IO);
+        cr_assert_eq(try_put(&kept, 1, NULL), KNACKDB_IO, "nor is a row replaced");
+        cr_assert_eq(store_sequence(kept.store), sequence);
+        cr_assert(bench_same(kept.store, before));
+        assert_degraded(&kept, "log");
+        assert_opens_between_attempts(path, folder, 10, "while it refuses");
+
+        failing_disk_mend();
+        await_health(&kept);
+        assert_holds(path, folder, before, "healed");
+        for (int64_t more = id; more < id + 500; more++)
+            cr_assert_eq(try_put(&kept, more, &error), KNACKDB_OK, "%s", error.message);
+        cr_assert_eq(keeper_sync(kept.keeper, NULL), KNACKDB_OK);
+        dump = bench_dump(kept.store);
+        kept_close(&kept);
+        assert_holds(path, folder, dump, "closed");
+        free(dump);
+        free(before);
+        scratch_remove(path);
+        scratch_remove(folder);
+    }
+}
+
+/* While the snapshot that heals is written, a store could still be lost: it is refused as well. */
+Test(degraded, a_store_that_refuses_waits_until_it_is_whole)
+{
+    struct keeper_options options = healing_options(KNACKDB_LOG_MAP);
+    char                  path[SCRATCH_PATH_MAX];
+    struct kept           kept;
+
+    options.refuses_degraded = true;
+    scratch_make(path);
+    kept_must_open(&kept, path, 1, &options);
+    bench_put_many(kept.store, 1, 10);
+    failing_disk_hold(CALL_SYNC, "part-");
+    failing_disk_fail(CALL_SYNC, "log-", EIO, 1);
+    cr_assert_eq(keeper_sync(kept.keeper, NULL), KNACKDB_IO);
+    failing_disk_await_held();
+    cr_assert_eq(try_put(&kept, 11, NULL), KNACKDB_IO);
+    failing_disk_release();
+    await_health(&kept);
+    cr_assert_eq(try_put(&kept, 11, NULL), KNACKDB_OK);
+    cr_assert_eq(store_sequence(kept.store), 11);
+    kept_close(&kept);
+    scratch_remove(path);
+}
+
+/* ---- who waits ---- */
+
+struct waiter {
+    struct kept   *kept;
+    pthread_t      thread;
+    uint64_t       sequence;
+    knackdb_status status;
+};
+
+static void *
+wait_durable(void *context)
+{
+    struct waiter *waiter = context;
+
+    waiter->status = keeper_wait_durable(waiter->kept->keeper, waiter->sequence, NULL);
+    return NULL;
+}
+
+/* Eight wait for a sync that does not come back. Stores and reads do not; and when it comes back with an error, each of the eight is
+ * told so. */
+Test(degraded, a_sync_that_hangs_holds_up_no_store_and_no_read_and_nobody_for_ever)
+{
+    struct keeper_options options = healing_options(KNACKDB_LOG_MAP);
+    char                  path[SCRATCH_PATH_MAX];
+    struct kept           kept;
+    struct waiter         waiters[8];
+    char                 *dump;
+
+    options.log_segment_bytes_max = (uint64_t) 1 << 20;
+    scratch_make(path);
+    kept_must_open(&kept, path, 1, &options);
+    bench_put_many(kept.store, 1, 10);
+    failing_disk_hold(CALL_SYNC, "log-");
+    failing_disk_fail(CALL_SYNC, "", EIO, 0);
+    for (size_t i = 0; i < 8; i++) {
+        waiters[i] = (struct waiter) { .kept = &kept, .sequence = 10 };
+        cr_assert_eq(pthread_create(&waiters[i].thread, NULL, wait_durable, &waiters[i]), 0);
+    }
+    failing_disk_await_held();
+    bench_put_many(kept.store, 11, 1000);
+    dump = bench_dump(kept.store);
+    cr_assert_neq(dump[0], '\0');
+    free(dump);
+    failing_disk_release();
+    for (size_t i = 0; i < 8; i++) {
+        cr_assert_eq(pthread_join(waiters[i].thread, NULL), 0);
+        cr_assert_eq(waiters[i].status, KNACKDB_IO);
+    }
+    failing_disk_mend();
+    await_health(&kept);
+    cr_assert_eq(keeper_wait_durable(kept.keeper, 1000, NULL), KNACKDB_OK);
+    kept_close(&kept);
+    scratch_remove(path);
+}
