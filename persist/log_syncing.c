@@ -32,7 +32,7 @@ take_work(struct log_writer *writer)
 }
 
 /* A segment that somebody removed is no place for commits. We remove segments ourselves, when a snapshot has what is in
- * them, and that may be before their sync has come; those have left the list first. */
+ * them, and that may be before their sync has come: all that such a one holds is durable by then. */
 static knackdb_status
 sync_segment(struct log_writer *writer, struct log_segment *segment, knackdb_error *error)
 {
@@ -43,7 +43,8 @@ sync_segment(struct log_writer *writer, struct log_segment *segment, knackdb_err
     if (status != KNACKDB_OK || file_check_name(&segment->file, &why) == KNACKDB_OK)
         return status;
     (void) pthread_mutex_lock(&writer->mutex);
-    is_kept = segment_list_has(&writer->kept, segment->serial);
+    is_kept = segment_list_wants(&writer->kept, segment->serial,
+                                 atomic_load_explicit(&writer->durable, memory_order_relaxed));
     (void) pthread_mutex_unlock(&writer->mutex);
     if (!is_kept)
         return KNACKDB_OK;

@@ -50,13 +50,13 @@ segment_list_find(const struct segment_list *list, uint64_t sequence, uint64_t o
 }
 
 bool
-segment_list_has(const struct segment_list *list, uint64_t serial)
+segment_list_wants(const struct segment_list *list, uint64_t serial, uint64_t sequence)
 {
     const struct listed_segment *entry = list->first;
 
     while (entry != NULL && entry->serial != serial)
         entry = entry->next;
-    return entry != NULL;
+    return entry != NULL && holds_more(entry, sequence);
 }
 
 struct listed_segment *

@@ -30,7 +30,8 @@ void segment_list_finish(struct segment_list *list, uint64_t last_sequence);
 /* Serial of the first segment that holds, or will hold, a commit after `sequence`; `otherwise` where none does. */
 uint64_t segment_list_find(const struct segment_list *list, uint64_t sequence, uint64_t otherwise);
 
-bool segment_list_has(const struct segment_list *list, uint64_t serial);
+/* Is it in the list, and holds a commit after `sequence`, or may come to? */
+bool segment_list_wants(const struct segment_list *list, uint64_t serial, uint64_t sequence);
 
 /* Takes out what holds nothing after `sequence`: a chain of entries, the caller's to free. */
 struct listed_segment *segment_list_take(struct segment_list *list, uint64_t sequence);
