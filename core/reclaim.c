@@ -239,7 +239,18 @@ compact_postings(struct table_data *table, row_number row, int64_t *budget)
     return true;
 }
 
-/* R3: whoever of this id lived and died within the time of the chunk. False without memory. */
+/* Seen by no view, now or later: never born; dead before the oldest; in a chunk that goes (R2), or of its time (R3). */
+static bool
+is_unseen(const struct table_data *table, row_number row, const struct chunk *chunk)
+{
+    uint64_t birth = table_row_birth(table, row), end = table_row_end(table, row);
+
+    return birth == BIRTH_NEVER || end <= table->reclaim.oldest_view || is_doomed(table, row)
+           || (birth >= chunk->born && end <= chunk->emptied);
+}
+
+/* R3: all of this id that nobody sees, down to what was there before the chunk. The others, too: a chain that many have
+ * died in would else be walked from its head for each of them. False without memory. */
 static bool
 unlink_id(struct table_data *table, row_number row, const struct chunk *chunk, int64_t *budget)
 {
@@ -252,7 +263,9 @@ unlink_id(struct table_data *table, row_number row, const struct chunk *chunk, i
         row_number older = atomic_load_explicit(table_link(table, version, 0), memory_order_relaxed);
         uint64_t   birth = table_row_birth(table, version);
 
-        if (birth == BIRTH_NEVER || (birth >= chunk->born && table_row_end(table, version) <= chunk->emptied)) {
+        if (birth < chunk->born)
+            break; /* and so is whatever it leads to */
+        if (is_unseen(table, version, chunk)) {
             if (!table_unlink_row(table, version))
                 return false;
             *budget -= UNLINK_COST;
@@ -288,11 +301,15 @@ end_unlinking(struct table_data *table)
 }
 
 static bool
-unlink_some(struct table_data *table, int64_t *budget)
+unlink_some(struct store *store, struct table_data *table, int64_t *budget)
 {
     struct reclaim *reclaim = &table->reclaim;
     struct chunk   *chunk = table_chunk_at(table, reclaim->unlinking);
     uint32_t        rows = rows_of(chunk);
+    uint64_t        readers;
+
+    reclaim->oldest_view = epoch_oldest_view(&store->epochs, atomic_load_explicit(&store->moment, memory_order_relaxed),
+                                             &readers);
 
     for (; reclaim->place < rows; reclaim->place++) {
         row_number row = reclaim->unlinking << CHUNK_ROW_BITS | reclaim->place;
@@ -412,12 +429,12 @@ work_on(struct store *store, struct table_data *table, struct leavings *leavings
     if (reclaim->emptying != CHUNK_NONE)
         return empty_some(store, table, &budget) ? RECLAIM_GOES_ON : RECLAIM_WAITING;
     if (reclaim->unlinking != CHUNK_NONE)
-        return unlink_some(table, &budget) ? RECLAIM_GOES_ON : RECLAIM_WAITING;
-    if (take_chunk(table, leavings) || (reclaim->waiting < CHUNKS_TOGETHER && begin_emptying(table))
+        return unlink_some(store, table, &budget) ? RECLAIM_GOES_ON : RECLAIM_WAITING;
+    outcome = free_some_texts(table); /* first, as it must keep pace with what follows */
+    if (outcome == RECLAIM_GOES_ON || take_chunk(table, leavings) || (reclaim->waiting < CHUNKS_TOGETHER && begin_emptying(table))
         || begin_unlinking(table) || begin_emptying(table))
         return RECLAIM_GOES_ON;
-    outcome = free_some_texts(table);
-    if (outcome == RECLAIM_GOES_ON || tend_indexes(table, leavings))
+    if (tend_indexes(table, leavings))
         return RECLAIM_GOES_ON;
     return reclaim->waiting != 0 ? RECLAIM_WAITING : outcome;
 }

@@ -51,6 +51,7 @@ struct reclaim {
     uint32_t place;      /* next row of either */
     uint32_t column;     /* of that row: the next whose posting list is compacted */
     uint32_t round;      /* counts what was DOOMED together */
+    uint64_t oldest_view; /* moment, when the slice began */
     struct posting_compaction compaction;
 };
 

@@ -10,8 +10,8 @@
 #define PAUSE_NS       50000u    /* between two slices while others store */
 #define DOZE_NS_MIN    1000000u  /* before something that waits is tried again; longer each time in vain */
 #define DOZE_NS_MAX    500000000u
-#define ROWS_A_SLICE   16u       /* dead rows that a slice works off, or fewer */
-#define BACKLOG_ROWS   131072u   /* dead rows beyond those that live: from there on writers help */
+#define ROWS_A_SLICE   8u        /* dead rows that a slice works off, or fewer */
+#define BACKLOG_ROWS   32768u    /* dead rows beyond those that live: from there on writers help */
 #define SLICES_MAX     64u       /* of a writer at a time */
 
 void
@@ -152,11 +152,9 @@ reclaimer_owes(struct store *store, uint64_t died)
         dead += atomic_load_explicit(&table->row_count, memory_order_relaxed) - lives;
         living += lives;
     }
-    if (waiting < RECLAIMER_WAKING_ROWS)
-        return 0;
     if (dead < living + BACKLOG_ROWS) {
         reclaimer->helped_for = 0;
-        return 1;
+        return waiting >= RECLAIMER_WAKING_ROWS;
     }
     reclaimer->helped_for += died;
     slices = reclaimer->helped_for / ROWS_A_SLICE;

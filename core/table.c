@@ -369,12 +369,14 @@ table_restore_row(struct table_data *table, row_number row)
 }
 
 void
-table_forget_rows(struct table_data *table, struct table_mark mark)
+table_forget_rows(struct table_data *table, struct table_mark mark, uint64_t newest)
 {
     for (uint32_t number = table->filling; number != CHUNK_NONE; number = table_chunk_at(table, number)->older) {
         struct chunk *chunk = table_chunk_at(table, number);
         uint32_t      rows = atomic_load_explicit(&chunk->row_count, memory_order_relaxed);
 
+        if (newest < chunk->born)
+            chunk->born = newest; /* so that whatever comes on top of these rows is born later (unlink_id()) */
         for (uint32_t place = number == mark.filling ? mark.filled : 0; place < rows; place++) {
             atomic_store_explicit(TABLE_AT(table, number << CHUNK_ROW_BITS | place, table->births_offset,
                                            _Atomic uint64_t), BIRTH_NEVER, memory_order_relaxed); /* T3 */

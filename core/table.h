@@ -366,7 +366,8 @@ table_get_mark(const struct table_data *table)
     return (struct table_mark) { table->filling, table->filled };
 }
 
-void table_forget_rows(struct table_data *table, struct table_mark mark);
+/* `newest`: the moment published last. */
+void table_forget_rows(struct table_data *table, struct table_mark mark, uint64_t newest);
 
 /* Takes a row that nobody sees out of the index and the chain of every key. False without memory: nothing is done. */
 bool table_unlink_row(struct table_data *table, row_number row);

@@ -38,7 +38,8 @@ take_back(struct transaction *transaction)
     for (size_t i = 0; i < store->ended_count; i++)
         table_restore_row(&store->tables[store->ended[i].table], store->ended[i].row);
     for (uint32_t t = 0; t < store->schema->table_count; t++) {
-        table_forget_rows(&store->tables[t], transaction->marks[t]);
+        table_forget_rows(&store->tables[t], transaction->marks[t],
+                          atomic_load_explicit(&store->moment, memory_order_relaxed));
         atomic_store_explicit(&store->tables[t].next_id, transaction->next_ids[t], memory_order_relaxed);
     }
 }
