@@ -135,7 +135,9 @@ renew_segment(struct log_reader *reader, struct segment *segment)
     segment->file = now;
 }
 
-/* Takes in segments that were not there before. */
+/* Takes in segments that were not there before. Beside a writer a segment may be packed meanwhile: one pass over the
+ * directory can come too early for its new name and too late for its old one. It then has the new name before a
+ * second pass begins. */
 static knackdb_status
 list_segments(struct log_reader *reader, knackdb_error *error)
 {
@@ -143,6 +145,8 @@ list_segments(struct log_reader *reader, knackdb_error *error)
 
     reader->no_memory = false;
     status = dir_list(reader->options.dir, hear_name, reader, error);
+    if (status == KNACKDB_OK && !reader->options.is_locked)
+        status = dir_list(reader->options.dir, hear_name, reader, error);
     if (status == KNACKDB_OK && reader->no_memory)
         status = error_no_memory(error, "the list of log segments");
     return status;
