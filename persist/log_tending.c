@@ -12,7 +12,7 @@
 #define AHEAD_NS        ((uint64_t) 16 * 1000000)
 #define AHEAD_BYTES_MIN ((uint64_t) 32 * 1024)
 #define AHEAD_BYTES_MAX ((uint64_t) 4096 * 1024)
-#define AHEAD_SHARE     16
+#define AHEAD_SHARE     32
 
 static void
 make_next(struct log_writer *writer, uint64_t ahead)
