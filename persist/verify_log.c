@@ -85,12 +85,12 @@ hear_name(void *context, const char *name)
     check->serials[at] = serial;
 }
 
-/* The first commit that can be missing in this segment. Where none has been read before, it is the first that the
- * snapshot does not have: a log that begins with the snapshot owes nothing of what came before it. */
+/* The first commit that can be missing in this segment. From the snapshot's own on, that is one that the snapshot does
+ * not have: such a log owes nothing of what came before it, whatever history says of that. */
 static uint64_t
 next_commit(const struct log_check *check, uint64_t serial)
 {
-    if (check->last == 0 && serial >= check->newest->log_serial)
+    if (serial >= check->newest->log_serial && check->last < check->newest->sequence)
         return check->newest->sequence + 1;
     return check->last + 1;
 }
