@@ -31,8 +31,8 @@ YIELD = "    { int sched_yield(void); (void) sched_yield(); }\n"
 
 BUGS = [
     Bug("a sync is skipped", "persist/log_syncing.c",
-        "status = log_segment_sync(work->current, error);",
-        "status = KNACKDB_OK;",
+        "knackdb_status status = log_segment_sync(segment, error);",
+        "knackdb_status status = KNACKDB_OK;",
         (POWER_LOSS,)),
     Bug("a commit is acknowledged before it is synced", "persist/keeper.c",
         "return keeper->log != NULL ? log_writer_sync(keeper->log, sequence, error) : KNACKDB_OK;",
@@ -69,8 +69,8 @@ BUGS = [
         "return status;",
         (POWER_LOSS,)),
     Bug("a snapshot says a later commit than it holds", "persist/snapshot_taker.c",
-        "next->sequence = view.sequence;",
-        "next->sequence = view.sequence + 1;",
+        "    next.made_at_us = begun_us;",
+        "    next.made_at_us = begun_us;\n    next.sequence++;",
         (POWER_LOSS, KILLS)),
     Bug("a sweep takes the first segment that is needed", "persist/sweep.c",
         "return number < needed->log_serial;",

@@ -20,7 +20,7 @@ import bugs
 
 BUILD = pathlib.Path(os.environ["KNACKDB_BUILD_ROOT"])
 SOURCE = pathlib.Path(os.environ["KNACKDB_SOURCE_ROOT"])
-RUN_SECONDS_MAX = 300  # a bug may make a program hang: that, too, is noticed
+RUN_SECONDS_MAX = 120  # a bug may make a program hang: that, too, is noticed
 
 
 def compile_command(file):
