@@ -97,13 +97,16 @@ scan_three(const struct memory *memory, size_t group, uint64_t *sum)
     static const size_t columns[] = { 0, 3, 7 };
     uint64_t            begun = clock_ns();
 
-    for (size_t first = 0; first < memory->rows; first += group)
-        for (size_t c = 0; c < 3; c++) {
-            const uint64_t *array = (const uint64_t *) (const void *) (row_at(memory, group, first) + columns[c] * group * 8);
+    /* Row by row, as a question looks at several columns of each. */
+    for (size_t first = 0; first < memory->rows; first += group) {
+        const unsigned char *start = row_at(memory, group, first);
+        const uint64_t      *one = (const uint64_t *) (const void *) (start + columns[0] * group * 8);
+        const uint64_t      *two = (const uint64_t *) (const void *) (start + columns[1] * group * 8);
+        const uint64_t      *three = (const uint64_t *) (const void *) (start + columns[2] * group * 8);
 
-            for (size_t i = 0; i < group; i++)
-                *sum += array[i];
-        }
+        for (size_t i = 0; i < group; i++)
+            *sum += one[i] + two[i] + three[i];
+    }
     return (double) (clock_ns() - begun) / 1e6;
 }
 

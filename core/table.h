@@ -13,8 +13,8 @@
  *
  * A scan of a column still reads whole cache lines, a kilobyte at a run; and a row's
  * cells lie within 16 KB, so that reading one row waits for one or two pages and not for as
- * many as there are columns: 450 ns instead of 640 at a million rows, for 2.4 ms instead
- * of 1.0 to scan three columns (docs/ARCHITECTURE.md has the table).
+ * many as there are columns: 410 ns instead of 620 at a million rows, for 3.7 ms instead
+ * of 0.8 to scan three columns (docs/ARCHITECTURE.md has the table).
  *
  * A change of a row adds a new version and stamps the old one's end; a row carries the
  * moments (store.h) of its birth and of its end, and a view of moment M sees it if birth <= M < end.

@@ -7,12 +7,13 @@
 #include "base/clock.h"
 
 /* Pages are made ready for what comes in this time, at the speed of the last round: the flusher is away for a sync
- * now and then. At the least and at the most; and no more than this part of what was written since the store was
- * opened, so that the log of a small store takes little memory: */
-#define AHEAD_NS        ((uint64_t) 16 * 1000000)
-#define AHEAD_BYTES_MIN ((uint64_t) 32 * 1024)
-#define AHEAD_BYTES_MAX ((uint64_t) 4096 * 1024)
-#define AHEAD_SHARE     32
+ * now and then. At the least and at the most; and beyond what a small store may take, no more than this part of what
+ * was written since the store was opened: */
+#define AHEAD_NS          ((uint64_t) 16 * 1000000)
+#define AHEAD_BYTES_MIN   ((uint64_t) 32 * 1024)
+#define AHEAD_BYTES_MAX   ((uint64_t) 4096 * 1024)
+#define AHEAD_BYTES_SMALL ((uint64_t) 160 * 1024)
+#define AHEAD_SHARE       16
 
 static void
 make_next(struct log_writer *writer, uint64_t ahead)
@@ -69,8 +70,8 @@ choose_ahead(struct log_writer *writer)
 
     writer->tended_position = position;
     writer->tended_ns = now;
-    if (ahead > (double) (position / AHEAD_SHARE))
-        ahead = (double) (position / AHEAD_SHARE);
+    if (ahead > (double) AHEAD_BYTES_SMALL && ahead > (double) (position / AHEAD_SHARE))
+        ahead = (double) (position / AHEAD_SHARE > AHEAD_BYTES_SMALL ? position / AHEAD_SHARE : AHEAD_BYTES_SMALL);
     if (ahead < (double) AHEAD_BYTES_MIN)
         return AHEAD_BYTES_MIN;
     return ahead > (double) AHEAD_BYTES_MAX ? AHEAD_BYTES_MAX : (uint64_t) ahead;
