@@ -116,12 +116,13 @@ def test_no_call_leaks(open_database, loop, name):
 def test_rows_leak_nothing_whatever_is_done_to_them(memory_db):
     memory_db.store_execution_pattern(PATTERN)
     counts = []
-    for _ in range(3):
+    for _ in range(6):
         for _ in range(500):
             look(memory_db.get_pattern("ours"))
         gc.collect()
         counts.append(sys.getallocatedblocks())
-    assert SANITIZED or counts[2] - counts[1] < 100
+    # What leaks does so in every round; what the interpreter caches, in some.
+    assert SANITIZED or min(after - before for before, after in zip(counts, counts[1:])) < 100
 
 
 @pytest.mark.skipif(SANITIZED, reason="a sanitizer keeps what was freed")
