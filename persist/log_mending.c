@@ -18,7 +18,7 @@
  * M1  While LOG_MENDING, no commit counts as durable that was not before: every sync still says no, and heads and
  *     records testify to no more than the old log knew (log_durable). So a crash before 4 leaves the old
  *     snapshot and the old log; what it finds in the fresh segments does not follow commit L, is vouched for by nobody,
- *     and is set aside as torn (log_reader.c, T1). Should F be L + 1, it follows, and is what happened.
+ *     and is set aside as torn (log_judging.c, T1). Should F be L + 1, it follows, and is what happened.
  * M2  F - 1 <= S: step 2 runs under the writers' lock, so every commit before F is there to be seen when the
  *     view begins. The log after the snapshot has therefore no gap that the snapshot does not cover.
  * M3  A log that breaks again between 2 and 4 is LOG_BROKEN again. If the snapshot is written all the same, it and the

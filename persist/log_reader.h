@@ -1,6 +1,6 @@
 /* log_reader.h - a directory's log as one run of commits, over all its segments.
  *
- * log_reader.c tells when the log ends, when it is torn and when it is corrupt. */
+ * log_judging.c tells when the log ends, when it is torn and when it is corrupt. */
 #ifndef KNACKDB_PERSIST_LOG_READER_H
 #define KNACKDB_PERSIST_LOG_READER_H
 

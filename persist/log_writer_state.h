@@ -22,7 +22,7 @@
  * W2  `log_durable` rises only after every segment that may hold a commit up to it, and the
  *     directory that names them, have been synced without an error. `durable` rises with it, and
  *     with a snapshot: then the log's own copy of those commits may never have been synced, and
- *     a power cut may take it. So what the log testifies to (log_reader.c) is `log_durable`.
+ *     a power cut may take it. So what the log testifies to (log_judging.c) is `log_durable`.
  * W3  A failed write or sync is final for every file that is there: the log is LOG_BROKEN, `failure` says
  *     why, nothing more is appended to these files, none of them is synced again, and every sync says
  *     so. The store goes on in memory, or refuses, as the options say. What becomes of it tells

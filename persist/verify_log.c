@@ -3,7 +3,7 @@
  * Unlike log_reader.c, which stops where the log ends, this goes on behind every place
  * that cannot be read, and so finds all of them. What such a place is cannot be said
  * before the whole log has been heard: it is damage if any record or head, anywhere,
- * testifies that its commit had been on stable storage (log_reader.c, T1 and T2), and the
+ * testifies that its commit had been on stable storage (log_judging.c, T1 and T2), and the
  * torn end otherwise. So places are noted first and judged last. */
 #include "persist/verification_state.h"
 
