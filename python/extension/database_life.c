@@ -59,26 +59,26 @@ database_open(PyObject *object, PyObject *args, PyObject *keywords)
     static char interval_name[] = "snapshot_interval_s", kept_name[] = "snapshots_kept";
     static char memory_name[] = "memory_bytes_max", cache_name[] = "cache_bytes_max", slow_name[] = "slow_operation_us";
     static char mode_name[] = "file_mode", sequence_name[] = "as_of_sequence", time_name[] = "as_of_time";
-    static char history_name[] = "log_history_bytes";
+    static char history_name[] = "log_history_bytes", io_name[] = "log_io", segment_name[] = "log_segment_bytes_max";
     static char *names[] = { path_name, durability_name, flags_name, flush_name, log_bytes_name, interval_name,
                              kept_name, memory_name, cache_name, slow_name, mode_name, sequence_name, time_name,
-                             history_name, NULL };
+                             history_name, io_name, segment_name, NULL };
     database        *self = (database *) object;
     knackdb_options  options = knackdb_options_default();
     knackdb_error    error;
     knackdb_status   status;
     PyObject        *path = NULL;
     const char      *bytes;
-    int              durability = 0;
-    unsigned long long log_bytes = 0, memory_bytes = 0, cache_bytes = 0, history_bytes = 0;
+    int              durability = 0, log_io = 0;
+    unsigned long long log_bytes = 0, memory_bytes = 0, cache_bytes = 0, history_bytes = 0, segment_bytes = 0;
     long long        sequence = 0;
     knackdb         *store = NULL;
 
-    if (!PyArg_ParseTupleAndKeywords(args, keywords, "O&|iIIKIIKKIILdK:_open", names, PyUnicode_FSConverter, &path,
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "O&|iIIKIIKKIILdKiK:_open", names, PyUnicode_FSConverter, &path,
                                      &durability, &options.flags, &options.flush_interval_ms, &log_bytes,
                                      &options.snapshot_interval_s, &options.snapshots_kept, &memory_bytes, &cache_bytes,
                                      &options.slow_operation_us, &options.file_mode, &sequence, &options.as_of_time,
-                                     &history_bytes))
+                                     &history_bytes, &log_io, &segment_bytes))
         return NULL;
     if (self->store != NULL || self->is_closing) {
         Py_DECREF(path);
@@ -90,6 +90,8 @@ database_open(PyObject *object, PyObject *args, PyObject *keywords)
     options.cache_bytes_max = cache_bytes;
     options.as_of_sequence = sequence;
     options.log_history_bytes = history_bytes;
+    options.log_io = (knackdb_log_io) log_io;
+    options.log_segment_bytes_max = segment_bytes;
     options.log_message = messages_receive;
     options.log_context = &self->messages;
     bytes = PyBytes_AS_STRING(path);

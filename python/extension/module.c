@@ -2,6 +2,7 @@
  *
  * One interpreter a process: what names.c keeps is kept once. A second interpreter's import is refused rather than
  * handed objects of the first. */
+#include "checks.h"
 #include "column.h"
 #include "database.h"
 #include "frame.h"
@@ -9,7 +10,6 @@
 #include "names.h"
 #include "ready.h"
 #include "record.h"
-#include "verify.h"
 
 #include <knackdb.h>
 
@@ -21,8 +21,10 @@ static PyMethodDef module_functions[] = {
     { "column", column_of_rows, METH_VARARGS, "column(rows, name): a number column of rows as a read-only buffer." },
     { "records", frame_records, METH_VARARGS,
       "records(cls, names, columns): an object of the class for each row of the columns." },
-    { "verify", verify_directory, METH_O,
+    { "verify", checks_verify, METH_O,
       "verify(path): reads and checks every byte of a directory; what was found, as a dict." },
+    { "repair", checks_repair, METH_VARARGS,
+      "repair(path, to): writes what can be read of a directory into a new one; what was lost, as a dict." },
     { NULL, NULL, 0, NULL },
 };
 
@@ -49,6 +51,10 @@ module_exec(PyObject *module)
         PyModule_AddIntConstant(module, "READ_ONLY", KNACKDB_OPEN_READ_ONLY) < 0 ||
         PyModule_AddIntConstant(module, "NO_CREATE", KNACKDB_OPEN_NO_CREATE) < 0 ||
         PyModule_AddIntConstant(module, "REFUSE_DEGRADED", KNACKDB_OPEN_REFUSE_DEGRADED) < 0 ||
+        PyModule_AddIntConstant(module, "NO_MIGRATE", KNACKDB_OPEN_NO_MIGRATE) < 0 ||
+        PyModule_AddIntConstant(module, "LOG_AUTO", KNACKDB_LOG_AUTO) < 0 ||
+        PyModule_AddIntConstant(module, "LOG_MAP", KNACKDB_LOG_MAP) < 0 ||
+        PyModule_AddIntConstant(module, "LOG_WRITE", KNACKDB_LOG_WRITE) < 0 ||
         PyModule_AddIntConstant(module, "SNAPSHOT", KNACKDB_OPEN_SNAPSHOT) < 0 ||
         PyModule_AddIntConstant(module, "FOLLOW", KNACKDB_OPEN_FOLLOW) < 0)
         return -1;

@@ -13,6 +13,7 @@ import json as _json
 
 import _knackdb
 
+from .checks import Loss, RepairReport, VerifyReport, repair, verify
 from .database import LearningDatabase
 from .errors import *  # noqa: F401,F403
 from .errors import BY_STATUS as _BY_STATUS
@@ -26,9 +27,10 @@ from .records import (ExecutionPattern, LearningMetrics, PatternFilters, Pattern
                       Summary, UserPreference)
 
 __version__ = _knackdb.version
-__all__ = ["ExecutionPattern", "LearningDatabase", "LearningMetrics", "PatternFilters", "PatternType",
-           "PerformanceMetrics", "Summary", "UserPreference", "column", "import_sqlite", "logger",
-           "metrics_from_pandas", "patterns_from_pandas", "to_pandas"] + _errors
+__all__ = ["ExecutionPattern", "LearningDatabase", "LearningMetrics", "Loss", "PatternFilters", "PatternType",
+           "PerformanceMetrics", "RepairReport", "Summary", "UserPreference", "VerifyReport", "column",
+           "import_sqlite", "logger", "metrics_from_pandas", "patterns_from_pandas", "repair", "to_pandas",
+           "verify"] + _errors
 
 _knackdb.setup(error_classes=_BY_STATUS, error=Error, log=_log, json_loads=_json.loads, json_dumps=_json.dumps,
                pattern=ExecutionPattern, metric=PerformanceMetrics, filters=PatternFilters)

@@ -1,15 +1,15 @@
 """LearningDatabase: what is left to do in Python. The calls that answer at once are in C, in _knackdb.Database."""
 
-import asyncio
 import datetime
-import functools
 import json
+import operator
 import os
 import time
 from typing import Any, Dict, Iterable, List, Optional
 
 import _knackdb
 
+from .elsewhere import elsewhere
 from .errors import Error, InvalidError
 from .live_metrics import LiveMetrics
 from .records import LearningMetrics, Summary, UserPreference
@@ -19,8 +19,28 @@ __all__ = ["LearningDatabase"]
 _MEGABYTE = 1024 * 1024
 _DURABILITIES = {"async": _knackdb.ASYNC, "sync": _knackdb.SYNC, "memory": _knackdb.MEMORY_ONLY}
 
+_LOG_IOS = {"auto": _knackdb.LOG_AUTO, "map": _knackdb.LOG_MAP, "write": _knackdb.LOG_WRITE}
+_BITS = {"snapshot_log_bytes": 64, "memory_bytes_max": 64, "cache_bytes_max": 64, "as_of_sequence": 63,
+         "log_history_bytes": 64, "log_segment_bytes_max": 64}
+_MAY_BE_ENDLESS = {"snapshot_log_bytes", "cache_bytes_max", "log_history_bytes"}
+
 # A clean-up of a table this small takes less than the trip to another thread and back.
 _CLEAN_UP_IS_QUICK_ROWS = 2000
+
+
+def _whole_numbers(**options):
+    """The options, each a whole number that its place in the store's own options can hold. -1 is the largest there is,
+    where the store takes that for "no end" or "none"."""
+    for name, value in options.items():
+        largest = 2 ** _BITS.get(name, 32) - 1
+        try:
+            value = operator.index(value)
+        except TypeError:
+            raise TypeError(f"{name} must be a whole number, not {value!r}") from None
+        if not (0 <= value <= largest or value == -1 and name in _MAY_BE_ENDLESS):
+            raise ValueError(f"{name} must be between 0 and {largest}, not {value}")
+        options[name] = value if value >= 0 else largest
+    return options
 
 
 def _without_json(text):
@@ -63,8 +83,13 @@ class LearningDatabase(_knackdb.Database):
     refuse_degraded   while the disk fails stores are refused, instead of being kept in memory alone
     log_history_bytes how much of the log is kept for as_of beyond what the snapshots need; -1: all
 
-    The other options are those of knackdb.h: flush_interval_ms, snapshot_log_bytes, snapshot_interval_s,
-    snapshots_kept, memory_bytes_max, cache_bytes_max, slow_operation_us, file_mode, as_of_sequence, as_of_time.
+    migrate           False: a directory of an older schema is refused, not brought to the current one
+    snapshot_only     read-only: what the newest snapshot holds, without the log behind it
+    log_io            "map" or "write": how the log is written; "auto" maps it where the file system does that well
+
+    The other options are those of knackdb.h, each with a default: flush_interval_ms, snapshot_log_bytes,
+    snapshot_interval_s, snapshots_kept, memory_bytes_max, cache_bytes_max, slow_operation_us, file_mode,
+    as_of_sequence, as_of_time, log_segment_bytes_max. What cannot be raises ValueError or TypeError here, at once.
     pool_size is accepted and means nothing: readers need no pool.
 
     Most calls do their work when they are called; what they return is there to be awaited, and costs nothing more.
@@ -83,9 +108,12 @@ class LearningDatabase(_knackdb.Database):
     def __init__(self, db_path="learning.db", *, durability="async", strict=False, pool_size=0, read_only=False,
                  as_of=None, follow=False, create=True, flush_interval_ms=0, snapshot_log_bytes=0,
                  snapshot_interval_s=0, snapshots_kept=0, memory_bytes_max=0, cache_bytes_max=0, slow_operation_us=0,
-                 file_mode=0, as_of_sequence=0, as_of_time=0.0, log_history_bytes=0, refuse_degraded=False):
+                 file_mode=0, as_of_sequence=0, as_of_time=0.0, log_history_bytes=0, refuse_degraded=False, log_io="auto", log_segment_bytes_max=0, migrate=True,
+                 snapshot_only=False):
         if durability not in _DURABILITIES:
             raise ValueError(f"durability must be one of {', '.join(_DURABILITIES)}, not {durability!r}")
+        if log_io not in _LOG_IOS:
+            raise ValueError(f"log_io must be one of {', '.join(_LOG_IOS)}, not {log_io!r}")
         if as_of is not None and (as_of_sequence or as_of_time):
             raise ValueError("one moment: as_of, or as_of_sequence and as_of_time")
         self.db_path = ":memory:" if db_path is None else db_path
@@ -93,16 +121,19 @@ class LearningDatabase(_knackdb.Database):
         self.pool_size = pool_size
         self.durability = durability
         self._options = {
-            "durability": _DURABILITIES[durability],
-            "flags": (_knackdb.READ_ONLY if read_only or as_of is not None else 0) |
+            "durability": _DURABILITIES[durability], "log_io": _LOG_IOS[log_io],
+            "flags": (_knackdb.READ_ONLY if read_only or snapshot_only or as_of is not None else 0) |
                      (_knackdb.FOLLOW if follow else 0) | (0 if create else _knackdb.NO_CREATE) |
-                     (_knackdb.REFUSE_DEGRADED if refuse_degraded else 0),
-            "flush_interval_ms": flush_interval_ms, "snapshot_log_bytes": snapshot_log_bytes,
-            "snapshot_interval_s": snapshot_interval_s, "snapshots_kept": snapshots_kept,
-            "memory_bytes_max": memory_bytes_max, "cache_bytes_max": cache_bytes_max,
-            "slow_operation_us": slow_operation_us, "file_mode": file_mode, "as_of_sequence": as_of_sequence,
-            "as_of_time": as_of_time, "log_history_bytes": log_history_bytes,
+                     (_knackdb.REFUSE_DEGRADED if refuse_degraded else 0) | (0 if migrate else _knackdb.NO_MIGRATE) |
+                     (_knackdb.SNAPSHOT if snapshot_only else 0),
+            "as_of_time": float(as_of_time),
         }
+        self._options.update(_whole_numbers(
+            flush_interval_ms=flush_interval_ms, snapshot_log_bytes=snapshot_log_bytes,
+            snapshot_interval_s=snapshot_interval_s, snapshots_kept=snapshots_kept, memory_bytes_max=memory_bytes_max,
+            cache_bytes_max=cache_bytes_max, slow_operation_us=slow_operation_us, file_mode=file_mode,
+            as_of_sequence=as_of_sequence, log_history_bytes=log_history_bytes,
+            log_segment_bytes_max=log_segment_bytes_max))
         if as_of is not None:
             self._options.update(_moment(as_of))
         self._opened_at = None
@@ -118,15 +149,10 @@ class LearningDatabase(_knackdb.Database):
     # ---- life ----
 
     async def _elsewhere(self, call, *arguments):
-        """Runs what blocks in a thread of the loop's executor. Here, where nothing runs a loop, and in a fork, where
-        the executor's threads did not come along and the store refuses at once."""
-        try:
-            loop = asyncio.get_running_loop()
-        except RuntimeError:
-            return call(*arguments)
+        """As elsewhere(); but in a fork, where the executor's threads did not come along, the store refuses at once."""
         if self._opener not in (None, os.getpid()):
             return call(*arguments)
-        return await loop.run_in_executor(None, functools.partial(call, *arguments))
+        return await elsewhere(call, *arguments)
 
     def _open_now(self):
         if os.fspath(self.db_path) == "":

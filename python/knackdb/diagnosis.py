@@ -6,8 +6,7 @@ import shutil
 import tempfile
 import time
 
-import _knackdb
-
+from .checks import verify
 from .database import LearningDatabase
 from .records import ExecutionPattern, PatternFilters, PerformanceMetrics
 
@@ -40,10 +39,10 @@ async def _p50_us(call, times=200):
 
 
 async def _files(path):
-    report = _knackdb.verify(path)
-    _expect(not report["faults"], "; ".join(report["faults"][:3]))
-    torn = f", {report['torn_bytes']} torn at the log's end" if report["torn_bytes"] else ""
-    return f"{report['files']} files, {report['bytes']:,} bytes, {report['records']} log records sound{torn}"
+    report = await verify(path)
+    _expect(report.is_sound, "; ".join(report.faults[:3]))
+    torn = f", {report.torn_bytes} torn at the log's end" if report.torn_bytes else ""
+    return f"{report.files} files, {report.bytes:,} bytes, {report.records} log records sound{torn}"
 
 
 async def _opening(path):

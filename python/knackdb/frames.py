@@ -6,6 +6,7 @@ gathered in C.
 """
 
 from operator import attrgetter
+from typing import Any, List, Sequence
 
 import _knackdb
 
@@ -30,7 +31,7 @@ def _series(rows, name):
     return list(map(attrgetter(name), rows))
 
 
-def to_pandas(rows):
+def to_pandas(rows: Sequence[Any]) -> Any:
     """Patterns or metrics as a DataFrame with a column for each field; NULL numbers are NaN.
 
     The frame is a copy: it stays when the rows go.
@@ -41,12 +42,12 @@ def to_pandas(rows):
     return pandas.DataFrame({name: _series(rows, name) for name in _fields_of(rows)})
 
 
-def patterns_from_pandas(frame):
+def patterns_from_pandas(frame: Any) -> List[ExecutionPattern]:
     """Patterns of a frame's rows, for store_execution_patterns(). A column the frame lacks has its default."""
     return _from_pandas(frame, ExecutionPattern, _PATTERN_FIELDS)
 
 
-def metrics_from_pandas(frame):
+def metrics_from_pandas(frame: Any) -> List[PerformanceMetrics]:
     """Measurements of a frame's rows, for store_performance_metrics()."""
     return _from_pandas(frame, PerformanceMetrics, _METRIC_FIELDS)
 
@@ -64,7 +65,7 @@ def _from_pandas(frame, cls, fields):
     return _knackdb.records(cls, names, tuple(_objects(frame[name]) for name in names))
 
 
-def column(rows, name):
+def column(rows: Sequence[Any], name: str) -> Any:
     """One number column of rows as a read-only numpy array: of doubles, NULL being NaN, or, for whole numbers none of
     which is NULL, of int64. Rows as a retrieve gave them, or a run of them, are not copied: the array shows, and keeps,
     the answer that they lie in. What is done to the rows later it does not show.

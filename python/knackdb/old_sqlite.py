@@ -11,8 +11,9 @@ import contextlib
 import os
 import pathlib
 import sqlite3
+from typing import Any, Dict, Union
 
-from .database import _without_json
+from .database import LearningDatabase, _without_json
 from .errors import Error, InvalidError
 from .records import ExecutionPattern, PerformanceMetrics
 
@@ -70,7 +71,7 @@ async def _copy_preferences(db, connection, report):
     return count
 
 
-async def import_sqlite(db, path):
+async def import_sqlite(db: LearningDatabase, path: Union[str, "os.PathLike[str]"]) -> Dict[str, Any]:
     """Copies the three tables of an SQLite file into an open database; the file is only read. Answers a dict: rows
     of each table, and `left_out`, the columns it had no place for. Raises knackdb.Error where a row is refused; the
     rows before it are stored."""
