@@ -111,6 +111,55 @@ allocator_populate(struct allocator *allocator, void *memory, size_t bytes)
         (void) madvise((void *) first, end - first, MADV_POPULATE_WRITE); /* advice, as above */
 }
 
+/* From so many bytes on it is worth waking somebody. */
+#define WAKING_BYTES      ((size_t) 256 * 1024)
+#define REQUEST_CLAIMED   ((uintptr_t) 1)
+
+bool
+allocator_request_pages(struct allocator *allocator, void *memory, size_t bytes)
+{
+    const struct page_server *server = atomic_load_explicit(&allocator->server, memory_order_acquire);
+
+    if (server == NULL || allocator->functions.allocate != NULL)
+        return false;
+    for (int i = 0; i < ALLOCATOR_REQUESTS; i++) {
+        struct page_request *request = &allocator->requests[i];
+        uintptr_t            nobody = 0;
+
+        if (!atomic_compare_exchange_strong_explicit(&request->at, &nobody, REQUEST_CLAIMED, memory_order_acquire,
+                                                     memory_order_relaxed))
+            continue;
+        request->bytes = bytes;
+        atomic_store_explicit(&request->at, (uintptr_t) memory, memory_order_release);
+        if (bytes >= WAKING_BYTES)
+            server->wake(server->context);
+        return true;
+    }
+    return false;
+}
+
+void
+allocator_serve_requests(struct allocator *allocator)
+{
+    for (int i = 0; i < ALLOCATOR_REQUESTS; i++) {
+        struct page_request *request = &allocator->requests[i];
+        uintptr_t            at = atomic_load_explicit(&request->at, memory_order_acquire);
+        size_t               bytes;
+
+        if (at <= REQUEST_CLAIMED)
+            continue;
+        bytes = request->bytes;
+        atomic_store_explicit(&request->at, 0, memory_order_release);
+        allocator_populate(allocator, (void *) at, bytes);
+    }
+}
+
+void
+allocator_set_server(struct allocator *allocator, const struct page_server *server)
+{
+    atomic_store_explicit(&allocator->server, server, memory_order_release);
+}
+
 bool
 allocator_pages_are_zero(const struct allocator *allocator)
 {

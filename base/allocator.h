@@ -13,9 +13,25 @@
 
 #include <stdatomic.h>
 
+/* A wish for pages: at == 0: none; 1: being written; else there to be taken. */
+struct page_request {
+    _Atomic uintptr_t at;
+    size_t            bytes; /* written before `at` is (release), read after it (acquire) */
+};
+
+#define ALLOCATOR_REQUESTS 8
+
+/* One thread that takes such wishes; wake() is called for a large one. */
+struct page_server {
+    void (*wake)(void *context);
+    void *context;
+};
+
 struct allocator {
     knackdb_allocator functions; /* allocate == NULL: malloc and mmap */
     _Atomic uint64_t  bytes;     /* in use, without pages; relaxed, a figure for people */
+    _Atomic(const struct page_server *) server; /* NULL: nobody takes requests */
+    struct page_request requests[ALLOCATOR_REQUESTS];
 };
 
 void allocator_init(struct allocator *allocator, const knackdb_allocator *functions);
@@ -40,6 +56,12 @@ void *allocator_get_pages(struct allocator *allocator, size_t bytes);
 void  allocator_advise_huge(struct allocator *allocator, void *memory, size_t bytes);
 /* Brings the pages of a block in at once: one call for many, where touching each costs an exception. */
 void  allocator_populate(struct allocator *allocator, void *memory, size_t bytes);
+/* Wishes for the same from the thread that serves; it may come late, or the memory may be gone by then. False where
+ * nobody serves or too many wait. Any thread. */
+bool  allocator_request_pages(struct allocator *allocator, void *memory, size_t bytes);
+/* That thread's: sees to all requests. Who sets a server, or takes it back with NULL, keeps it until nobody stores any more. */
+void  allocator_serve_requests(struct allocator *allocator);
+void  allocator_set_server(struct allocator *allocator, const struct page_server *server);
 bool  allocator_pages_are_zero(const struct allocator *allocator);
 void  allocator_put_pages(struct allocator *allocator, void *memory, size_t bytes);
 

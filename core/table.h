@@ -85,6 +85,7 @@ struct chunk {
     uint32_t                 dead_count; /* rows with an end, or never born; the writer's, as what follows */
     uint32_t                 older;      /* the chunk that was filled before this one; CHUNK_NONE */
     enum chunk_state         state;
+    bool                     is_large;   /* consists of 2 MiB pages, where there are such */
     uint64_t                 identity;   /* from 1, no other chunk of the table ever has it; set before T1 */
     uint64_t                 born;       /* no view of an earlier moment sees a row of it */
     uint64_t                 emptied;    /* nor does one of this moment or a later one, once EMPTIED */
@@ -120,6 +121,7 @@ struct table_data {
     uint64_t chunk_count; /* chunks ever made; the writer's, as what follows */
     uint32_t filling;     /* the chunk that rows are added to; CHUNK_NONE */
     uint32_t filled;      /* rows in it */
+    struct pages_ahead pages; /* of its arrays */
     uint32_t free_hint;   /* no lower number is free */
     uint64_t rows_added;  /* ever */
     struct reclaim reclaim;

@@ -3,7 +3,8 @@
 
 #include "base/error.h"
 
-#define POPULATE_GROUPS 4u
+/* A small table has few pages that it may not need; a large one gets what a 2 MiB page holds. */
+#define PAGES_STEP_SMALL ((size_t) 128 * 1024)
 
 /* A number that no chunk has, with the memory to keep what is known of it. */
 static knackdb_status
@@ -59,6 +60,7 @@ open_chunk(struct table_data *table, uint64_t moment, knackdb_error *error)
     chunk->dead_count = 0;
     chunk->older = table->filling;
     chunk->state = CHUNK_KEPT;
+    chunk->is_large = is_large;
     chunk->identity = ++table->chunk_count;
     chunk->born = moment;
     atomic_store_explicit(&chunk->arrays, arrays, memory_order_release);
@@ -66,10 +68,11 @@ open_chunk(struct table_data *table, uint64_t moment, knackdb_error *error)
         atomic_store_explicit(&table->chunk_end, number + 1, memory_order_release);
     table->filling = number;
     table->filled = 0;
+    table->pages = (struct pages_ahead) { 0 };
     return KNACKDB_OK;
 }
 
-/* Where the next row goes; brings its pages in, some groups at a time. */
+/* Where the next row goes. */
 knackdb_status
 table_reserve_row(struct table_data *table, uint64_t moment, row_number *ret_row, knackdb_error *error)
 {
@@ -82,9 +85,11 @@ table_reserve_row(struct table_data *table, uint64_t moment, row_number *ret_row
     if (moment < table_chunk_at(table, table->filling)->born)
         table_chunk_at(table, table->filling)->born = moment; /* the commit for which it was made has failed */
     *ret_row = table_row_number_next(table);
-    if ((*ret_row & (POPULATE_GROUPS * GROUP_ROWS - 1)) == 0)
-        allocator_populate(table->epochs->allocator, table_group(table, *ret_row),
-                           POPULATE_GROUPS * table->group_bytes);
+    if ((table->filled & GROUP_ROW_MASK) == 0)
+        pages_ahead_keep(&table->pages, table->epochs->allocator, table_arrays(table, *ret_row),
+                         (CHUNK_ROWS >> GROUP_ROW_BITS) * table->group_bytes,
+                         ((table->filled >> GROUP_ROW_BITS) + 1) * table->group_bytes,
+                         table_chunk(table, *ret_row)->is_large ? ALLOCATOR_HUGE_BYTES : PAGES_STEP_SMALL);
     return KNACKDB_OK;
 }
 

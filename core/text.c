@@ -8,7 +8,9 @@ struct text_block {
 
 #define BLOCK_BYTES_MIN ((size_t) 4096)
 #define BLOCK_BYTES_MAX ((size_t) 1 << 20)
-#define POPULATE_BYTES  ((size_t) 1 << 16) /* pages are brought in by so many */
+/* How far ahead its pages are asked for, and the smallest block for which that is worth it. */
+#define PAGES_STEP_OF(bytes) ((bytes) >= BLOCK_BYTES_MAX ? (bytes) / 2 : (size_t) 64 * 1024)
+#define PAGES_BLOCK_MIN      ((size_t) 8 * 1024)
 
 static struct text_block *
 block_new(struct text_arena *arena, struct allocator *allocator, size_t bytes)
@@ -66,16 +68,10 @@ text_arena_add(struct text_arena *arena, struct allocator *allocator, knackdb_te
         block->older = arena->newest;
         arena->newest = block;
         arena->used = sizeof *block;
-        arena->populated = 0;
+        arena->pages = (struct pages_ahead) { .ask_at = bytes < PAGES_BLOCK_MIN ? SIZE_MAX : 0 };
     }
-    if (arena->used + needed > arena->populated && arena->newest->bytes >= 2 * POPULATE_BYTES) {
-        size_t from = arena->populated;
-
-        arena->populated = arena->used + needed + POPULATE_BYTES;
-        if (arena->populated > arena->newest->bytes)
-            arena->populated = arena->newest->bytes;
-        allocator_populate(allocator, (unsigned char *) arena->newest + from, arena->populated - from);
-    }
+    pages_ahead_keep(&arena->pages, allocator, (unsigned char *) arena->newest, arena->newest->bytes,
+                     arena->used + needed, PAGES_STEP_OF(arena->newest->bytes));
     to = (unsigned char *) arena->newest + arena->used;
     memcpy(to, &length, sizeof length);
     if (length != 0)
@@ -129,9 +125,10 @@ text_arena_take(struct text_arena *from, struct text_arena *to)
 {
     to->newest = from->newest;
     to->used = from->used;
-    to->populated = from->populated;
+    to->pages = from->pages;
     atomic_store_explicit(&to->bytes, atomic_exchange_explicit(&from->bytes, 0, memory_order_relaxed),
                           memory_order_relaxed);
     from->newest = NULL;
-    from->used = from->populated = 0;
+    from->used = 0;
+    from->pages = (struct pages_ahead) { 0 };
 }

@@ -12,6 +12,7 @@
 #define KNACKDB_CORE_TEXT_H
 
 #include "base/allocator.h"
+#include "base/pages_ahead.h"
 
 #include <string.h>
 
@@ -96,7 +97,7 @@ stored_text_bytes(size_t length)
 struct text_arena {
     struct text_block *newest;
     size_t             used;      /* of the newest block */
-    size_t             populated; /* of the newest block: pages that are there */
+    struct pages_ahead pages;     /* of the newest block */
     _Atomic uint64_t   bytes; /* of all blocks; read by figures */
 };
 

@@ -1,15 +1,17 @@
-/* flusher.c - the one background thread of a store.
+/* flusher.c - the background threads of a store: one that tends its log, one that waits for the disk.
  *
- * While commits come it syncs them every flush interval and keeps the log a little
- * ahead of its writer. When none have come for an interval it sleeps until the next one
- * wakes it: a store that is not written to costs nothing.
+ * While commits come they are synced every flush interval, and the log is kept a little
+ * ahead of its writer. When none have come for an interval both sleep until the next one
+ * wakes them: a store that is not written to costs nothing.
  *
  *     asleep ---woken by an append---> awake, deadline = now + interval
  *       ^                                 |   woken early: log space to prepare
  *       |                                 v
- *       +------ nothing to sync ------ deadline: sync what is there
+ *       +------ nothing to sync ------ deadline: let the syncer sync what is there
  *
- * It never takes a snapshot itself: a sync must not wait for one. A trigger starts a
+ * The flusher decides, and prepares; it never waits for a sync, which takes milliseconds as a rule and a
+ * hundred beside a snapshot: all that time a writer would run out of pages and segments, and
+ * make them itself. So the waiting is the syncer's. It never takes a snapshot itself either: a trigger starts a
  * thread of its own, which ends with the snapshot. So does a broken log, now and then, until a
  * snapshot has mended it. */
 #include "persist/keeper_state.h"
@@ -57,6 +59,64 @@ wait_until(struct keeper *keeper, uint64_t until_ns, bool *ret_woken)
     return goes_on;
 }
 
+/* Whatever waits for the disk while commits come. */
+static void
+serve(struct keeper *keeper, uint64_t sequence, bool next_wanted)
+{
+    if (next_wanted)
+        log_writer_make_next(keeper->log);
+    if (sequence != 0)
+        (void) log_writer_sync(keeper->log, sequence, NULL); /* a failure is remembered there */
+}
+
+static void *
+syncer_run(void *context)
+{
+    struct keeper *keeper = context;
+
+    (void) pthread_mutex_lock(&keeper->wake_mutex);
+    while (!keeper->is_stopping) {
+        uint64_t sequence = keeper->sync_wanted;
+        bool     next_wanted = keeper->next_wanted;
+
+        if (sequence == 0 && !next_wanted) {
+            (void) pthread_cond_wait(&keeper->sync_wake, &keeper->wake_mutex);
+            continue;
+        }
+        keeper->sync_wanted = 0;
+        keeper->next_wanted = false;
+        (void) pthread_mutex_unlock(&keeper->wake_mutex);
+        serve(keeper, sequence, next_wanted);
+        (void) pthread_mutex_lock(&keeper->wake_mutex);
+    }
+    (void) pthread_mutex_unlock(&keeper->wake_mutex);
+    return NULL;
+}
+
+/* Sends the syncer, or where there is none goes itself: a sync up to a commit (0: none), a next segment. */
+static void
+send(struct keeper *keeper, uint64_t sequence, bool next_wanted)
+{
+    if (!keeper->has_syncer) {
+        serve(keeper, sequence, next_wanted);
+        return;
+    }
+    (void) pthread_mutex_lock(&keeper->wake_mutex);
+    if (sequence != 0)
+        keeper->sync_wanted = sequence;
+    if (next_wanted)
+        keeper->next_wanted = true;
+    (void) pthread_cond_signal(&keeper->sync_wake);
+    (void) pthread_mutex_unlock(&keeper->wake_mutex);
+}
+
+static void
+tend(struct keeper *keeper)
+{
+    if (log_writer_tend(keeper->log))
+        send(keeper, 0, true);
+}
+
 /* Commits are waiting for the disk. Returns false where there were none. */
 static bool
 flush(struct keeper *keeper)
@@ -66,7 +126,7 @@ flush(struct keeper *keeper)
     log_writer_get_figures(keeper->log, &figures);
     if (figures.has_failed || figures.durable >= figures.sequence)
         return false;
-    (void) log_writer_sync(keeper->log, figures.sequence, NULL); /* a failure is remembered there */
+    send(keeper, figures.sequence, false);
     return true;
 }
 
@@ -77,7 +137,7 @@ turn(struct keeper *keeper, bool syncs)
     struct log_figures figures;
     bool               has_flushed;
 
-    log_writer_tend(keeper->log); /* before it falls asleep, which gives back what this makes ready */
+    tend(keeper); /* before it falls asleep, which gives back what this makes ready */
     has_flushed = !syncs || flush(keeper);
     snapshot_take_if_due(keeper);
 
@@ -117,7 +177,7 @@ flusher_run(void *context)
     bool           sleeps = false;
     bool           woken;
 
-    log_writer_tend(keeper->log);
+    tend(keeper);
     while (wait_until(keeper, next_ns(keeper, sleeps ? NEVER : deadline), &woken)) {
         bool is_due;
 
@@ -146,29 +206,39 @@ flusher_start(struct keeper *keeper, knackdb_error *error)
     int      result;
 
     if (keeper->options.by_hand) {
-        log_writer_tend(keeper->log);
+        tend(keeper);
         return KNACKDB_OK;
     }
     /* The host's signals are for the host's threads. */
     (void) sigfillset(&all);
     (void) pthread_sigmask(SIG_BLOCK, &all, &before);
-    result = pthread_create(&keeper->flusher, NULL, flusher_run, keeper);
+    result = pthread_create(&keeper->syncer, NULL, syncer_run, keeper);
+    keeper->has_syncer = result == 0;
+    if (result == 0)
+        result = pthread_create(&keeper->flusher, NULL, flusher_run, keeper);
+    keeper->has_flusher = result == 0;
     (void) pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (result != 0)
-        return error_set_errno(error, result, "%s: cannot start the background thread", keeper->dir.path);
-    keeper->has_flusher = true;
+    keeper->page_server = (struct page_server) { .wake = flusher_wake, .context = keeper };
+    if (result == 0)
+        allocator_set_server(keeper->allocator, &keeper->page_server);
+    if (result != 0) /* one of them may be there: flusher_stop() comes in any case */
+        return error_set_errno(error, result, "%s: cannot start the background threads", keeper->dir.path);
     return KNACKDB_OK;
 }
 
 void
 flusher_stop(struct keeper *keeper)
 {
-    if (!keeper->has_flusher)
+    if (!keeper->has_syncer)
         return;
+    allocator_set_server(keeper->allocator, NULL);
     (void) pthread_mutex_lock(&keeper->wake_mutex);
     keeper->is_stopping = true;
     (void) pthread_cond_signal(&keeper->wake);
+    (void) pthread_cond_signal(&keeper->sync_wake);
     (void) pthread_mutex_unlock(&keeper->wake_mutex);
-    (void) pthread_join(keeper->flusher, NULL);
-    keeper->has_flusher = false;
+    if (keeper->has_flusher)
+        (void) pthread_join(keeper->flusher, NULL);
+    (void) pthread_join(keeper->syncer, NULL);
+    keeper->has_flusher = keeper->has_syncer = false;
 }

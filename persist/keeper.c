@@ -95,6 +95,7 @@ keeper_new(struct allocator *allocator, const struct keeper_options *options, st
     (void) pthread_condattr_init(&steady);
     (void) pthread_condattr_setclock(&steady, CLOCK_MONOTONIC);
     (void) pthread_cond_init(&keeper->wake, &steady);
+    (void) pthread_cond_init(&keeper->sync_wake, &steady);
     (void) pthread_condattr_destroy(&steady);
     return keeper;
 }
@@ -111,6 +112,7 @@ keeper_free(struct keeper *keeper)
     (void) pthread_mutex_destroy(&keeper->snapshot_mutex);
     (void) pthread_mutex_destroy(&keeper->figures_mutex);
     (void) pthread_cond_destroy(&keeper->wake);
+    (void) pthread_cond_destroy(&keeper->sync_wake);
     allocator_put(keeper->allocator, keeper, sizeof *keeper);
 }
 

@@ -22,14 +22,20 @@ struct keeper {
     struct follower      *follower; /* NULL: does not follow */
     int64_t               recovered_us; /* time of the newest commit found at open */
 
-    /* The flusher (flusher.c). */
+    /* The flusher, and the syncer that waits for the disk in its place (flusher.c). */
     pthread_t             flusher;
+    pthread_t             syncer;
     bool                  has_flusher;
+    bool                  has_syncer;
     pthread_mutex_t       wake_mutex; /* a leaf: nothing is locked, and no disk waited for, under it */
     pthread_cond_t        wake;
-    bool                  is_woken;   /* under wake_mutex */
+    pthread_cond_t        sync_wake;
+    uint64_t              sync_wanted; /* under wake_mutex: the syncer is to sync commits up to this one; 0: none */
+    bool                  next_wanted; /* under wake_mutex: it is to make the log's next segment */
+    bool                  is_woken;    /* under wake_mutex */
     bool                  is_stopping; /* under wake_mutex */
     bool                  failure_is_told; /* the flusher's */
+    struct page_server    page_server; /* brings in pages of memory, too, before the store fills them */
 
     /* Snapshots (snapshot_taker.c). One at a time: under snapshot_mutex, which is held for as long as one takes. */
     pthread_mutex_t       snapshot_mutex;

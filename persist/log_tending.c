@@ -14,40 +14,8 @@
 #define AHEAD_BYTES_MAX   ((uint64_t) 4096 * 1024)
 #define AHEAD_BYTES_SMALL ((uint64_t) 160 * 1024)
 #define AHEAD_SHARE       16
-
-static void
-make_next(struct log_writer *writer, uint64_t ahead)
-{
-    struct log_segment *segment = NULL;
-    knackdb_error       failure = { 0 };
-    uint64_t            serial = 0;
-    bool                wanted;
-
-    (void) pthread_mutex_lock(&writer->making);
-    (void) pthread_mutex_lock(&writer->mutex);
-    wanted = writer->next == NULL && log_writer_condition(writer) != LOG_BROKEN;
-    (void) pthread_mutex_unlock(&writer->mutex);
-    /* Where it cannot be made, the appender will find out for itself, and then it is a failure. */
-    if (wanted && log_writer_make_segment(writer, 0, &segment, NULL) == KNACKDB_OK) {
-        log_segment_populate(segment, ahead); /* the appender may come to it while we are away */
-        (void) pthread_mutex_lock(&writer->mutex);
-        writer->next = segment;
-        serial = segment->serial;
-        (void) pthread_mutex_unlock(&writer->mutex);
-    }
-    (void) pthread_mutex_unlock(&writer->making); /* from here on an appender may find it too small and discard it */
-    if (serial == 0)
-        return;
-    /* W3: the system tells a failure once, and the next sync might say that all is well. */
-    if (dir_sync(writer->options.dir, &failure) != KNACKDB_OK) {
-        log_writer_fail(writer, &failure);
-        return;
-    }
-    (void) pthread_mutex_lock(&writer->mutex);
-    if (serial > writer->named)
-        writer->named = serial;
-    (void) pthread_mutex_unlock(&writer->mutex);
-}
+/* So much at a time, for the store's memory is asked for, too, and sooner needed. */
+#define AHEAD_BYTES_SLICE ((uint64_t) 256 * 1024)
 
 /* W6. All that they hold is on stable storage; where the space behind cannot be given back, it is no loss but of space. */
 void
@@ -77,7 +45,8 @@ choose_ahead(struct log_writer *writer)
     return ahead > (double) AHEAD_BYTES_MAX ? AHEAD_BYTES_MAX : (uint64_t) ahead;
 }
 
-void
+/* What takes memory is filled as fast as the log, so whoever looks after the one looks after the other. */
+bool
 log_writer_tend(struct log_writer *writer)
 {
     struct log_segment *current;
@@ -86,7 +55,7 @@ log_writer_tend(struct log_writer *writer)
     uint64_t            ahead = choose_ahead(writer);
     uint64_t            used = 0;
     uint64_t            next_at = 0;
-    bool                has_next;
+    bool                has_next, wants_next;
 
     (void) pthread_mutex_lock(&writer->mutex);
     dead = writer->dead;
@@ -94,7 +63,7 @@ log_writer_tend(struct log_writer *writer)
     (void) pthread_mutex_unlock(&writer->mutex);
     log_writer_free_segments(dead);
     if (log_writer_condition(writer) == LOG_BROKEN)
-        return;
+        return false;
 
     (void) pthread_mutex_lock(&writer->mutex);
     current = writer->current;
@@ -104,19 +73,43 @@ log_writer_tend(struct log_writer *writer)
     (void) pthread_mutex_unlock(&writer->mutex);
     log_writer_retire_segments(done);
     /* W6: only we close segments, so `current` stays mapped while we look at it, whoever rotates and syncs it. */
+    allocator_serve_requests(writer->allocator);
     if (current != NULL) {
+        for (uint64_t part = AHEAD_BYTES_SLICE; part < ahead; part += AHEAD_BYTES_SLICE) {
+            log_segment_populate(current, part);
+            allocator_serve_requests(writer->allocator);
+        }
         log_segment_populate(current, ahead);
         used = atomic_load_explicit(&current->used, memory_order_relaxed);
         next_at = current->capacity / 2;
     }
-    if (!has_next && used >= next_at) {
-        make_next(writer, ahead);
-        has_next = true; /* or it could not be made: no use asking again before the next round */
-    }
+    wants_next = !has_next && used >= next_at;
     used = current != NULL ? used + ahead / 2 : UINT64_MAX;
-    if (!has_next && used > next_at)
+    if (!has_next && !wants_next && used > next_at)
         used = next_at;
     atomic_store_explicit(&writer->wake_at, used, memory_order_relaxed);
+    return wants_next;
+}
+
+/* The directory that names it is for the first sync to sync which has a commit in it. */
+void
+log_writer_make_next(struct log_writer *writer)
+{
+    struct log_segment *segment = NULL;
+    bool                wanted;
+
+    (void) pthread_mutex_lock(&writer->making);
+    (void) pthread_mutex_lock(&writer->mutex);
+    wanted = writer->next == NULL && log_writer_condition(writer) != LOG_BROKEN;
+    (void) pthread_mutex_unlock(&writer->mutex);
+    /* Where it cannot be made, the appender will find out for itself, and then it is a failure. */
+    if (wanted && log_writer_make_segment(writer, 0, &segment, NULL) == KNACKDB_OK) {
+        log_segment_populate(segment, AHEAD_BYTES_MIN); /* the appender may come to it before the flusher does */
+        (void) pthread_mutex_lock(&writer->mutex);
+        writer->next = segment;
+        (void) pthread_mutex_unlock(&writer->mutex);
+    }
+    (void) pthread_mutex_unlock(&writer->making); /* from here on an appender may find it too small and discard it */
 }
 
 bool

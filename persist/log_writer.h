@@ -49,8 +49,11 @@ knackdb_status log_writer_sync(struct log_writer *writer, uint64_t sequence, kna
 
 /* ---- the flusher's ---- */
 
-/* Prepares the next segment where one will be wanted, makes pages ready, lets others go. */
-void log_writer_tend(struct log_writer *writer);
+/* Makes pages ready, lets others go. Returns true where a next segment will be wanted. */
+bool log_writer_tend(struct log_writer *writer);
+
+/* Makes it, which may wait for the disk. Any thread; where there is one already, nothing happens. */
+void log_writer_make_next(struct log_writer *writer);
 
 /* The flusher says that it sleeps until woken: the next append then wakes it. Returns true where
  * there are commits not yet on stable storage, after which it must not sleep. */

@@ -4,12 +4,14 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/histogram.h"
+#include "base/pages_ahead.h"
 #include "base/ticker.h"
 #include "base/utf8.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <math.h>
+#include <sys/mman.h>
 
 /* Unicode 15, table 3-7: the first and last of every row, and what lies just outside. */
 Test(utf8, takes_what_the_standard_allows_and_nothing_else)
@@ -128,6 +130,75 @@ Test(allocator, counts_what_is_in_use_and_hands_sizes_back)
         allocator_put_lasting(&allocator, NULL, bytes);
         cr_expect_eq(atomic_load(&allocator.bytes), 0);
     }
+}
+
+/* Pages of a block that are in memory. */
+static size_t
+pages_there(unsigned char *block, size_t bytes)
+{
+    static unsigned char there[1 << 12];
+    size_t               count = 0;
+
+    if (madvise(block, 4096, 23) != 0)
+        cr_skip("this system brings no pages in on request (Linux 5.14 does)\n");
+    cr_assert_eq(mincore(block, bytes, there), 0);
+    for (size_t i = 0; i < bytes / 4096; i++)
+        count += there[i] & 1;
+    return count;
+}
+
+static void
+count_wake(void *context)
+{
+    ++*(int *) context;
+}
+
+Test(pages_ahead, are_there_before_they_are_filled_whoever_brings_them_in)
+{
+    const size_t       bytes = (size_t) 4 << 20, step = 256 * 1024;
+    int                woken = 0;
+    struct page_server server = { .wake = count_wake, .context = &woken };
+    struct pages_ahead pages = { 0 };
+    struct allocator   allocator;
+    unsigned char     *block;
+
+    allocator_init(&allocator, NULL);
+    block = allocator_get_pages(&allocator, bytes);
+    cr_assert_not_null(block);
+    cr_expect(!allocator_request_pages(&allocator, block, step), "nobody serves");
+    for (size_t used = 4096; used <= bytes / 2; used += 4096) {
+        pages_ahead_keep(&pages, &allocator, block, bytes, used, step);
+        cr_assert_geq(pages_there(block, bytes), used / 4096, "%zu bytes used", used);
+    }
+    allocator_set_server(&allocator, &server);
+    for (size_t used = bytes / 2; used <= bytes; used += 4096) {
+        pages_ahead_keep(&pages, &allocator, block, bytes, used, step);
+        allocator_serve_requests(&allocator);
+        cr_assert_geq(pages_there(block, bytes), used / 4096, "%zu bytes used", used);
+    }
+    cr_expect_gt(woken, 0);
+    allocator_put_pages(&allocator, block, bytes);
+}
+
+Test(pages_ahead, wait_in_a_short_line_and_may_be_gone_by_then)
+{
+    struct page_server server = { .wake = count_wake, .context = &(int) { 0 } };
+    struct allocator   allocator;
+    unsigned char     *block;
+    int                taken = 0;
+
+    allocator_init(&allocator, NULL);
+    allocator_set_server(&allocator, &server);
+    block = allocator_get_pages(&allocator, 4096 * 100);
+    cr_assert_not_null(block);
+    while (taken < 100 && allocator_request_pages(&allocator, block + taken * 4096, 4096))
+        taken++;
+    cr_expect_eq(taken, ALLOCATOR_REQUESTS, "%d", taken);
+    allocator_serve_requests(&allocator);
+    cr_expect_eq(pages_there(block, 4096 * 100), ALLOCATOR_REQUESTS); /* the first is among them */
+    cr_expect(allocator_request_pages(&allocator, block, 4096 * 100));
+    allocator_put_pages(&allocator, block, 4096 * 100);
+    allocator_serve_requests(&allocator);
 }
 
 Test(error, names_the_column_and_the_system_error)

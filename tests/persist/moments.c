@@ -276,7 +276,7 @@ fail_behind_segment(void)
     return -EIO;
 }
 
-/* The flusher's sync of the name of a segment made ahead must not be one whose failure nobody hears. */
+/* The sync of the name of a segment must not be one whose failure nobody hears. */
 Test(moments, a_failed_sync_of_a_segments_name_is_final)
 {
     struct keeper_options options = telling_options();
@@ -288,9 +288,9 @@ Test(moments, a_failed_sync_of_a_segments_name_is_final)
     before_sync_dir = fail_behind_segment;
     options.flush_interval_ms = 1;
     kept_must_open(&kept, path, 3, &options);
+    bench_put_many(kept.store, 1, 3);
     while (!atomic_load(&sync_failed))
         (void) usleep(1000);
-    bench_put_many(kept.store, 1, 3);
     cr_assert_eq(keeper_sync(kept.keeper, &kept.error), KNACKDB_IO, "three commits are nowhere but in memory");
     atomic_store(&disk_is_back, true);
     kept_close(&kept);
