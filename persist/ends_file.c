@@ -9,18 +9,13 @@
 #include <string.h>
 
 static void
-put_covers(struct byte_buffer *to, const struct cover_list *list, uint32_t *ret_entries, uint64_t *ret_rows)
+put_covers(struct ends_writer *writer, const struct cover_list *list)
 {
-    *ret_entries = 0;
-    *ret_rows = 0;
     for (size_t i = 0; i < list->count; i++) {
         const struct cover *cover = list->covers[i];
 
-        if (cover->ended == NULL)
-            continue;
-        ends_put(to, cover->part.number, (uint32_t) cover->part.row_count, cover->ended, cover->ended_count);
-        ++*ret_entries;
-        *ret_rows += cover->ended_count;
+        if (cover->ended != NULL)
+            ends_put(writer, cover->part.number, (uint32_t) cover->part.row_count, cover->ended, cover->ended_count);
     }
 }
 
@@ -45,19 +40,18 @@ knackdb_status
 ends_file_write(const struct part_writer *writer, uint32_t table, struct cover_list *list, uint64_t *next_part,
                 knackdb_error *error)
 {
+    struct ends_writer ends;
     struct byte_buffer bytes;
     uint64_t           number = *next_part;
-    uint64_t           row_count;
     uint64_t           checksum;
-    uint32_t           entry_count;
     knackdb_status     status = KNACKDB_OK;
 
     memset(&list->ends, 0, sizeof list->ends);
     byte_buffer_init(&bytes, writer->allocator);
-    ends_begin(&bytes, writer->store_id, number);
-    put_covers(&bytes, list, &entry_count, &row_count);
-    checksum = ends_finish(&bytes, 0, entry_count, row_count);
-    if (entry_count == 0)
+    ends_begin(&ends, &bytes, writer->store_id, number);
+    put_covers(&ends, list);
+    checksum = ends_finish(&ends);
+    if (ends.entry_count == 0)
         goto out;
     if (bytes.failed) {
         status = error_no_memory(error, "the ends of rows");
@@ -70,7 +64,7 @@ ends_file_write(const struct part_writer *writer, uint32_t table, struct cover_l
             .number = number,
             .table = (uint8_t) table,
             .kind = PART_ENDS,
-            .row_count = row_count,
+            .row_count = ends.row_count,
             .bytes = bytes.bytes,
             .checksum = checksum,
         };

@@ -45,7 +45,7 @@ hear_witnesses(struct segment_reader *reader, uint64_t from, uint64_t *durable, 
     knackdb_status    status;
 
     for (;;) {
-        status = segment_reader_seek(reader, from, error);
+        status = segment_reader_seek(reader, from, SEGMENT_STEP_RECORDS, error);
         while (status == KNACKDB_OK) {
             status = segment_reader_next(reader, &record, error);
             if (status == KNACKDB_OK && record.durable > *durable)

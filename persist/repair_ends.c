@@ -1,6 +1,7 @@
 /* repair_ends.c - which rows of the parts have ended, as far as it can be read.
  *
- * Without it, rows that were updated come back once, as the newer version takes the place of the older; rows that were
+ * An entry tells of one part and has a checksum of its own, so damage costs what one entry tells (in a file of format 1, which
+ * has but one checksum, all of them do). Without it, rows that were updated come back once, as the newer version takes the place of the older; rows that were
  * deleted after their part was written come back, and that is told. Of several such files, as there may be where no manifest
  * says which counts, all are believed: rows only end. */
 #include "persist/repair_state.h"
@@ -10,6 +11,7 @@
 #include "persist/ends_format.h"
 #include "persist/file_name.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -102,22 +104,58 @@ learn_entry(struct repair *repair, const struct ends_entry *entry, knackdb_error
     return KNACKDB_OK;
 }
 
-/* CORRUPT: *why says why. */
+/* A file of ends that is not all there. */
+struct ends_damage {
+    uint64_t offset;  /* where it is first not what it was */
+    uint64_t bytes;   /* that are no entry, nor a sound head */
+    uint64_t entries; /* how many of them are lost; 0 where that is not known, or... */
+    uint64_t rows;    /* ...ends of rows that are */
+    bool     is_none; /* nothing is lost but what frames the entries */
+};
+
+/* All that is sound in a file that does not open. */
 static knackdb_status
-learn_file(struct repair *repair, const struct file *file, uint64_t number, uint64_t *ret_bytes, knackdb_error *why,
-           knackdb_error *error)
+learn_damaged(struct repair *repair, const struct byte_buffer *bytes, uint64_t number, const struct manifest_part *part,
+              struct ends_damage *ret_damage, knackdb_error *error)
+{
+    struct ends_reader reader;
+    struct ends_entry  entry;
+    size_t             entry_bytes;
+    uint64_t           sound = 0;
+    uint64_t           row_count;
+    bool               has_head = ends_salvage(&reader, bytes->data, bytes->bytes, repair->store_id, number);
+    knackdb_status     status = KNACKDB_OK;
+
+    while (status == KNACKDB_OK && ends_seek(&reader, &entry, &entry_bytes)) {
+        sound += entry_bytes;
+        status = learn_entry(repair, &entry, error);
+    }
+    row_count = has_head ? reader.row_count : part != NULL ? part->row_count : 0;
+    sound += has_head ? ENDS_HEAD_BYTES : 0;
+    ret_damage->bytes = bytes->bytes > sound ? bytes->bytes - sound : 0;
+    ret_damage->rows = row_count > reader.rows_read ? row_count - reader.rows_read : 0;
+    ret_damage->entries = has_head && reader.entry_count > reader.read ? reader.entry_count - reader.read : 0;
+    ret_damage->is_none = row_count > 0 && ret_damage->rows == 0;
+    return status;
+}
+
+/* CORRUPT: *why says why, and *ret_damage what that costs. */
+static knackdb_status
+learn_file(struct repair *repair, const struct file *file, uint64_t number, const struct manifest_part *part,
+           struct ends_damage *ret_damage, knackdb_error *why, knackdb_error *error)
 {
     struct byte_buffer bytes;
     struct ends_reader reader;
     struct ends_entry  entry;
-    size_t             offset;
-    knackdb_status     status = file_size(file, ret_bytes, error);
+    uint64_t           file_bytes = 0;
+    size_t             offset = 0;
+    knackdb_status     status = file_size(file, &file_bytes, error);
 
     byte_buffer_init(&bytes, repair->allocator);
-    if (status == KNACKDB_OK && !byte_buffer_reserve(&bytes, (size_t) *ret_bytes + 1))
+    if (status == KNACKDB_OK && !byte_buffer_reserve(&bytes, (size_t) file_bytes + 1))
         status = error_no_memory(error, "the ends of rows");
     if (status == KNACKDB_OK)
-        status = file_read(file, 0, bytes.data, (size_t) *ret_bytes, &bytes.bytes, error);
+        status = file_read(file, 0, bytes.data, (size_t) file_bytes, &bytes.bytes, error);
     if (status == KNACKDB_OK) {
         status = ends_open(&reader, bytes.data, bytes.bytes, repair->store_id, number, &offset, why);
         if (status == KNACKDB_UNSUPPORTED)
@@ -128,39 +166,66 @@ learn_file(struct repair *repair, const struct file *file, uint64_t number, uint
         if (status == KNACKDB_OK)
             status = learn_entry(repair, &entry, error);
     }
+    ret_damage->offset = offset;
+    if (status == KNACKDB_CORRUPT) {
+        knackdb_status learned = learn_damaged(repair, &bytes, number, part, ret_damage, error);
+
+        status = learned != KNACKDB_OK ? learned : status;
+    }
     byte_buffer_clear(&bytes);
     return status == KNACKDB_NOT_FOUND ? KNACKDB_OK : status;
+}
+
+static void
+tell_damage(struct repair *repair, const struct manifest_part *part, const char *name, const struct ends_damage *damage,
+            const char *why)
+{
+    knackdb_loss loss = {
+        .kind = damage->is_none ? KNACKDB_LOSS_FRAME : KNACKDB_LOSS_OPERATION,
+        .table = -1,
+        .column = -1,
+        .offset = damage->offset,
+        .bytes = damage->bytes,
+        .row_count = damage->rows,
+    };
+    uint32_t table;
+
+    if (part != NULL) {
+        const char *named = repair->manifest.tables[part->table].name;
+
+        if (!schema_resolve_table(repair->options->history, repair->options->schema, repair->manifest.schema_version,
+                                  named, strlen(named), &table))
+            return; /* dropped since */
+        loss.table = (int) table;
+    }
+    if (damage->is_none)
+        repair_note(repair, &loss, name, "what frames the ends of rows; none of them is lost with it");
+    else if (damage->entries > 0)
+        repair_note(repair, &loss, name, "which rows of %" PRIu64 " part%s had ended is lost, and those that were deleted "
+                    "may be back: %.100s", damage->entries, damage->entries == 1 ? "" : "s", why);
+    else
+        repair_note(repair, &loss, name, "which rows had ended is lost, and those that were deleted may be back: %.150s",
+                    why);
 }
 
 knackdb_status
 repair_learn_ends(struct repair *repair, uint64_t number, const struct manifest_part *part, knackdb_error *error)
 {
-    struct file    file = { 0 };
-    char           name[DISK_NAME_BYTES_MAX];
-    knackdb_error  why = { .message = "" };
-    knackdb_loss   loss = { .kind = KNACKDB_LOSS_OPERATION, .table = -1, .column = -1 };
-    uint32_t       table;
-    knackdb_status status;
+    struct file        file = { 0 };
+    char               name[DISK_NAME_BYTES_MAX];
+    knackdb_error      why = { .message = "" };
+    struct ends_damage damage = { .rows = part != NULL ? part->row_count : 0 };
+    knackdb_status     status;
 
     file_name_write(name, FILE_PART, number);
     status = file_open(&repair->dir, name, DISK_READ, 0, &file, error);
     if (status == KNACKDB_NOT_FOUND)
         status = error_set(&why, KNACKDB_CORRUPT, "the file is missing");
     else if (status == KNACKDB_OK && (part != NULL || repair_are_ends(&file)))
-        status = learn_file(repair, &file, number, &loss.bytes, &why, error);
+        status = learn_file(repair, &file, number, part, &damage, &why, error);
     file_close(&file);
     if (status != KNACKDB_CORRUPT)
         return status;
-    if (part != NULL) {
-        const char *named = repair->manifest.tables[part->table].name;
-
-        if (!schema_resolve_table(repair->options->history, repair->options->schema, repair->manifest.schema_version,
-                                  named, strlen(named), &table))
-            return KNACKDB_OK; /* dropped since */
-        loss.table = (int) table;
-        loss.row_count = part->row_count;
-    }
-    repair_note(repair, &loss, name, "which rows had ended is lost, and those that were deleted may be back: %.150s",
-                why.message);
+    tell_damage(repair, part, name, &damage, why.message);
     return KNACKDB_OK;
 }

@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "persist/file_name.h"
+#include "persist/packed_file.h"
 #include "persist/segment_reader.h"
 
 #include <inttypes.h>
@@ -64,6 +65,20 @@ grow(struct log_repair *log, void **array, size_t count, size_t *capacity, size_
     return true;
 }
 
+/* History is a log as any other where it is known which commits are missing. Without a manifest it is not, and it would be put
+ * over newer rows with no need. */
+static bool
+is_wanted(const struct repair *repair, const char *name, uint64_t *ret_serial)
+{
+    enum file_kind kind = file_name_read(name, ret_serial);
+
+    if (repair->from_nothing)
+        return kind == FILE_LOG || kind == FILE_PAST;
+    if (!repair->has_manifest)
+        return kind == FILE_LOG;
+    return (kind == FILE_LOG || kind == FILE_PAST) && *ret_serial >= repair->manifest.log_serial;
+}
+
 static void
 hear_name(void *context, const char *name)
 {
@@ -72,13 +87,15 @@ hear_name(void *context, const char *name)
     uint64_t           serial;
     size_t             at;
 
-    if (file_name_read(name, &serial) != FILE_LOG ||
-        (log->repair->has_manifest && serial < log->repair->manifest.log_serial) ||
+    if (!is_wanted(log->repair, name, &serial) ||
         !grow(log, &array, log->serial_count, &log->serial_capacity, sizeof *log->serials))
         return;
     log->serials = array;
-    for (at = log->serial_count++; at > 0 && log->serials[at - 1] > serial; at--)
-        log->serials[at] = log->serials[at - 1];
+    for (at = log->serial_count; at > 0 && log->serials[at - 1] > serial; at--)
+        continue;
+    if (at > 0 && log->serials[at - 1] == serial)
+        return; /* there in both forms */
+    memmove(&log->serials[at + 1], &log->serials[at], (log->serial_count++ - at) * sizeof serial);
     log->serials[at] = serial;
 }
 
@@ -120,7 +137,7 @@ hear_mend_loss(void *context, const struct mend_loss *mend)
 
     /* Older commits over newer rows, as without a manifest, meet rows that have gone since. With the whole log
      * at hand nothing of that is a loss. */
-    if (!log->repair->has_manifest && log->gap_count == 0)
+    if (!log->repair->has_manifest && !log->repair->from_nothing && log->gap_count == 0)
         return;
     repair_note(log->repair, &loss, log->name, "commit %" PRIu64 ": %s", log->sequence, mend->reason);
 }
@@ -141,7 +158,7 @@ take_commit(struct log_repair *log, const struct segment_reader *segment, const 
         return KNACKDB_OK;
     }
     if (record->sequence > log->last + 1 && log->open_gaps == log->gap_count &&
-        (log->last_serial != 0 || repair->has_manifest))
+        (log->last_serial != 0 || repair->has_manifest || repair->from_nothing))
         note_gap(log, &(struct gap) {
                           .serial = log->last_serial != 0 ? log->last_serial : segment->serial,
                           .offset = log->last_serial != 0 ? log->last_end : offset,
@@ -190,7 +207,7 @@ pass_gap(struct log_repair *log, struct segment_reader *segment, bool is_head, b
     status = segment_reader_find_end(segment, gap.offset, &end, error);
     if (status != KNACKDB_OK || end == gap.offset)
         return status;
-    status = segment_reader_seek(segment, gap.offset, error);
+    status = segment_reader_seek(segment, gap.offset, SEGMENT_STEP_BYTES, error);
     if (status != KNACKDB_OK && status != KNACKDB_NOT_FOUND && status != KNACKDB_CORRUPT)
         return status;
     *ret_goes_on = status == KNACKDB_OK;
@@ -220,6 +237,28 @@ take_records(struct log_repair *log, struct segment_reader *segment, bool has_he
     return status;
 }
 
+/* Opens it in the form of history where that is there and sound to the last byte, which the other form then need not
+ * be. NOT_FOUND where there is neither. */
+static knackdb_status
+open_form(const struct repair *repair, uint64_t serial, struct file *file, char name[DISK_NAME_BYTES_MAX],
+          knackdb_error *error)
+{
+    uint64_t       fault;
+    knackdb_status status;
+
+    file_name_write(name, FILE_PAST, serial);
+    status = packed_file_open(repair->allocator, &repair->dir, name, repair->store_id, serial, file, error);
+    if (status == KNACKDB_OK) {
+        status = packed_file_check(file, &fault, error);
+        if (status != KNACKDB_OK)
+            file_close(file);
+    }
+    if (status != KNACKDB_NOT_FOUND && status != KNACKDB_CORRUPT)
+        return status;
+    file_name_write(name, FILE_LOG, serial);
+    return file_open(&repair->dir, name, DISK_READ, 0, file, error);
+}
+
 /* Opens a segment. *ret_head: its head is sound. NOT_FOUND where there is no such file any more. */
 static knackdb_status
 open_segment(struct log_repair *log, uint64_t serial, struct file *file, char name[DISK_NAME_BYTES_MAX],
@@ -228,8 +267,7 @@ open_segment(struct log_repair *log, uint64_t serial, struct file *file, char na
     const struct repair_options *options = log->repair->options;
     knackdb_status               status;
 
-    file_name_write(name, FILE_LOG, serial);
-    status = file_open(&log->repair->dir, name, DISK_READ, 0, file, error);
+    status = open_form(log->repair, serial, file, name, error);
     if (status != KNACKDB_OK)
         return status;
     segment_reader_init(segment, log->repair->allocator, file, log->repair->store_id, serial);

@@ -8,11 +8,18 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Told as lost, and no loss: an end that any open cuts; bytes that no row needs. */
+static bool
+is_none(const knackdb_loss *loss)
+{
+    return loss->kind == KNACKDB_LOSS_TORN || loss->kind == KNACKDB_LOSS_FRAME;
+}
+
 static void
 count(knackdb_repair_report *report, const knackdb_loss *loss)
 {
     report->bytes_lost += loss->bytes;
-    if (loss->kind == KNACKDB_LOSS_TORN || loss->kind == KNACKDB_LOSS_FRAME)
+    if (is_none(loss))
         return;
     report->loss_count++;
     if (loss->kind == KNACKDB_LOSS_ROWS)
@@ -60,6 +67,42 @@ repair_forget_losses(struct repair *repair)
     repair->loss_count = repair->loss_capacity = 0;
     repair->no_memory = false;
     memset(&repair->report, 0, sizeof repair->report);
+}
+
+uint64_t
+repair_count_losses(const struct repair *repair, enum file_kind kind)
+{
+    uint64_t losses = 0;
+    uint64_t number;
+
+    for (size_t i = 0; i < repair->loss_count; i++)
+        losses += !is_none(&repair->losses[i].loss) && file_name_read(repair->losses[i].file, &number) == kind;
+    return losses;
+}
+
+void
+repair_note_spared(struct repair *repair, const struct repair *given_up)
+{
+    for (size_t i = 0; i < given_up->loss_count; i++) {
+        const struct kept_loss *kept = &given_up->losses[i];
+        knackdb_loss            loss = {
+                       .kind = KNACKDB_LOSS_FRAME,
+                       .offset = kept->loss.offset,
+                       .bytes = kept->loss.bytes,
+                       .table = kept->loss.table,
+                       .column = kept->loss.column,
+        };
+        uint64_t       number;
+        enum file_kind kind = file_name_read(kept->file, &number);
+
+        if (kept->loss.kind == KNACKDB_LOSS_MANIFEST)
+            repair_note(repair, &kept->loss, kept->file, "%s", kept->reason);
+        else if (kind == FILE_PART && kept->loss.kind == KNACKDB_LOSS_FRAME)
+            repair_note(repair, &loss, kept->file, "%s", kept->reason);
+        else if (kind == FILE_PART)
+            repair_note(repair, &loss, kept->file, "%.150s; nothing is lost, as the log since %s leads to the same rows",
+                        kept->reason, repair->from_nothing ? "the first commit" : "an earlier snapshot");
+    }
 }
 
 void

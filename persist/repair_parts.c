@@ -55,12 +55,24 @@ loss_of(const struct part_repair *part, knackdb_loss_kind kind, uint64_t offset,
     return (knackdb_loss) { .kind = kind, .offset = offset, .bytes = bytes, .table = part->table, .column = -1 };
 }
 
+/* How many of these rows live: those that had ended are no loss. */
+static uint64_t
+count_living(const struct part_repair *part, uint64_t first_row, uint64_t row_count)
+{
+    const uint64_t *ended = repair_find_ends(part->repair, part->number, part->scan.row_count);
+    uint64_t        living = 0;
+
+    for (uint64_t row = first_row; row < first_row + row_count; row++)
+        living += !bitmap_has(ended, (uint32_t) row);
+    return living;
+}
+
 static void
 lose_rows(struct part_repair *part, uint32_t first_row, uint32_t row_count, uint64_t from, uint64_t to)
 {
     knackdb_loss loss = loss_of(part, KNACKDB_LOSS_ROWS, from, untold(part, from, to));
 
-    loss.row_count = row_count;
+    loss.row_count = count_living(part, first_row, row_count);
     repair_note(part->repair, &loss, part->name, "every column of rows %" PRIu32 " to %" PRIu32 " of the part is lost",
                 first_row, first_row + row_count - 1);
 }
@@ -91,7 +103,7 @@ lose_block(struct part_repair *part, uint32_t column, const struct block_header 
                                 untold(part, from, to));
 
     loss.column = part->targets[column];
-    loss.row_count = band->row_count;
+    loss.row_count = count_living(part, band->first_row, band->row_count);
     if (ids != NULL) {
         loss.first_id = (int64_t) ids->minimum;
         loss.last_id = (int64_t) ids->maximum;
@@ -446,7 +458,8 @@ lose_part(struct part_repair *part, const struct manifest_part *named, uint64_t 
                                   name, strlen(name), &table))
             return; /* dropped since: nobody misses it */
         loss.table = (int) table;
-        loss.row_count = named->row_count;
+        part->scan.row_count = named->row_count <= PART_ROWS_MAX ? (uint32_t) named->row_count : 0;
+        loss.row_count = count_living(part, 0, part->scan.row_count);
     }
     repair_note(repair, &loss, part->name, "%s", why);
 }

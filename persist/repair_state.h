@@ -3,6 +3,7 @@
 #define KNACKDB_PERSIST_REPAIR_STATE_H
 
 #include "core/mending.h"
+#include "persist/file_name.h"
 #include "persist/manifest.h"
 #include "persist/repairing.h"
 
@@ -25,8 +26,10 @@ struct repair {
     const struct repair_options *options;
     struct dir                   dir;
     struct store                *store;    /* what has been saved so far */
-    struct manifest              manifest; /* the newest that can be read... */
+    struct manifest              manifest; /* whose parts are saved: the newest that can be read, or one before it... */
     bool                         has_manifest; /* ...if there is one */
+    size_t                       manifest_index; /* in the list of them */
+    bool                         from_nothing; /* no part is looked at: all rows come from the log, of which all is wanted */
     uint64_t                     store_id;
     uint64_t                     sequence; /* newest commit saved */
     int64_t                      time_us;  /* its time */
@@ -49,6 +52,12 @@ void repair_note(struct repair *repair, const knackdb_loss *loss, const char *fi
     __attribute__((format(printf, 4, 5)));
 void repair_forget_losses(struct repair *repair); /* and the report */
 void repair_tell_losses(const struct repair *repair);
+
+/* How many things were lost with files of a kind. */
+uint64_t repair_count_losses(const struct repair *repair, enum file_kind kind);
+
+/* Takes over what another try, given up for this one, found damaged in files that this one did without. */
+void repair_note_spared(struct repair *repair, const struct repair *given_up);
 
 /* ---- repair_ends.c ---- */
 

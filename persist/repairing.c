@@ -5,6 +5,10 @@
  *     log           repair_log.c
  *     new directory saving.c, which also proves it
  *
+ * Where parts are damaged, what they held may be found on another way: from an earlier snapshot that is kept, whose parts
+ * are sound, by the log since; or by all of the log from the first commit on, where all of its history is kept. Such a
+ * way is taken if it loses less and leads as far. What was damaged is told all the same, as no loss.
+ *
  * The rows come together in a store in memory under numbers of their own; the commit that the new directory
  * ends at is the newest that was saved. Nothing is written into the damaged directory and no lock is
  * taken. A writer may be at work in it: where something is missing and the manifests have changed meanwhile, it may have been
@@ -70,9 +74,10 @@ find_manifest(struct repair *repair, const struct manifest_list *list, knackdb_e
 {
     knackdb_status status = KNACKDB_OK;
 
-    repair->has_manifest = false;
-    for (size_t i = 0; i < list->count && !repair->has_manifest && status == KNACKDB_OK; i++)
+    for (size_t i = 0; i < list->count && !repair->has_manifest && status == KNACKDB_OK; i++) {
+        repair->manifest_index = i;
         status = read_manifest(repair, list->generations[i], &repair->has_manifest, error);
+    }
     return status;
 }
 
@@ -189,13 +194,23 @@ save_found_parts(struct repair *repair, knackdb_error *error)
 
 /* ---- all of it ---- */
 
+static void
+take_next_ids(struct repair *repair, const struct manifest *manifest)
+{
+    const struct repair_options *options = repair->options;
+    uint32_t                     table;
+
+    for (uint32_t i = 0; i < manifest->table_count; i++)
+        if (schema_resolve_table(options->history, options->schema, manifest->schema_version, manifest->tables[i].name,
+                                 strlen(manifest->tables[i].name), &table))
+            store_load_next_id(repair->store, table, manifest->tables[i].next_id);
+}
+
 static knackdb_status
 save_named_parts(struct repair *repair, knackdb_error *error)
 {
-    const struct manifest       *manifest = &repair->manifest;
-    const struct repair_options *options = repair->options;
-    knackdb_status               status = KNACKDB_OK;
-    uint32_t                     table;
+    const struct manifest *manifest = &repair->manifest;
+    knackdb_status         status = KNACKDB_OK;
 
     repair->store_id = manifest->store_id;
     repair->sequence = manifest->sequence;
@@ -207,10 +222,8 @@ save_named_parts(struct repair *repair, knackdb_error *error)
     for (size_t i = 0; i < manifest->part_count && status == KNACKDB_OK; i++)
         if (manifest->parts[i].kind == PART_ROWS)
             status = repair_part(repair, manifest->parts[i].number, &manifest->parts[i], error);
-    for (uint32_t i = 0; i < manifest->table_count && status == KNACKDB_OK; i++)
-        if (schema_resolve_table(options->history, options->schema, manifest->schema_version, manifest->tables[i].name,
-                                 strlen(manifest->tables[i].name), &table))
-            store_load_next_id(repair->store, table, manifest->tables[i].next_id);
+    if (status == KNACKDB_OK)
+        take_next_ids(repair, manifest);
     return status;
 }
 
@@ -222,25 +235,106 @@ begin_again(struct repair *repair)
     manifest_clear(&repair->manifest);
     store_free(repair->store);
     repair->store = NULL;
+    repair->has_manifest = false;
+    repair->from_nothing = false;
     repair->sequence = 0;
     repair->time_us = 0;
 }
 
 static knackdb_status
-save_rows(struct repair *repair, const struct manifest_list *list, knackdb_error *error)
+save_this_way(struct repair *repair, knackdb_error *error)
 {
-    knackdb_status status;
+    knackdb_status status = store_new(repair->allocator, repair->options->schema, &repair->store, error);
 
-    begin_again(repair);
-    status = store_new(repair->allocator, repair->options->schema, &repair->store, error);
-    if (status == KNACKDB_OK)
-        status = find_manifest(repair, list, error);
-    if (status == KNACKDB_OK)
-        status = repair->has_manifest ? save_named_parts(repair, error) : save_found_parts(repair, error);
+    if (status == KNACKDB_OK && repair->has_manifest)
+        status = save_named_parts(repair, error);
+    else if (status == KNACKDB_OK && !repair->from_nothing)
+        status = save_found_parts(repair, error);
     if (status == KNACKDB_OK)
         status = repair_log(repair, error);
     if (status == KNACKDB_OK && repair->no_memory)
         status = error_no_memory(error, "the list of what was lost");
+    return status;
+}
+
+/* Does it lose less than the first way, and lead as far? */
+static bool
+is_better(const struct repair *repair, const struct repair *first)
+{
+    return repair->report.loss_count + repair_count_losses(first, FILE_MANIFEST) < first->report.loss_count &&
+           repair->report.commits_lost <= first->report.commits_lost && repair->sequence >= first->sequence;
+}
+
+/* All that was found is another's now. */
+static void
+give_away(struct repair *repair)
+{
+    repair->store = NULL;
+    repair->losses = NULL;
+    repair->loss_count = repair->loss_capacity = 0;
+    repair->ends = NULL;
+    repair->ends_count = repair->ends_capacity = 0;
+    manifest_init(&repair->manifest, repair->allocator);
+}
+
+/* From each older manifest, and from nothing. *ret_found: repair is a way that is better than the first, which began at a
+ * manifest: without one nobody knows how far a way has to lead. */
+static knackdb_status
+try_other_ways(struct repair *repair, const struct repair *first, const struct manifest_list *list, bool *ret_found,
+               knackdb_error *error)
+{
+    *ret_found = false;
+    for (size_t index = first->manifest_index + 1; index <= list->count && !*ret_found; index++) {
+        knackdb_status status = KNACKDB_OK;
+
+        begin_again(repair);
+        repair->from_nothing = index == list->count;
+        repair->store_id = first->store_id;
+        if (!repair->from_nothing)
+            status = read_manifest(repair, list->generations[index], &repair->has_manifest, error);
+        if (status == KNACKDB_OK && (repair->has_manifest || repair->from_nothing))
+            status = save_this_way(repair, error);
+        else
+            continue;
+        if (status == KNACKDB_NO_MEMORY)
+            return status;
+        *ret_found = status == KNACKDB_OK && is_better(repair, first); /* where it fails the first is still there */
+    }
+    return KNACKDB_OK;
+}
+
+static knackdb_status
+save_rows(struct repair *repair, const struct manifest_list *list, knackdb_error *error)
+{
+    struct repair *first;
+    bool           found;
+    knackdb_status status;
+
+    begin_again(repair);
+    status = find_manifest(repair, list, error);
+    if (status == KNACKDB_OK)
+        status = save_this_way(repair, error);
+    if (status != KNACKDB_OK || !repair->has_manifest || repair_count_losses(repair, FILE_PART) == 0)
+        return status;
+    first = allocator_get(repair->allocator, sizeof *first);
+    if (first == NULL)
+        return error_no_memory(error, "a repair");
+    *first = *repair;
+    give_away(repair);
+    status = try_other_ways(repair, first, list, &found, error);
+    if (status == KNACKDB_OK && found) {
+        repair_note_spared(repair, first);
+        take_next_ids(repair, &first->manifest);
+        manifest_clear(&repair->manifest);
+        repair->manifest = first->manifest; /* what the new directory descends from is the newest all the same */
+        repair->has_manifest = true;
+        manifest_init(&first->manifest, first->allocator);
+        begin_again(first);
+    } else {
+        begin_again(repair);
+        *repair = *first;
+    }
+    allocator_put(repair->allocator, first, sizeof *first);
     return status;
 }
 

@@ -197,9 +197,9 @@ is_plausible(const struct segment_reader *reader, const unsigned char *header)
 }
 
 knackdb_status
-segment_reader_seek(struct segment_reader *reader, uint64_t from, knackdb_error *error)
+segment_reader_seek(struct segment_reader *reader, uint64_t from, uint32_t step, knackdb_error *error)
 {
-    uint64_t              offset = (from + 7) & ~(uint64_t) 7;
+    uint64_t              offset = (from + step - 1) / step * step;
     uint64_t              work = 0;
     enum log_record_state state;
     struct log_record     record;
@@ -209,14 +209,14 @@ segment_reader_seek(struct segment_reader *reader, uint64_t from, knackdb_error 
 
     status = file_size(reader->file, &reader->file_bytes, error);
     while (status == KNACKDB_OK && offset + LOG_RECORD_HEADER_BYTES <= reader->file_bytes) {
-        /* Zeros are no record: pass them quickly, there may be 64 MiB of them. */
+        /* Zeros are no record, though one may begin with some: pass them quickly, there may be 64 MiB of them. */
         size_t available = window_available(reader, offset, &data);
         size_t zeros = 0;
 
         while (zeros + 8 <= available && bytes_get_u64(data + zeros) == 0)
             zeros += 8;
         if (zeros > 0) {
-            offset += zeros;
+            offset += zeros - 8 + step;
             continue;
         }
         if (available < LOG_RECORD_HEADER_BYTES) {
@@ -226,7 +226,7 @@ segment_reader_seek(struct segment_reader *reader, uint64_t from, knackdb_error 
             continue;
         }
         if (!is_plausible(reader, data)) {
-            offset += 8;
+            offset += step;
             continue;
         }
         status = look(reader, offset, false, &state, &record, &bytes, error);
@@ -240,7 +240,7 @@ segment_reader_seek(struct segment_reader *reader, uint64_t from, knackdb_error 
         if (bytes > LOG_RECORD_HEADER_BYTES && work / SEEK_WORK_FACTOR > reader->file_bytes)
             return error_set(error, KNACKDB_CORRUPT, "%s/%s: offset %" PRIu64 ": this is no log that knackdb wrote",
                              reader->file->dir->path, reader->file->name, from);
-        offset += 8;
+        offset += step;
     }
     return status != KNACKDB_OK ? status : KNACKDB_NOT_FOUND;
 }

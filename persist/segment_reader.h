@@ -41,9 +41,13 @@ knackdb_status segment_reader_open(struct segment_reader *reader, const struct s
 knackdb_status segment_reader_next(struct segment_reader *reader, struct log_record *ret_record,
                                    knackdb_error *error);
 
-/* Stands before the first whole record at `from` or behind, trying every 8 bytes; one that could not follow the record
+#define SEGMENT_STEP_RECORDS 8 /* where a writer puts records */
+#define SEGMENT_STEP_BYTES   1 /* where they may be if bytes before them are missing, or too many */
+
+/* Stands before the first whole record at `from` or behind, trying every `step` bytes; one that could not follow the record
  * read last is none. NOT_FOUND where there is none. CORRUPT where that took more work than any honest file can cause. */
-knackdb_status segment_reader_seek(struct segment_reader *reader, uint64_t from, knackdb_error *error);
+knackdb_status segment_reader_seek(struct segment_reader *reader, uint64_t from, uint32_t step,
+                                   knackdb_error *error);
 
 /* Where the last byte that is not zero ends, at `from` or behind; `from` where there is none. */
 knackdb_status segment_reader_find_end(struct segment_reader *reader, uint64_t from, uint64_t *ret_end,

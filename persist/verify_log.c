@@ -268,7 +268,7 @@ pass_gap(struct log_check *check, struct segment_reader *segment, bool *ret_goes
         *ret_goes_on = true;
         return KNACKDB_OK;
     }
-    status = segment_reader_seek(segment, offset, error);
+    status = segment_reader_seek(segment, offset, SEGMENT_STEP_RECORDS, error);
     if (status == KNACKDB_CORRUPT || status == KNACKDB_NOT_FOUND) {
         note_gap(check, segment->serial, offset, end - offset, 0);
         return KNACKDB_OK;
@@ -341,7 +341,7 @@ check_segment(struct log_check *check, uint64_t serial, knackdb_error *error)
         status = segment_reader_find_end(&segment, 0, &end, error);
         if (status == KNACKDB_OK && end > 0) {
             note_gap(check, serial, 0, end, 0);
-            status = segment_reader_seek(&segment, 0, error);
+            status = segment_reader_seek(&segment, 0, SEGMENT_STEP_RECORDS, error);
         }
         for (struct log_record record; status == KNACKDB_OK && end > 0;) {
             status = segment_reader_next(&segment, &record, error);

@@ -1,10 +1,45 @@
 /* target_ends.c - a file that says it tells which rows of other parts have ended. What is accepted, written again, tells
- * of the same rows. */
+ * of the same rows; and whatever it is, looking for entries in it comes to an end. */
 #include "persist/ends_format.h"
 #include "persist/part_format.h"
 #include "target.h"
 
 #include <string.h>
+
+static uint32_t
+mark(const struct ends_entry *entry, uint64_t *ended)
+{
+    size_t   words = (entry->row_count + 63) / 64;
+    uint32_t count = 0;
+
+    CLAIM(entry->row_count <= PART_ROWS_MAX && entry->ended_count > 0 && entry->ended_count <= entry->row_count);
+    memset(ended, 0, words * sizeof *ended);
+    ends_mark(entry, ended);
+    for (size_t i = 0; i < words; i++)
+        count += (uint32_t) __builtin_popcountll(ended[i]);
+    CLAIM(count == entry->ended_count);
+    return count;
+}
+
+/* What repair finds in the same bytes: sound entries, one behind the other. */
+static void
+seek_entries(const void *data, size_t bytes)
+{
+    static uint64_t    ended[PART_ROWS_MAX / 64];
+    struct ends_reader reader;
+    struct ends_entry  entry;
+    uint64_t           rows = 0;
+    size_t             sum = 0;
+    size_t             entry_bytes;
+
+    (void) ends_salvage(&reader, data, bytes, 1, 1);
+    while (ends_seek(&reader, &entry, &entry_bytes)) {
+        rows += mark(&entry, ended);
+        sum += entry_bytes;
+        CLAIM(sum < bytes + 8);
+    }
+    CLAIM(rows == reader.rows_read);
+}
 
 /* Reads all entries; each is written into `to` where there is one. Returns how it ended. */
 static knackdb_status
@@ -12,6 +47,7 @@ read_entries(const void *data, size_t bytes, struct byte_buffer *to)
 {
     static uint64_t    ended[PART_ROWS_MAX / 64];
     struct ends_reader reader;
+    struct ends_writer writer;
     struct ends_entry  entry;
     uint64_t           store_id = bytes >= ENDS_HEAD_BYTES ? bytes_get_u64((const uint8_t *) data + 32) : 0;
     uint64_t           number = bytes >= ENDS_HEAD_BYTES ? bytes_get_u64((const uint8_t *) data + 40) : 0;
@@ -24,25 +60,16 @@ read_entries(const void *data, size_t bytes, struct byte_buffer *to)
     if (status != KNACKDB_OK)
         return status;
     if (to != NULL)
-        ends_begin(to, store_id, number);
+        ends_begin(&writer, to, store_id, number);
     while ((status = ends_next(&reader, &entry, &offset, NULL)) == KNACKDB_OK) {
-        size_t   words = (entry.row_count + 63) / 64;
-        uint32_t count = 0;
-
-        CLAIM(entry.row_count <= PART_ROWS_MAX && entry.ended_count > 0 && entry.ended_count <= entry.row_count);
-        memset(ended, 0, words * sizeof *ended);
-        ends_mark(&entry, ended);
-        for (size_t i = 0; i < words; i++)
-            count += (uint32_t) __builtin_popcountll(ended[i]);
-        CLAIM(count == entry.ended_count);
-        rows += count;
+        rows += mark(&entry, ended);
         if (to != NULL)
-            ends_put(to, entry.part, entry.row_count, ended, count);
+            ends_put(&writer, entry.part, entry.row_count, ended, entry.ended_count);
     }
     CLAIM(status == KNACKDB_NOT_FOUND || status == KNACKDB_CORRUPT);
     CLAIM(status != KNACKDB_NOT_FOUND || (rows == reader.row_count && reader.read == reader.entry_count));
     if (to != NULL)
-        (void) ends_finish(to, 0, reader.read, rows);
+        (void) ends_finish(&writer);
     return status;
 }
 
@@ -60,6 +87,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         CLAIM(read_entries(once.data, once.bytes, &twice) == KNACKDB_NOT_FOUND);
         CLAIM(once.bytes == twice.bytes && memcmp(once.data, twice.data, once.bytes) == 0);
     }
+    seek_entries(data, size);
     byte_buffer_clear(&once);
     byte_buffer_clear(&twice);
     CLAIM(atomic_load(&allocator.bytes) == 0);

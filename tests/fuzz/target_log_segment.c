@@ -43,6 +43,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct allocator          allocator;
     struct segment_reader     reader;
     knackdb_status            status;
+    uint32_t                  step = size % 2 == 0 ? SEGMENT_STEP_RECORDS : SEGMENT_STEP_BYTES;
     uint64_t                  end = 0;
 
     memory_file_init(&memory, "log", data, size);
@@ -55,10 +56,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         (void) read_run(&reader, schema, size);
         CLAIM(segment_reader_find_end(&reader, reader.offset, &end, NULL) == KNACKDB_OK);
         CLAIM(end >= reader.offset && (end == reader.offset || (end <= size && data[end - 1] != 0)));
-        status = segment_reader_seek(&reader, reader.offset, NULL);
+        status = segment_reader_seek(&reader, reader.offset, step, NULL);
         CLAIM(status == KNACKDB_OK || status == KNACKDB_NOT_FOUND || status == KNACKDB_CORRUPT);
         if (status == KNACKDB_OK)
-            CLAIM(reader.offset % 8 == 0 && reader.offset + LOG_RECORD_HEADER_BYTES <= size);
+            CLAIM(reader.offset % step == 0 && reader.offset + LOG_RECORD_HEADER_BYTES <= size);
     }
     /* A length read from the file allocates no more than the file is long. */
     CLAIM(reader.window_capacity <= size);

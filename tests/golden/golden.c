@@ -155,6 +155,31 @@ ParameterizedTest(uint32_t *version, golden, opens_and_holds_what_it_held)
     scratch_remove(scratch);
 }
 
+/* version-2-ends is version-2 after one more snapshot, taken when parts of ends were of format 1. It holds the same rows, and
+ * what is written beside them is of the format of today. */
+Test(golden, parts_of_ends_of_format_1_are_read)
+{
+    char                  scratch[SCRATCH_PATH_MAX], copy[SCRATCH_PATH_MAX], original[SCRATCH_PATH_MAX];
+    knackdb_verify_report report;
+    knackdb              *db;
+    knackdb_error         error;
+
+    scratch_make(scratch);
+    scratch_join(copy, scratch, "golden");
+    golden_path(original, 2, "-ends");
+    scratch_copy(original, copy);
+    MUST(knackdb_verify(copy, NULL, NULL, &report, &error));
+    for (int life = 0; life < 3; life++) {
+        MUST(knackdb_open(copy, NULL, &db, &error));
+        must_hold(db, 2);
+        if (life == 1)
+            MUST(knackdb_snapshot(db, &error));
+        close_it(db);
+        MUST(knackdb_verify(copy, NULL, NULL, &report, &error));
+    }
+    scratch_remove(scratch);
+}
+
 /* The migration by its own call: says its steps first, changes nothing when dry. */
 static void
 count_step(void *context, const char *step)

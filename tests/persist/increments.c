@@ -1,14 +1,11 @@
 /* increments.c - a snapshot writes what changed, and what is left on the disk is all there is and no more. */
 #include "core/reclaim.h"
 #include "persist/coverage.h"
-#include "persist/ends_format.h"
 #include "persist/part_format.h"
 #include "persist/snapshot_plan.h"
 #include "tests/persist/bench.h"
 
 #include "tests/api/scratch.h"
-
-#include "base/hash.h"
 
 #include <criterion/criterion.h>
 #include <dirent.h>
@@ -279,80 +276,4 @@ Test(plan, writes_a_row_seldom_and_keeps_few_small_parts)
                       lives[i].step, (double) written / lives[i].total);
         cr_assert_leq(parts, 100, "%" PRIu32 " rows a snapshot: %zu small parts", lives[i].step, parts);
     }
-}
-
-/* ---- the file of ends ---- */
-
-static void
-seal_ends(unsigned char *data, size_t bytes)
-{
-    bytes_put_u64(data + bytes - 8, hash_bytes(data, bytes - 8, 0));
-}
-
-/* Reads it to its end, marking, as a load does. */
-static knackdb_status
-read_ends(const unsigned char *data, size_t bytes, uint64_t *ret_rows)
-{
-    static uint64_t    marks[PART_ROWS_MAX / 64];
-    struct ends_reader reader;
-    struct ends_entry  entry;
-    size_t             offset;
-    knackdb_status     status = ends_open(&reader, data, bytes, 77, 5, &offset, NULL);
-
-    *ret_rows = 0;
-    while (status == KNACKDB_OK) {
-        status = ends_next(&reader, &entry, &offset, NULL);
-        if (status == KNACKDB_OK) {
-            memset(marks, 0, sizeof marks);
-            ends_mark(&entry, marks);
-            for (size_t i = 0; i < PART_ROWS_MAX / 64; i++)
-                *ret_rows += (uint64_t) __builtin_popcountll(marks[i]);
-        }
-    }
-    return status;
-}
-
-/* Both forms come back as they went; changed bytes are refused, also where the checksum was made to match: then what is
- * taken is sound, as many rows as are told of. */
-Test(ends, come_back_or_are_refused)
-{
-    struct allocator   allocator;
-    struct byte_buffer bytes;
-    static uint64_t    few[PART_ROWS_MAX / 64];
-    static uint64_t    many[3];
-    uint64_t           rows;
-    uint64_t           refused = 0;
-
-    allocator_init(&allocator, NULL);
-    byte_buffer_init(&bytes, &allocator);
-    for (uint32_t i = 0; i < 40; i++)
-        bitmap_set(few, i * 1600 + 63);
-    for (uint32_t i = 0; i < 131; i += 2)
-        bitmap_set(many, i);
-    ends_begin(&bytes, 77, 5);
-    ends_put(&bytes, 2, PART_ROWS_MAX, few, 40);
-    ends_put(&bytes, 4, 131, many, 66);
-    (void) ends_finish(&bytes, 0, 2, 106);
-    cr_assert_not(bytes.failed);
-    cr_assert_eq(read_ends(bytes.data, bytes.bytes, &rows), KNACKDB_NOT_FOUND);
-    cr_assert_eq(rows, 106);
-    for (size_t cut = 0; cut < bytes.bytes; cut++)
-        cr_assert_eq(read_ends(bytes.data, cut, &rows), KNACKDB_CORRUPT, "cut at %zu", cut);
-    for (size_t at = 0; at < bytes.bytes - 8; at++) {
-        for (int bit = 0; bit < 8; bit++) {
-            knackdb_status status;
-
-            bytes.data[at] ^= (unsigned char) (1 << bit);
-            cr_assert_eq(read_ends(bytes.data, bytes.bytes, &rows), KNACKDB_CORRUPT, "bit %d of byte %zu", bit, at);
-            seal_ends(bytes.data, bytes.bytes);
-            status = read_ends(bytes.data, bytes.bytes, &rows);
-            cr_assert(status == KNACKDB_CORRUPT || status == KNACKDB_UNSUPPORTED || status == KNACKDB_NOT_FOUND);
-            cr_assert(status != KNACKDB_NOT_FOUND || rows == 106);
-            refused += status != KNACKDB_NOT_FOUND;
-            bytes.data[at] ^= (unsigned char) (1 << bit);
-            seal_ends(bytes.data, bytes.bytes);
-        }
-    }
-    cr_assert_gt(refused, 500);
-    byte_buffer_clear(&bytes);
 }

@@ -185,9 +185,9 @@ class Fields:
         return self.take(self.number(1)).decode()
 
 
-def check_head(data, magic, head_bytes):
+def check_head(data, magic, head_bytes, version=1):
     assert data[:8] == magic
-    assert u32(data, 8) == 1, "format 1, and zero"
+    assert u32(data, 8) == version, "the format, and zero"
     assert u64(data, 24) == 0, "no incompatible flag is known"
     checksum = u64(data, head_bytes - 8)
     assert checksum == xxh3(data[:head_bytes - 8])
@@ -278,16 +278,20 @@ def read_part(data, named, store_id):
 
 def read_ends(data, named, store_id):
     assert len(data) == named["bytes"]
-    assert check_head(data, b"KNACKOUT", len(data)) == named["checksum"]
+    assert check_head(data, b"KNACKOUT", len(data), 2) == named["checksum"]
     assert (u64(data, 32), u64(data, 40)) == (store_id, named["number"])
+    assert u64(data, 56) == xxh3(data[:56])
+    seed = store_id + named["number"] * GOLDEN & MASK
     fields, ended = Fields(data[:-8], 64), {}
     for _ in range(u32(data, 12)):
-        number, row_count, ended_count, form, _ = struct.unpack("<Q4I", fields.take(24))
+        start = fields.at
+        number, row_count, ended_count, form, _, checksum = struct.unpack("<Q4IQ", fields.take(32))
         if form == 0:
             rows = set(struct.unpack(f"<{ended_count}H", fields.take(2 * ended_count)))
         else:
             bits = fields.take((row_count + 7) // 8)
             rows = {row for row in range(row_count) if bits[row // 8] >> row % 8 & 1}
+        assert checksum == xxh3(data[start:start + 24], xxh3(data[start + 32:fields.at], seed))
         assert len(rows) == ended_count and max(rows) < row_count
         assert number not in ended
         ended[number] = rows
