@@ -2,19 +2,21 @@
  *
  * An array of structs that doubles, texts in malloc'd strings, an open-addressing
  * hash table from id to place, one read-write lock around everything. Questions
- * scan. Nothing is kept when the process ends: this is the floor that a store
- * which keeps things is measured against. */
+ * scan. A deleted row is marked and its memory stays. Nothing is kept when the process
+ * ends: this is the floor that a store which keeps things is measured against. */
 #include "adapter.h"
 #include "failure.h"
+#include "grouping.h"
 
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #define TOP_MAX 128
 
 struct bare_pattern {
-    int64_t id;
+    int64_t id; /* negative: deleted */
     char   *task_type;
     char   *pattern_used;
     double  execution_time;
@@ -35,13 +37,15 @@ struct bare_metric {
     char   *metric_name;
     double  metric_value;
     double  baseline_value;
+    double  improvement_percentage;
     double  measured_at;
 };
 
 struct bare_store {
     pthread_rwlock_t     lock;
     struct bare_pattern *patterns;
-    size_t               pattern_count;
+    size_t               pattern_count; /* deleted ones, too */
+    size_t               deleted_count;
     size_t               pattern_capacity;
     uint32_t            *places; /* hash table: place + 1 of a pattern, 0 for none */
     size_t               place_mask;
@@ -206,23 +210,73 @@ bare_metrics_store(void *handle, const struct metric_row *rows, size_t count)
         metric->metric_name = copied(rows[i].metric_name);
         metric->metric_value = rows[i].metric_value;
         metric->baseline_value = rows[i].baseline_value;
+        metric->improvement_percentage = rows[i].improvement_percentage;
         metric->measured_at = rows[i].measured_at;
     }
     pthread_rwlock_unlock(&store->lock);
 }
 
+/* NULL where it is not there. */
+static struct bare_pattern *
+pattern_by_id(const struct bare_store *store, int64_t id)
+{
+    for (size_t slot = hash_id(id) & store->place_mask; store->places != NULL && store->places[slot] != 0;
+         slot = (slot + 1) & store->place_mask) {
+        struct bare_pattern *pattern = &store->patterns[store->places[slot] - 1];
+        if (pattern->id == id)
+            return pattern;
+    }
+    return NULL;
+}
+
+static void
+bare_patterns_weigh(void *handle, const struct weight *weights, size_t count)
+{
+    struct bare_store *store = handle;
+
+    pthread_rwlock_wrlock(&store->lock);
+    for (size_t i = 0; i < count; i++) {
+        struct bare_pattern *pattern = pattern_by_id(store, weights[i].id);
+        struct timespec      now;
+
+        if (pattern == NULL)
+            fail("bare C: row %lld is gone", (long long) weights[i].id);
+        clock_gettime(CLOCK_REALTIME, &now);
+        pattern->confidence_score = weights[i].weight;
+        pattern->updated_at = (double) now.tv_sec + (double) now.tv_nsec / 1e9;
+    }
+    pthread_rwlock_unlock(&store->lock);
+}
+
+static uint64_t
+bare_patterns_clean_up(void *handle, double created_before)
+{
+    struct bare_store *store = handle;
+    uint64_t           deleted = 0;
+
+    pthread_rwlock_wrlock(&store->lock);
+    for (size_t i = 0; i < store->pattern_count; i++) {
+        struct bare_pattern *pattern = &store->patterns[i];
+
+        if (pattern->id < 0 || pattern->created_at >= created_before)
+            continue;
+        pattern->id = -pattern->id;
+        deleted++;
+    }
+    store->deleted_count += deleted;
+    pthread_rwlock_unlock(&store->lock);
+    return deleted;
+}
+
 static bool
 bare_pattern_read(void *handle, int64_t id, see_pattern see, void *context)
 {
-    struct bare_store *store = handle;
-    bool               found = false;
+    struct bare_store         *store = handle;
+    const struct bare_pattern *pattern;
 
     pthread_rwlock_rdlock(&store->lock);
-    for (size_t slot = hash_id(id) & store->place_mask; store->places != NULL && store->places[slot] != 0;
-         slot = (slot + 1) & store->place_mask) {
-        const struct bare_pattern *pattern = &store->patterns[store->places[slot] - 1];
-        if (pattern->id != id)
-            continue;
+    pattern = pattern_by_id(store, id);
+    if (pattern != NULL) {
         struct pattern_row row = {
             .id = pattern->id,
             .task_type = lent(pattern->task_type),
@@ -239,11 +293,9 @@ bare_pattern_read(void *handle, int64_t id, see_pattern see, void *context)
             .usage_count = pattern->usage_count,
         };
         see(context, &row);
-        found = true;
-        break;
     }
     pthread_rwlock_unlock(&store->lock);
-    return found;
+    return pattern != NULL;
 }
 
 /* Insertion into a short sorted list. A later row that is no better than the last
@@ -268,7 +320,7 @@ bare_patterns_top(void *handle, const struct top_query *query, see_pattern see, 
             continue;
         if (pattern->success_rate < query->success_rate_min || pattern->confidence_score < query->confidence_score_min)
             continue;
-        if (strcmp(pattern->task_type, task_type) != 0)
+        if (pattern->id < 0 || strcmp(pattern->task_type, task_type) != 0)
             continue;
         if (found < query->limit)
             found++;
@@ -292,18 +344,21 @@ bare_metrics_history(void *handle, const struct history_query *query, see_metric
 {
     struct bare_store *store = handle;
     char              *component_name = copied(query->component_name);
-    char              *metric_name = copied(query->metric_name);
+    char              *metric_name = query->metric_name.data != NULL ? copied(query->metric_name) : NULL;
     uint32_t           found = 0;
 
     pthread_rwlock_rdlock(&store->lock);
     for (size_t i = store->metric_count; i-- > 0 && found < query->limit;) {
         const struct bare_metric *metric = &store->metrics[i];
 
-        if (strcmp(metric->metric_name, metric_name) != 0 || strcmp(metric->component_name, component_name) != 0)
+        if ((metric_name != NULL && strcmp(metric->metric_name, metric_name) != 0) ||
+            strcmp(metric->component_name, component_name) != 0)
             continue;
         struct metric_row row = { .id = metric->id,
+                                  .metric_name = lent(metric->metric_name),
                                   .metric_value = metric->metric_value,
                                   .baseline_value = metric->baseline_value,
+                                  .improvement_percentage = metric->improvement_percentage,
                                   .measured_at = metric->measured_at };
         see(context, &row);
         found++;
@@ -313,11 +368,28 @@ bare_metrics_history(void *handle, const struct history_query *query, see_metric
     free(metric_name);
 }
 
+static void
+bare_patterns_grouped(void *handle, see_group see, void *context)
+{
+    struct bare_store *store = handle;
+    struct grouping    grouping;
+
+    grouping_init(&grouping);
+    pthread_rwlock_rdlock(&store->lock);
+    for (size_t i = 0; i < store->pattern_count; i++) {
+        const struct bare_pattern *pattern = &store->patterns[i];
+        if (pattern->id > 0)
+            grouping_add(&grouping, lent(pattern->task_type), pattern->execution_time, pattern->success_rate);
+    }
+    pthread_rwlock_unlock(&store->lock);
+    grouping_see(&grouping, see, context);
+}
+
 static uint64_t
 bare_pattern_count(void *handle)
 {
     const struct bare_store *store = handle;
-    return store->pattern_count;
+    return store->pattern_count - store->deleted_count;
 }
 
 static const char *
@@ -337,9 +409,12 @@ const struct adapter adapter_bare = {
     .pattern_store = bare_pattern_store,
     .patterns_store = bare_patterns_store,
     .metrics_store = bare_metrics_store,
+    .patterns_weigh = bare_patterns_weigh,
+    .patterns_clean_up = bare_patterns_clean_up,
     .pattern_read = bare_pattern_read,
     .patterns_top = bare_patterns_top,
     .metrics_history = bare_metrics_history,
+    .patterns_grouped = bare_patterns_grouped,
     .pattern_count = bare_pattern_count,
     .settle = NULL,
 };

@@ -223,7 +223,7 @@ engine_metrics_history(void *handle, const struct history_query *query, see_metr
     knackdb_query question = {
         .table = KNACKDB_PERFORMANCE_METRICS,
         .conditions = conditions,
-        .condition_count = 2,
+        .condition_count = query->metric_name.data != NULL ? 2 : 1,
         .order = { { .column = KNACKDB_METRIC_MEASURED_AT, .descending = true },
                    { .column = KNACKDB_METRIC_ID, .descending = true } },
         .order_count = 2,
@@ -240,12 +240,66 @@ engine_metrics_history(void *handle, const struct history_query *query, see_metr
 
         knackdb_read_metric(read, rows.rows[i], &metric);
         struct metric_row row = { .id = metric.id,
+                                  .metric_name = taken(metric.metric_name),
                                   .metric_value = metric.metric_value,
                                   .baseline_value = metric.baseline_value,
+                                  .improvement_percentage = metric.improvement_percentage,
                                   .measured_at = metric.measured_at };
         see(context, &row);
     }
     knackdb_read_end(read);
+}
+
+/* A column at a time, in one read view: both answers are of the same moment. */
+static void
+engine_patterns_grouped(void *handle, see_group see, void *context)
+{
+    struct engine_store *store = handle;
+    knackdb_query         all = { .table = KNACKDB_EXECUTION_PATTERNS };
+    const knackdb_group  *times, *rates;
+    size_t                count, rate_count;
+    knackdb_read         *read;
+    knackdb_error         error;
+
+    check(knackdb_read_begin(store->db, &read, &error), "read", &error);
+    check(knackdb_read_aggregate(read, &all, KNACKDB_PATTERN_EXECUTION_TIME, KNACKDB_PATTERN_TASK_TYPE, NULL, 0,
+                                 &times, &count, &error),
+          "group", &error);
+    check(knackdb_read_aggregate(read, &all, KNACKDB_PATTERN_SUCCESS_RATE, KNACKDB_PATTERN_TASK_TYPE, NULL, 0,
+                                 &rates, &rate_count, &error),
+          "group", &error);
+    if (count != rate_count)
+        fail("knackdb: group: two answers of one moment have %zu and %zu groups", count, rate_count);
+    for (size_t i = 0; i < count; i++) {
+        struct group_row row = { .task_type = taken(times[i].key),
+                                 .count = times[i].row_count,
+                                 .execution_time_mean = times[i].mean,
+                                 .success_rate_mean = rates[i].mean };
+        see(context, &row);
+    }
+    knackdb_read_end(read);
+}
+
+static void
+engine_patterns_weigh(void *handle, const struct weight *weights, size_t count)
+{
+    struct engine_store *store = handle;
+    knackdb_error         error;
+
+    for (size_t i = 0; i < count; i++)
+        check(knackdb_pattern_set_weight(store->db, weights[i].id, weights[i].weight, &error), "weigh", &error);
+}
+
+static uint64_t
+engine_patterns_clean_up(void *handle, double created_before)
+{
+    struct engine_store *store = handle;
+    knackdb_error         error;
+    uint64_t              deleted;
+
+    check(knackdb_clean_up_before(store->db, KNACKDB_EXECUTION_PATTERNS, created_before, &deleted, &error),
+          "clean up", &error);
+    return deleted;
 }
 
 static uint64_t
@@ -283,9 +337,12 @@ const struct adapter adapter_knackdb = {
     .pattern_store = engine_pattern_store,
     .patterns_store = engine_patterns_store,
     .metrics_store = engine_metrics_store,
+    .patterns_weigh = engine_patterns_weigh,
+    .patterns_clean_up = engine_patterns_clean_up,
     .pattern_read = engine_pattern_read,
     .patterns_top = engine_patterns_top,
     .metrics_history = engine_metrics_history,
+    .patterns_grouped = engine_patterns_grouped,
     .pattern_count = engine_pattern_count,
     .settle = engine_settle,
 };

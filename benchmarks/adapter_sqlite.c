@@ -1,25 +1,63 @@
 /* adapter_sqlite.c - SQLite, as someone who knows it would set it up.
  *
- * A file in WAL mode with synchronous=NORMAL: a commit survives the death of the
- * process, not always a power cut, which is what knackdb's default promises, too.
- * Every statement is prepared once; texts are bound without a copy; the indexes are
- * the ones the questions ask for; 64 MiB of page cache and a 1 GiB map for reads. */
+ * Every statement is prepared once; texts are bound without a copy; the indexes are the
+ * ones the questions ask for: (task_type, confidence), (component, metric, time) and
+ * (component, time); 64 MiB of page cache and a 1 GiB map for reads. Three settings:
+ *
+ *     sqlite          a file in WAL mode with synchronous=NORMAL: a commit survives the death
+ *                     of the process, not always a power cut, which is what knackdb's
+ *                     default promises, too
+ *     sqlite-off      the same with synchronous=OFF: nothing is ever synced
+ *     sqlite-memory   ":memory:"; nothing is kept
+ *
+ * A thread beside the first has a connection of its own, and waits for another's write as
+ * long as it takes. A database in memory has one connection, which threads take in turn. */
 #include "adapter.h"
 #include "failure.h"
 
+#include <pthread.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
+
+#define BUSY_MS 60000
 
 #define PATTERN_COLUMNS                                                                                       \
     "id, task_type, pattern_used, execution_time, success_rate, confidence_score, agent_count, "              \
     "complexity_level, tools_used, context_factors, created_at, updated_at, usage_count"
 
+enum { BEGIN, COMMIT, INSERT_PATTERN, INSERT_METRIC, WEIGH, CLEAN_UP, READ, TOP, HISTORY_OF_COMPONENT,
+       HISTORY_OF_METRIC, GROUP, COUNT, STATEMENT_COUNT };
+
+static const char *const statement_texts[STATEMENT_COUNT] = {
+    [BEGIN] = "BEGIN IMMEDIATE",
+    [COMMIT] = "COMMIT",
+    [INSERT_PATTERN] = "INSERT INTO execution_patterns(" PATTERN_COLUMNS ") VALUES(NULL,?,?,?,?,?,?,?,?,?,?,?,?)",
+    [INSERT_METRIC] = "INSERT INTO performance_metrics(id, component_name, metric_name, metric_value, "
+                      "baseline_value, improvement_percentage, measured_at) VALUES(NULL,?,?,?,?,?,?)",
+    [WEIGH] = "UPDATE execution_patterns SET confidence_score=?, updated_at=? WHERE id=?",
+    [CLEAN_UP] = "DELETE FROM execution_patterns WHERE created_at<?",
+    [READ] = "SELECT " PATTERN_COLUMNS " FROM execution_patterns WHERE id=?",
+    [TOP] = "SELECT id, pattern_used, confidence_score FROM execution_patterns WHERE task_type=? AND "
+            "success_rate>=? AND confidence_score>=? ORDER BY confidence_score DESC, id LIMIT ?",
+    [HISTORY_OF_COMPONENT] = "SELECT id, metric_name, metric_value, baseline_value, improvement_percentage, "
+                             "measured_at FROM performance_metrics WHERE component_name=? "
+                             "ORDER BY measured_at DESC, id DESC LIMIT ?",
+    [HISTORY_OF_METRIC] = "SELECT id, metric_name, metric_value, baseline_value, improvement_percentage, "
+                          "measured_at FROM performance_metrics WHERE component_name=? AND metric_name=? "
+                          "ORDER BY measured_at DESC, id DESC LIMIT ?",
+    [GROUP] = "SELECT task_type, count(*), avg(execution_time), avg(success_rate) FROM execution_patterns "
+              "GROUP BY task_type",
+    [COUNT] = "SELECT count(*) FROM execution_patterns",
+};
+
 struct sqlite_store {
-    sqlite3      *db;
-    sqlite3_stmt *begin, *commit;
-    sqlite3_stmt *pattern_insert, *pattern_select, *pattern_top, *pattern_count;
-    sqlite3_stmt *metric_insert, *metric_history;
+    sqlite3         *db;
+    char             path[4096];
+    const char      *synchronous;
+    pthread_mutex_t *turn; /* of a database in memory, the connection's; NULL: the connection is one thread's */
+    sqlite3_stmt    *statements[STATEMENT_COUNT];
 };
 
 static void
@@ -54,21 +92,21 @@ step_once(struct sqlite_store *store, sqlite3_stmt *statement)
     sqlite3_reset(statement);
 }
 
-static void *
-sqlite_store_open(const char *directory)
+static void
+connect(struct sqlite_store *store)
 {
-    struct sqlite_store *store = calloc(1, sizeof *store);
-    char                 path[4096];
+    char pragma[64];
 
-    if (store == NULL)
-        fail("no memory");
-    snprintf(path, sizeof path, "%s/learning.db", directory);
-    if (sqlite3_open_v2(path, &store->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL) != SQLITE_OK)
-        fail("sqlite: %s: %s", path, sqlite3_errmsg(store->db));
-    run(store, "PRAGMA journal_mode=WAL");
-    run(store, "PRAGMA synchronous=NORMAL");
-    run(store, "PRAGMA cache_size=-65536");
-    run(store, "PRAGMA mmap_size=1073741824");
+    if (sqlite3_open_v2(store->path, &store->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL) != SQLITE_OK)
+        fail("sqlite: %s: %s", store->path, sqlite3_errmsg(store->db));
+    sqlite3_busy_timeout(store->db, BUSY_MS);
+    if (store->turn == NULL) {
+        run(store, "PRAGMA journal_mode=WAL");
+        snprintf(pragma, sizeof pragma, "PRAGMA synchronous=%s", store->synchronous);
+        run(store, pragma);
+        run(store, "PRAGMA cache_size=-65536");
+        run(store, "PRAGMA mmap_size=1073741824");
+    }
     run(store, "CREATE TABLE IF NOT EXISTS execution_patterns(id INTEGER PRIMARY KEY, task_type TEXT, "
                "pattern_used TEXT, execution_time REAL, success_rate REAL, confidence_score REAL, "
                "agent_count INTEGER, complexity_level TEXT, tools_used TEXT, context_factors TEXT, "
@@ -76,42 +114,101 @@ sqlite_store_open(const char *directory)
     run(store, "CREATE INDEX IF NOT EXISTS pattern_by_confidence ON "
                "execution_patterns(task_type, confidence_score DESC)");
     run(store, "CREATE TABLE IF NOT EXISTS performance_metrics(id INTEGER PRIMARY KEY, component_name TEXT, "
-               "metric_name TEXT, metric_value REAL, baseline_value REAL, measured_at REAL)");
-    run(store, "CREATE INDEX IF NOT EXISTS metric_by_time ON "
+               "metric_name TEXT, metric_value REAL, baseline_value REAL, improvement_percentage REAL, "
+               "measured_at REAL)");
+    run(store, "CREATE INDEX IF NOT EXISTS metric_by_name_and_time ON "
                "performance_metrics(component_name, metric_name, measured_at)");
+    run(store, "CREATE INDEX IF NOT EXISTS metric_by_time ON performance_metrics(component_name, measured_at)");
+    for (int i = 0; i < STATEMENT_COUNT; i++)
+        store->statements[i] = prepare(store, statement_texts[i]);
+}
 
-    store->begin = prepare(store, "BEGIN");
-    store->commit = prepare(store, "COMMIT");
-    store->pattern_insert = prepare(store, "INSERT INTO execution_patterns(" PATTERN_COLUMNS
-                                           ") VALUES(NULL,?,?,?,?,?,?,?,?,?,?,?,?)");
-    store->pattern_select = prepare(store, "SELECT " PATTERN_COLUMNS " FROM execution_patterns WHERE id=?");
-    store->pattern_top = prepare(store, "SELECT id, pattern_used, confidence_score FROM execution_patterns "
-                                        "WHERE task_type=? AND success_rate>=? AND confidence_score>=? "
-                                        "ORDER BY confidence_score DESC, id LIMIT ?");
-    store->pattern_count = prepare(store, "SELECT count(*) FROM execution_patterns");
-    store->metric_insert = prepare(store, "INSERT INTO performance_metrics(id, component_name, metric_name, "
-                                          "metric_value, baseline_value, measured_at) VALUES(NULL,?,?,?,?,?)");
-    store->metric_history = prepare(store, "SELECT id, metric_value, baseline_value, measured_at FROM "
-                                           "performance_metrics WHERE component_name=? AND metric_name=? "
-                                           "ORDER BY measured_at DESC, id DESC LIMIT ?");
+static struct sqlite_store *
+store_new(void)
+{
+    struct sqlite_store *store = calloc(1, sizeof *store);
+
+    if (store == NULL)
+        fail("no memory");
+    return store;
+}
+
+static void *
+open_file(const char *directory, const char *synchronous)
+{
+    struct sqlite_store *store = store_new();
+
+    snprintf(store->path, sizeof store->path, "%s/learning.db", directory);
+    store->synchronous = synchronous;
+    connect(store);
+    return store;
+}
+
+static void *
+open_normal(const char *directory)
+{
+    return open_file(directory, "NORMAL");
+}
+
+static void *
+open_off(const char *directory)
+{
+    return open_file(directory, "OFF");
+}
+
+static void *
+open_memory(const char *directory)
+{
+    struct sqlite_store *store = store_new();
+
+    (void) directory; /* keeps nothing */
+    snprintf(store->path, sizeof store->path, ":memory:");
+    store->turn = malloc(sizeof *store->turn);
+    if (store->turn == NULL || pthread_mutex_init(store->turn, NULL) != 0)
+        fail("no memory");
+    connect(store);
     return store;
 }
 
 static void
-sqlite_store_close(void *handle)
+sqlite_close(void *handle)
 {
     struct sqlite_store *store = handle;
 
-    sqlite3_finalize(store->begin);
-    sqlite3_finalize(store->commit);
-    sqlite3_finalize(store->pattern_insert);
-    sqlite3_finalize(store->pattern_select);
-    sqlite3_finalize(store->pattern_top);
-    sqlite3_finalize(store->pattern_count);
-    sqlite3_finalize(store->metric_insert);
-    sqlite3_finalize(store->metric_history);
+    for (int i = 0; i < STATEMENT_COUNT; i++)
+        sqlite3_finalize(store->statements[i]);
     check(store, sqlite3_close(store->db), "close");
+    if (store->turn != NULL)
+        pthread_mutex_destroy(store->turn);
+    free(store->turn);
     free(store);
+}
+
+static void *
+session_begin(void *handle)
+{
+    const struct sqlite_store *store = handle;
+    struct sqlite_store       *session;
+
+    session = store_new();
+    snprintf(session->path, sizeof session->path, "%s", store->path);
+    session->synchronous = store->synchronous;
+    connect(session);
+    return session;
+}
+
+static void
+take_turn(struct sqlite_store *store)
+{
+    if (store->turn != NULL)
+        pthread_mutex_lock(store->turn);
+}
+
+static void
+end_turn(struct sqlite_store *store)
+{
+    if (store->turn != NULL)
+        pthread_mutex_unlock(store->turn);
 }
 
 static void
@@ -121,10 +218,9 @@ bind_text(sqlite3_stmt *statement, int place, struct text text)
 }
 
 static void
-sqlite_pattern_store(void *handle, const struct pattern_row *row)
+insert_pattern(struct sqlite_store *store, const struct pattern_row *row)
 {
-    struct sqlite_store *store = handle;
-    sqlite3_stmt        *insert = store->pattern_insert;
+    sqlite3_stmt *insert = store->statements[INSERT_PATTERN];
 
     bind_text(insert, 1, row->task_type);
     bind_text(insert, 2, row->pattern_used);
@@ -142,32 +238,84 @@ sqlite_pattern_store(void *handle, const struct pattern_row *row)
 }
 
 static void
+sqlite_pattern_store(void *handle, const struct pattern_row *row)
+{
+    struct sqlite_store *store = handle;
+
+    take_turn(store);
+    insert_pattern(store, row);
+    end_turn(store);
+}
+
+static void
 sqlite_patterns_store(void *handle, const struct pattern_row *rows, size_t count)
 {
     struct sqlite_store *store = handle;
 
-    step_once(store, store->begin);
+    take_turn(store);
+    step_once(store, store->statements[BEGIN]);
     for (size_t i = 0; i < count; i++)
-        sqlite_pattern_store(store, &rows[i]);
-    step_once(store, store->commit);
+        insert_pattern(store, &rows[i]);
+    step_once(store, store->statements[COMMIT]);
+    end_turn(store);
 }
 
 static void
 sqlite_metrics_store(void *handle, const struct metric_row *rows, size_t count)
 {
     struct sqlite_store *store = handle;
-    sqlite3_stmt        *insert = store->metric_insert;
+    sqlite3_stmt        *insert = store->statements[INSERT_METRIC];
 
-    step_once(store, store->begin);
+    take_turn(store);
+    step_once(store, store->statements[BEGIN]);
     for (size_t i = 0; i < count; i++) {
         bind_text(insert, 1, rows[i].component_name);
         bind_text(insert, 2, rows[i].metric_name);
         sqlite3_bind_double(insert, 3, rows[i].metric_value);
         sqlite3_bind_double(insert, 4, rows[i].baseline_value);
-        sqlite3_bind_double(insert, 5, rows[i].measured_at);
+        sqlite3_bind_double(insert, 5, rows[i].improvement_percentage);
+        sqlite3_bind_double(insert, 6, rows[i].measured_at);
         step_once(store, insert);
     }
-    step_once(store, store->commit);
+    step_once(store, store->statements[COMMIT]);
+    end_turn(store);
+}
+
+static void
+sqlite_patterns_weigh(void *handle, const struct weight *weights, size_t count)
+{
+    struct sqlite_store *store = handle;
+    sqlite3_stmt        *weigh = store->statements[WEIGH];
+
+    take_turn(store);
+    if (count > 1)
+        step_once(store, store->statements[BEGIN]);
+    for (size_t i = 0; i < count; i++) {
+        struct timespec now;
+
+        clock_gettime(CLOCK_REALTIME, &now);
+        sqlite3_bind_double(weigh, 1, weights[i].weight);
+        sqlite3_bind_double(weigh, 2, (double) now.tv_sec + (double) now.tv_nsec / 1e9);
+        sqlite3_bind_int64(weigh, 3, weights[i].id);
+        step_once(store, weigh);
+    }
+    if (count > 1)
+        step_once(store, store->statements[COMMIT]);
+    end_turn(store);
+}
+
+static uint64_t
+sqlite_patterns_clean_up(void *handle, double created_before)
+{
+    struct sqlite_store *store = handle;
+    uint64_t             deleted;
+
+    take_turn(store);
+    sqlite3_bind_double(store->statements[CLEAN_UP], 1, created_before);
+    step_once(store, store->statements[CLEAN_UP]);
+    deleted = (uint64_t) sqlite3_changes(store->db);
+    end_turn(store);
+    return deleted;
 }
 
 static struct text
@@ -184,10 +332,11 @@ static bool
 sqlite_pattern_read(void *handle, int64_t id, see_pattern see, void *context)
 {
     struct sqlite_store *store = handle;
-    sqlite3_stmt        *select = store->pattern_select;
+    sqlite3_stmt        *select = store->statements[READ];
     struct pattern_row   row;
     int                  result;
 
+    take_turn(store);
     sqlite3_bind_int64(select, 1, id);
     result = sqlite3_step(select);
     check(store, result, "read");
@@ -208,6 +357,7 @@ sqlite_pattern_read(void *handle, int64_t id, see_pattern see, void *context)
         see(context, &row);
     }
     sqlite3_reset(select);
+    end_turn(store);
     return result == SQLITE_ROW;
 }
 
@@ -215,11 +365,12 @@ static void
 sqlite_patterns_top(void *handle, const struct top_query *query, see_pattern see, void *context)
 {
     struct sqlite_store *store = handle;
-    sqlite3_stmt        *select = store->pattern_top;
+    sqlite3_stmt        *select = store->statements[TOP];
     struct pattern_row   row;
     int                  result;
 
     memset(&row, 0, sizeof row);
+    take_turn(store);
     bind_text(select, 1, query->task_type);
     sqlite3_bind_double(select, 2, query->success_rate_min);
     sqlite3_bind_double(select, 3, query->confidence_score_min);
@@ -232,40 +383,70 @@ sqlite_patterns_top(void *handle, const struct top_query *query, see_pattern see
     }
     check(store, result, "top");
     sqlite3_reset(select);
+    end_turn(store);
 }
 
 static void
 sqlite_metrics_history(void *handle, const struct history_query *query, see_metric see, void *context)
 {
     struct sqlite_store *store = handle;
-    sqlite3_stmt        *select = store->metric_history;
+    bool                 is_of_one_metric = query->metric_name.data != NULL;
+    sqlite3_stmt        *select = store->statements[is_of_one_metric ? HISTORY_OF_METRIC : HISTORY_OF_COMPONENT];
     struct metric_row    row;
     int                  result;
 
     memset(&row, 0, sizeof row);
+    take_turn(store);
     bind_text(select, 1, query->component_name);
-    bind_text(select, 2, query->metric_name);
-    sqlite3_bind_int64(select, 3, query->limit);
+    if (is_of_one_metric)
+        bind_text(select, 2, query->metric_name);
+    sqlite3_bind_int64(select, is_of_one_metric ? 3 : 2, query->limit);
     while ((result = sqlite3_step(select)) == SQLITE_ROW) {
         row.id = sqlite3_column_int64(select, 0);
-        row.metric_value = sqlite3_column_double(select, 1);
-        row.baseline_value = sqlite3_column_double(select, 2);
-        row.measured_at = sqlite3_column_double(select, 3);
+        row.metric_name = column_text(select, 1);
+        row.metric_value = sqlite3_column_double(select, 2);
+        row.baseline_value = sqlite3_column_double(select, 3);
+        row.improvement_percentage = sqlite3_column_double(select, 4);
+        row.measured_at = sqlite3_column_double(select, 5);
         see(context, &row);
     }
     check(store, result, "history");
     sqlite3_reset(select);
+    end_turn(store);
+}
+
+static void
+sqlite_patterns_grouped(void *handle, see_group see, void *context)
+{
+    struct sqlite_store *store = handle;
+    sqlite3_stmt        *select = store->statements[GROUP];
+    int                  result;
+
+    take_turn(store);
+    while ((result = sqlite3_step(select)) == SQLITE_ROW) {
+        struct group_row row = { .task_type = column_text(select, 0),
+                                 .count = (uint64_t) sqlite3_column_int64(select, 1),
+                                 .execution_time_mean = sqlite3_column_double(select, 2),
+                                 .success_rate_mean = sqlite3_column_double(select, 3) };
+        see(context, &row);
+    }
+    check(store, result, "group");
+    sqlite3_reset(select);
+    end_turn(store);
 }
 
 static uint64_t
 sqlite_pattern_count(void *handle)
 {
     struct sqlite_store *store = handle;
+    sqlite3_stmt        *select = store->statements[COUNT];
     uint64_t             count;
 
-    check(store, sqlite3_step(store->pattern_count), "count");
-    count = (uint64_t) sqlite3_column_int64(store->pattern_count, 0);
-    sqlite3_reset(store->pattern_count);
+    take_turn(store);
+    check(store, sqlite3_step(select), "count");
+    count = (uint64_t) sqlite3_column_int64(select, 0);
+    sqlite3_reset(select);
+    end_turn(store);
     return count;
 }
 
@@ -275,21 +456,44 @@ sqlite_settle(void *handle)
     run(handle, "PRAGMA wal_checkpoint(TRUNCATE)");
 }
 
+#define SQLITE_CALLS                                                                                          \
+    .version = sqlite3_libversion, .close = sqlite_close,                          \
+    .pattern_store = sqlite_pattern_store, .patterns_store = sqlite_patterns_store,                           \
+    .metrics_store = sqlite_metrics_store, .patterns_weigh = sqlite_patterns_weigh,                           \
+    .patterns_clean_up = sqlite_patterns_clean_up, .pattern_read = sqlite_pattern_read,                       \
+    .patterns_top = sqlite_patterns_top, .metrics_history = sqlite_metrics_history,                           \
+    .patterns_grouped = sqlite_patterns_grouped, .pattern_count = sqlite_pattern_count
+
 const struct adapter adapter_sqlite = {
     .name = "sqlite",
     .title = "SQLite",
-    .how = "file, WAL, synchronous=NORMAL, prepared statements, index for each question, 64 MiB cache, mmap; "
+    .how = "file, WAL, synchronous=NORMAL, prepared statements, an index for each question, 64 MiB cache, mmap; "
            "commits survive a killed process",
     .is_kept = true,
-    .version = sqlite3_libversion,
-    .open = sqlite_store_open,
-    .close = sqlite_store_close,
-    .pattern_store = sqlite_pattern_store,
-    .patterns_store = sqlite_patterns_store,
-    .metrics_store = sqlite_metrics_store,
-    .pattern_read = sqlite_pattern_read,
-    .patterns_top = sqlite_patterns_top,
-    .metrics_history = sqlite_metrics_history,
-    .pattern_count = sqlite_pattern_count,
+    .open = open_normal,
+    .session_begin = session_begin,
+    .session_end = sqlite_close,
     .settle = sqlite_settle,
+    SQLITE_CALLS,
+};
+
+const struct adapter adapter_sqlite_off = {
+    .name = "sqlite-off",
+    .title = "SQLite off",
+    .how = "the same with synchronous=OFF; commits survive a killed process",
+    .is_kept = true,
+    .open = open_off,
+    .session_begin = session_begin,
+    .session_end = sqlite_close,
+    .settle = sqlite_settle,
+    SQLITE_CALLS,
+};
+
+const struct adapter adapter_sqlite_memory = {
+    .name = "sqlite-memory",
+    .title = "SQLite mem",
+    .how = "the same in \":memory:\", one connection taken in turn; keeps nothing",
+    .is_kept = false,
+    .open = open_memory,
+    SQLITE_CALLS,
 };

@@ -1,9 +1,10 @@
-/* footprint.c - resident memory of a store, from /proc/self/smaps_rollup.
+/* footprint.c - resident memory of a store, and its files. Memory is from /proc/self/smaps_rollup.
  *
  * A heap that was used before gives no honest figure: freed memory is used again
  * without growing anything. So a fresh process does nothing but fill one store, row
  * by row, and looks at its own growth between "everything is ready" and "everything
- * is stored". The block that rows are made in is touched before the first look. */
+ * is stored". A store whose rows are in another process (a server) has that process
+ * counted, whole, beside it. The block that rows are made in is touched before the first look. */
 #include "footprint.h"
 
 #include "directory.h"
@@ -17,17 +18,20 @@
 #include <unistd.h>
 
 #define BLOCK_ROWS 1000
+#define SINGLE_ROWS_MAX 20000
 
 static struct footprint
-look(void)
+look(pid_t process)
 {
-    FILE            *file = fopen("/proc/self/smaps_rollup", "r");
-    struct footprint now = { 0, 0 };
-    char             line[256];
+    struct footprint now = { 0, 0, 0 };
+    char             path[64], line[256];
     double           kilobytes;
+    FILE            *file;
 
+    snprintf(path, sizeof path, "/proc/%d/smaps_rollup", (int) process);
+    file = fopen(path, "r");
     if (file == NULL)
-        fail("/proc/self/smaps_rollup: %s", strerror(errno));
+        fail("%s: %s", path, strerror(errno));
     while (fgets(line, sizeof line, file) != NULL) {
         if (sscanf(line, "Rss: %lf kB", &kilobytes) == 1)
             now.resident_mb = kilobytes * 1024 / 1e6;
@@ -48,20 +52,32 @@ footprint_child(const struct adapter *adapter, uint64_t seed, uint64_t rows, con
 
     pattern_block_init(&block, BLOCK_ROWS);
     workload_patterns(workload, 0, BLOCK_ROWS, &block);
-    (void) look(); /* so that stdio has its buffers, too */
-    before = look();
+    (void) look(getpid()); /* so that stdio has its buffers, too */
+    before = look(getpid());
 
     store = adapter->open(directory);
     for (uint64_t first = 0; first < rows; first += BLOCK_ROWS) {
         size_t count = rows - first < BLOCK_ROWS ? (size_t) (rows - first) : BLOCK_ROWS;
         workload_patterns(workload, first, count, &block);
-        for (size_t i = 0; i < count; i++)
+        if (rows > SINGLE_ROWS_MAX)
+            adapter->patterns_store(store, block.rows, count);
+        for (size_t i = 0; rows <= SINGLE_ROWS_MAX && i < count; i++)
             adapter->pattern_store(store, &block.rows[i]);
     }
-    after = look();
+    after = look(getpid());
+    if (adapter->process != NULL) {
+        struct footprint server = look(adapter->process(store));
+        after.resident_mb += server.resident_mb;
+        after.anonymous_mb += server.anonymous_mb;
+    }
+    if (adapter->settle != NULL)
+        adapter->settle(store);
     adapter->close(store);
+    if (adapter->is_kept)
+        after.disk_mb = (double) directory_bytes(directory) / 1e6;
 
-    printf("%.6f %.6f\n", after.resident_mb - before.resident_mb, after.anonymous_mb - before.anonymous_mb);
+    printf("%.6f %.6f %.6f\n", after.resident_mb - before.resident_mb, after.anonymous_mb - before.anonymous_mb,
+           after.disk_mb);
     pattern_block_clear(&block);
     workload_free(workload);
 }
@@ -69,7 +85,7 @@ footprint_child(const struct adapter *adapter, uint64_t seed, uint64_t rows, con
 struct footprint
 footprint_measure(const struct adapter *adapter, uint64_t seed, uint64_t rows, const char *parent)
 {
-    struct footprint found = { 0, 0 };
+    struct footprint found = { 0, 0, 0 };
     char             directory[512], seed_text[32], rows_text[32];
     int              ends[2], status;
     pid_t            child;
@@ -93,7 +109,7 @@ footprint_measure(const struct adapter *adapter, uint64_t seed, uint64_t rows, c
     }
     close(ends[1]);
     answer = fdopen(ends[0], "r");
-    if (answer == NULL || fscanf(answer, "%lf %lf", &found.resident_mb, &found.anonymous_mb) != 2)
+    if (answer == NULL || fscanf(answer, "%lf %lf %lf", &found.resident_mb, &found.anonymous_mb, &found.disk_mb) != 3)
         fail("%s: the process that measures memory gave no answer", adapter->name);
     fclose(answer);
     if (waitpid(child, &status, 0) != child || !WIFEXITED(status) || WEXITSTATUS(status) != 0)

@@ -13,6 +13,23 @@ bucket_value_ns(unsigned bucket)
     return (double) first + (double) (width - 1) / 2;
 }
 
+void
+histogram_merge(struct histogram *histogram, const struct histogram *other)
+{
+    histogram->count += other->count;
+    histogram->sum_ns += other->sum_ns;
+    if (other->max_ns > histogram->max_ns)
+        histogram->max_ns = other->max_ns;
+    for (unsigned bucket = 0; bucket < HISTOGRAM_BUCKETS; bucket++)
+        histogram->buckets[bucket] += other->buckets[bucket];
+}
+
+double
+histogram_mean_ns(const struct histogram *histogram)
+{
+    return histogram->count == 0 ? 0 : (double) histogram->sum_ns / (double) histogram->count;
+}
+
 double
 histogram_quantile_ns(const struct histogram *histogram, double share)
 {

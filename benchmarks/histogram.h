@@ -13,6 +13,7 @@
 
 struct histogram {
     uint64_t count;
+    uint64_t sum_ns;
     uint64_t max_ns;
     uint64_t buckets[HISTOGRAM_BUCKETS];
 };
@@ -30,9 +31,16 @@ histogram_add(struct histogram *histogram, uint64_t ns)
     }
     histogram->buckets[bucket]++;
     histogram->count++;
+    histogram->sum_ns += ns;
     if (ns > histogram->max_ns)
         histogram->max_ns = ns;
 }
+
+/** Adds all of another's. */
+void histogram_merge(struct histogram *histogram, const struct histogram *other);
+
+/** Mean of the samples; 0 without any. */
+double histogram_mean_ns(const struct histogram *histogram);
 
 /** The value that `share` (0..1) of the samples do not exceed; 0 without samples. */
 double histogram_quantile_ns(const struct histogram *histogram, double share);

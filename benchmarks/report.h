@@ -18,8 +18,12 @@ struct report {
     const char                  *revision; /**< of the source; "" where not told */
 };
 
-/** Tables: medians beside each other with ratios and floors, then percentiles. */
-void report_table(const struct report *report, FILE *file);
+/** For each size: medians side by side; then knackdb's percentiles, how many times better it is than bare C and
+ *  than the best other store that keeps what it returned, and its aims. */
+void report_summary(const struct report *report, FILE *file);
+
+/** The same, and every store's percentiles and ratio. */
+void report_full(const struct report *report, FILE *file);
 
 /** Everything, each round's value included, as one JSON object. */
 void report_json(const struct report *report, FILE *file);

@@ -30,7 +30,8 @@ static void
 put_figure(FILE *file, const struct report *report, const struct figure *figure)
 {
     const struct figure *ours = results_find(report->results, figure->work, "knackdb", figure->rows);
-    const struct floor  *floor = floor_of(figure->work, figure->rows);
+    double               bound = 0;
+    const struct aim    *aim = aim_of(report->results, figure->work, figure->rows, &bound);
 
     fputs("    {", file);
     put_pair(file, "work", figure->work);
@@ -42,10 +43,12 @@ put_figure(FILE *file, const struct report *report, const struct figure *figure)
     for (size_t i = 0; i < figure->round_count; i++)
         fprintf(file, "%s%.6g", i == 0 ? "" : ", ", figure->rounds[i]);
     fputc(']', file);
-    if (ours != NULL && ours != figure)
-        fprintf(file, ", \"knackdb_is_better_by\": %.4g", figure_advantage(ours, figure));
-    if (ours == figure && floor != NULL)
-        fprintf(file, ", \"floor\": %g", floor->bound);
+    if (ours != NULL && ours != figure) {
+        struct ratio ratio = figure_ratio(ours, figure);
+        fprintf(file, ", \"knackdb_is_better_by\": [%.4g, %.4g, %.4g]", ratio.lowest, ratio.median, ratio.highest);
+    }
+    if (ours == figure && aim != NULL && bound > 0)
+        fprintf(file, ", \"aim\": %.4g", bound);
     if (figure->latency != NULL && figure->latency->count > 0)
         fprintf(file,
                 ",\n     \"timed\": %" PRIu64
@@ -85,6 +88,7 @@ report_json(const struct report *report, FILE *file)
         put_pair(file, "version", adapter->version());
         fputs(", ", file);
         put_pair(file, "how", adapter->how);
+        fprintf(file, ", \"is_kept\": %s", adapter->is_kept ? "true" : "false");
         fputs(i + 1 < report->adapter_count ? "},\n" : "}\n", file);
     }
     fputs("  ],\n  \"figures\": [\n", file);

@@ -5,14 +5,34 @@
 #include <stdlib.h>
 #include <string.h>
 
-const struct floor floors[] = {
-    { "store one", 0, 1.0 },
-    { "batch of 100", 0, 100.0 },
-    { "read by id", 1000000, 0.5 },
-    { "open, new directory", 0, 10.0 },
-    { "memory", 10000, 5.0 },
+static const struct aim aims[] = {
+    { "W1 store one", 0, 0.3, 0 },
+    { "W2 batch of 100", 10000, 20, 0 },
+    { "W2 batch of 100", 1000000, 25, 0 },
+    { "W3 read by id", 0, 0, 1.1 },
+    { "W3 read by id, each waiting", 0, 0, 1.1 },
+    { "W4 top 10 of a task type", 10000, 1, 0 },
+    { "W4 top 10 of a task type", 1000000, 1.5, 0 },
+    { "W4 top 100", 10000, 5, 0 },
+    { "W4 top 100", 1000000, 8, 0 },
+    { "W4 top 10, the same again", 0, 0.15, 0 },
+    { "W4 again after a store", 0, 0.5, 0 },
+    { "W5 history of a component", 1000000, 40, 0 },
+    { "W5 history of one metric", 1000000, 3, 0 },
+    { "W6 means by task type", 1000000, 1500, 0 },
+    { "W7 update a weight", 1000000, 0.5, 0 },
+    { "W8 clean up the older half", 1000000, 25, 0 },
+    { "W9 open, existing", 10000, 3, 0 },
+    { "W9 open, existing", 1000000, 250, 0 },
+    { "W9 open, new directory", 0, 2, 0 },
+    { "W10 memory", 10000, 2.5, 0 },
+    { "W10 memory", 1000000, 220, 0 },
+    { "W10 disk", 10000, 1.0, 0 },
+    { "W10 disk", 1000000, 95, 0 },
+    { "W11 9:1 reads, 2 threads", 10000, 8e6, 0 },
+    { "W11 9:1 reads, 2 threads", 1000000, 3.5e6, 0 },
+    { "W11 9:1 reads, 10 threads", 1000000, 3.5e6, 0 },
 };
-const size_t floor_count = sizeof floors / sizeof floors[0];
 
 struct figure *
 results_figure(struct results *results, const char *work, const char *store, uint64_t rows, const char *unit)
@@ -86,54 +106,75 @@ by_value(const void *a, const void *b)
     return (*left > *right) - (*left < *right);
 }
 
-/* Value number k of the rounds in rising order. */
+/* Value number k of some values in rising order. */
 static double
-ranked(const struct figure *figure, size_t k)
+ranked(const double *values, size_t count, size_t k)
 {
     double sorted[ROUNDS_MAX];
 
-    memcpy(sorted, figure->rounds, figure->round_count * sizeof sorted[0]);
-    qsort(sorted, figure->round_count, sizeof sorted[0], by_value);
+    memcpy(sorted, values, count * sizeof sorted[0]);
+    qsort(sorted, count, sizeof sorted[0], by_value);
     return sorted[k];
+}
+
+static double
+median(const double *values, size_t count)
+{
+    return (ranked(values, count, (count - 1) / 2) + ranked(values, count, count / 2)) / 2;
 }
 
 double
 figure_median(const struct figure *figure)
 {
-    size_t count = figure->round_count;
-
-    if (count == 0)
-        return 0;
-    return (ranked(figure, (count - 1) / 2) + ranked(figure, count / 2)) / 2;
+    return figure->round_count == 0 ? 0 : median(figure->rounds, figure->round_count);
 }
 
 double
 figure_lowest(const struct figure *figure)
 {
-    return figure->round_count == 0 ? 0 : ranked(figure, 0);
+    return figure->round_count == 0 ? 0 : ranked(figure->rounds, figure->round_count, 0);
 }
 
 double
 figure_highest(const struct figure *figure)
 {
-    return figure->round_count == 0 ? 0 : ranked(figure, figure->round_count - 1);
+    return figure->round_count == 0 ? 0 : ranked(figure->rounds, figure->round_count, figure->round_count - 1);
 }
 
-double
-figure_advantage(const struct figure *ours, const struct figure *theirs)
+struct ratio
+figure_ratio(const struct figure *ours, const struct figure *theirs)
 {
-    double our_median = figure_median(ours), their_median = figure_median(theirs);
+    size_t       count = ours->round_count < theirs->round_count ? ours->round_count : theirs->round_count;
+    double       values[ROUNDS_MAX];
+    struct ratio ratio = { 0, 0, 0 };
 
-    if (our_median <= 0 || their_median <= 0)
-        return 0;
-    return ours->more_is_better ? our_median / their_median : their_median / our_median;
+    if (count == 0)
+        return ratio;
+    for (size_t i = 0; i < count; i++) {
+        double better = ours->more_is_better ? ours->rounds[i] : theirs->rounds[i];
+        double worse = ours->more_is_better ? theirs->rounds[i] : ours->rounds[i];
+        values[i] = worse > 0 ? better / worse : 0;
+    }
+    ratio.median = median(values, count);
+    ratio.lowest = ranked(values, count, 0);
+    ratio.highest = ranked(values, count, count - 1);
+    return ratio;
 }
 
-const struct floor *
-floor_of(const char *work, uint64_t rows)
+const struct aim *
+aim_of(const struct results *results, const char *work, uint64_t rows, double *ret_bound)
 {
-    for (size_t i = 0; i < floor_count; i++)
-        if (strcmp(floors[i].work, work) == 0 && (floors[i].rows == 0 || floors[i].rows == rows))
-            return &floors[i];
+    for (size_t i = 0; i < sizeof aims / sizeof aims[0]; i++) {
+        const struct aim *aim = &aims[i];
+
+        if (strcmp(aim->work, work) != 0 || (aim->rows != 0 && aim->rows != rows))
+            continue;
+        *ret_bound = aim->bound;
+        if (aim->of_bare > 0) {
+            const struct figure *bare = results_find(results, work, "bare", rows);
+            *ret_bound = bare != NULL ? aim->of_bare * figure_median(bare) : 0;
+        }
+        return aim;
+    }
     return NULL;
 }

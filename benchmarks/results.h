@@ -28,15 +28,18 @@ struct results {
     size_t         capacity;
 };
 
-/** The least that knackdb is to reach; printed beside its figure, decides nothing. */
-struct floor {
+/** What knackdb is after; printed beside its figure, decides nothing. */
+struct aim {
     const char *work;
-    uint64_t    rows; /**< 0 for every size */
+    uint64_t    rows;  /**< 0 for every size */
     double      bound; /**< in the figure's unit; at most, or at least for rates */
+    double      of_bare; /**< instead: so many times what bare C takes */
 };
 
-extern const struct floor floors[];
-extern const size_t       floor_count;
+/** How many times better one is than the other: above 1, whatever the unit. */
+struct ratio {
+    double median, lowest, highest; /**< over rounds, each compared with the same round of the other */
+};
 
 /** The figure for this work, store and size, made when it is the first. `work` and `unit` are borrowed. */
 struct figure *results_figure(struct results *results, const char *work, const char *store, uint64_t rows,
@@ -54,10 +57,10 @@ double figure_median(const struct figure *figure);
 double figure_lowest(const struct figure *figure);
 double figure_highest(const struct figure *figure);
 
-/** How many times better `ours` is than `theirs`: above 1 we win, whatever the unit. */
-double figure_advantage(const struct figure *ours, const struct figure *theirs);
+/** How many times better `ours` is than `theirs`; zeros where there is nothing to compare. */
+struct ratio figure_ratio(const struct figure *ours, const struct figure *theirs);
 
-/** The floor of a work at a size, or NULL. */
-const struct floor *floor_of(const char *work, uint64_t rows);
+/** The aim of a work at a size, or NULL. ret_bound is 0 where it hangs on bare C and that was not measured. */
+const struct aim *aim_of(const struct results *results, const char *work, uint64_t rows, double *ret_bound);
 
 #endif

@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #define LOAD_BATCH 10000
 
@@ -17,9 +18,20 @@ station_init(struct station *station, const struct adapter *adapter, const char 
     directory_make(station->directory, sizeof station->directory, parent, adapter->name);
 }
 
+static double
+wall_clock(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (double) now.tv_sec + (double) now.tv_nsec / 1e9;
+}
+
 void
 station_open(struct station *station)
 {
+    if (station->opened_at <= 0)
+        station->opened_at = wall_clock();
     station->store = station->adapter->open(station->directory);
 }
 
@@ -36,6 +48,26 @@ station_clear(struct station *station)
     if (station->store != NULL)
         station_close(station);
     directory_remove(station->directory);
+    free(station->weights);
+    station->weights = NULL;
+}
+
+void
+station_note_weight(struct station *station, int64_t id, double weight)
+{
+    uint64_t needed = (uint64_t) id;
+
+    if (needed > station->weight_capacity) {
+        uint64_t capacity = needed < station->patterns ? station->patterns : needed;
+
+        station->weights = realloc(station->weights, capacity * sizeof *station->weights);
+        if (station->weights == NULL)
+            fail("no memory");
+        for (uint64_t i = station->weight_capacity; i < capacity; i++)
+            station->weights[i] = -1;
+        station->weight_capacity = capacity;
+    }
+    station->weights[id - 1] = weight;
 }
 
 void
@@ -77,6 +109,7 @@ station_load_metrics(struct station *station, const struct workload *workload, u
 struct expectation {
     const struct adapter     *adapter;
     const struct pattern_row *row;
+    double                    weighed_since; /**< 0: it never was */
 };
 
 static void
@@ -120,28 +153,55 @@ expect_row(void *context, const struct pattern_row *got)
     expect_text(expected, "tools_used", wanted->tools_used, got->tools_used);
     expect_text(expected, "context_factors", wanted->context_factors, got->context_factors);
     expect_real(expected, "created_at", wanted->created_at, got->created_at);
-    expect_real(expected, "updated_at", wanted->updated_at, got->updated_at);
+    if (expected->weighed_since <= 0)
+        expect_real(expected, "updated_at", wanted->updated_at, got->updated_at);
+    else if (got->updated_at < expected->weighed_since)
+        fail("%s: row %" PRId64 ": updated_at is %.17g, weighed after %.17g", expected->adapter->name, wanted->id,
+             got->updated_at, expected->weighed_since);
     expect_integer(expected, "usage_count", wanted->usage_count, got->usage_count);
+}
+
+/* Row `id` as it must be now. */
+static void
+check_row(struct station *station, const struct workload *workload, struct pattern_block *block, int64_t id)
+{
+    struct expectation expected = { station->adapter, &block->rows[0], 0 };
+
+    workload_patterns(workload, (uint64_t) id - 1, 1, block);
+    if ((uint64_t) id <= station->weight_capacity && station->weights[id - 1] >= 0) {
+        block->rows[0].confidence_score = station->weights[id - 1];
+        expected.weighed_since = station->opened_at;
+    }
+    if (!station->adapter->pattern_read(station->store, id, expect_row, &expected))
+        fail("%s: row %" PRId64 " is gone", station->adapter->name, id);
+}
+
+static void
+refuse_row(struct station *station, int64_t id, const char *why)
+{
+    if (station->adapter->pattern_read(station->store, id, expect_row, NULL))
+        fail("%s: finds row %" PRId64 ", which was %s", station->adapter->name, id, why);
 }
 
 void
 station_check_rows(struct station *station, const struct workload *workload, uint64_t samples)
 {
     uint64_t             count = station->adapter->pattern_count(station->store);
+    uint64_t             wanted = station->patterns + station->others - station->cleaned_up;
+    uint64_t             living = station->patterns - station->cleaned_up;
     struct pattern_block block;
 
-    if (count != station->patterns)
-        fail("%s: holds %" PRIu64 " rows, was given %" PRIu64, station->adapter->name, count, station->patterns);
+    if (count != wanted)
+        fail("%s: holds %" PRIu64 " rows, was given %" PRIu64, station->adapter->name, count, wanted);
     pattern_block_init(&block, 1);
-    for (uint64_t i = 0; count > 0 && i <= samples; i++) {
-        int64_t            id = i == samples ? (int64_t) count : workload_id(workload, i, count);
-        struct expectation expected = { station->adapter, &block.rows[0] };
-
-        workload_patterns(workload, (uint64_t) id - 1, 1, &block);
-        if (!station->adapter->pattern_read(station->store, id, expect_row, &expected))
-            fail("%s: row %" PRId64 " is gone", station->adapter->name, id);
-    }
-    if (station->adapter->pattern_read(station->store, (int64_t) count + 1, expect_row, NULL))
-        fail("%s: finds row %" PRIu64 ", which was never stored", station->adapter->name, count + 1);
+    for (uint64_t i = 0; living > 0 && i < samples; i++)
+        check_row(station, workload, &block, (int64_t) station->cleaned_up + workload_id(workload, i, living));
+    if (living > 0)
+        check_row(station, workload, &block, (int64_t) station->patterns);
     pattern_block_clear(&block);
+    refuse_row(station, (int64_t) (station->patterns + station->others) + 1, "never stored");
+    if (station->cleaned_up > 0) {
+        refuse_row(station, 1, "cleaned up");
+        refuse_row(station, (int64_t) station->cleaned_up, "cleaned up");
+    }
 }

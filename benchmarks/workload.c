@@ -8,6 +8,7 @@
 
 #include "failure.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -21,7 +22,18 @@ struct workload {
     double   pattern_share[WORKLOAD_PATTERNS];
 };
 
-enum purpose { FOR_PATTERN = 1, FOR_METRIC, FOR_TOP_QUERY, FOR_HISTORY_QUERY, FOR_ID };
+enum purpose {
+    FOR_PATTERN = 1,
+    FOR_METRIC,
+    FOR_TOP_QUERY,
+    FOR_HISTORY_QUERY,
+    FOR_ID,
+    FOR_WEIGHT,
+    FOR_CHOICE,
+    FOR_ZIPFIAN
+};
+
+#define START_OF_2026 1767225600.0
 
 static const char *const TASK_VERBS[8] = { "review", "refactor", "debug", "test",
                                            "document", "summarize", "translate", "deploy" };
@@ -229,6 +241,12 @@ context_make(char *buffer, uint64_t *state)
     return text;
 }
 
+double
+workload_created_at(uint64_t index)
+{
+    return START_OF_2026 + 2.0 * (double) index;
+}
+
 static void
 pattern_make(const struct workload *workload, uint64_t index, char *texts, struct pattern_row *row)
 {
@@ -241,12 +259,14 @@ pattern_make(const struct workload *workload, uint64_t index, char *texts, struc
     row->execution_time = 0.05 + 30.0 * random_real(&state) * random_real(&state);
     row->success_rate = 1.0 - shortfall * shortfall;
     row->confidence_score = random_real(&state);
+    if (random_below(&state, 16) == 0)
+        row->confidence_score = (double) (int) (100 * row->confidence_score + 0.5) / 100;
     row->agent_count = 1 + (int64_t) random_below(&state, 8);
     row->complexity_level = text_of(LEVELS[random_below(&state, 4)]);
     row->tools_used = tools_make(texts, &state);
     row->context_factors = context_make(texts + TOOLS_BYTES_MAX, &state);
     /* One row every two seconds since the start of 2026, touched again within a day. */
-    row->created_at = 1767225600.0 + 2.0 * (double) index + random_real(&state);
+    row->created_at = workload_created_at(index) + random_real(&state);
     row->updated_at = row->created_at + 86400.0 * random_real(&state);
     row->usage_count = 1 + (int64_t) random_below(&state, 50);
 }
@@ -272,7 +292,9 @@ workload_metric(const struct workload *workload, uint64_t index, struct metric_r
     ret_row->metric_name = text_of(names.metrics[random_below(&state, WORKLOAD_METRICS)]);
     ret_row->metric_value = 1000.0 * random_real(&state);
     ret_row->baseline_value = 1.0 + 1000.0 * random_real(&state);
-    ret_row->measured_at = 1767225600.0 + 2.0 * (double) index;
+    ret_row->improvement_percentage =
+        (ret_row->metric_value - ret_row->baseline_value) / ret_row->baseline_value * 100.0;
+    ret_row->measured_at = START_OF_2026 + 16.0 * (double) (index / 8);
 }
 
 void
@@ -304,4 +326,54 @@ workload_id(const struct workload *workload, uint64_t index, uint64_t row_count)
     uint64_t state = random_stream(workload, FOR_ID, index);
 
     return 1 + (int64_t) random_below(&state, row_count);
+}
+
+double
+workload_weight(const struct workload *workload, uint64_t index)
+{
+    uint64_t state = random_stream(workload, FOR_WEIGHT, index);
+
+    return random_real(&state);
+}
+
+uint64_t
+workload_choice(const struct workload *workload, uint64_t index, uint64_t bound)
+{
+    uint64_t state = random_stream(workload, FOR_CHOICE, index);
+
+    return random_below(&state, bound);
+}
+
+/* After Gray et al., "Quickly generating billion-record synthetic databases" (1994), as YCSB does it. */
+#define ZIPFIAN_THETA 0.99
+
+void
+zipfian_init(struct zipfian *zipfian, uint64_t row_count)
+{
+    double zeta_of_two = 1 + pow(0.5, ZIPFIAN_THETA);
+
+    zipfian->rows = row_count;
+    zipfian->zeta = 0;
+    for (uint64_t rank = 1; rank <= row_count; rank++)
+        zipfian->zeta += pow(1 / (double) rank, ZIPFIAN_THETA);
+    zipfian->alpha = 1 / (1 - ZIPFIAN_THETA);
+    zipfian->second = zeta_of_two;
+    zipfian->eta = (1 - pow(2 / (double) row_count, 1 - ZIPFIAN_THETA)) / (1 - zeta_of_two / zipfian->zeta);
+}
+
+int64_t
+zipfian_id(const struct zipfian *zipfian, const struct workload *workload, uint64_t index)
+{
+    uint64_t state = random_stream(workload, FOR_ZIPFIAN, index);
+    double   draw = random_real(&state);
+    uint64_t rank;
+
+    if (draw * zipfian->zeta < 1)
+        rank = 0;
+    else if (draw * zipfian->zeta < zipfian->second)
+        rank = 1;
+    else
+        rank = (uint64_t) ((double) zipfian->rows * pow(zipfian->eta * draw - zipfian->eta + 1, zipfian->alpha));
+    /* Ranks that meet at the same row after scattering make it a little hotter: so with YCSB. */
+    return 1 + (int64_t) (random_next(&rank) % zipfian->rows);
 }

@@ -7,9 +7,8 @@
 
 /** How much of a work is done in one round. */
 struct effort {
-    uint64_t read_budget_ns; /**< reads and questions stop after so long */
-    uint64_t store_ops;      /**< the same for every store, so that all stay equally large */
-    uint64_t batch_ops;
+    uint64_t budget_ns;  /**< a work stops after so long */
+    uint64_t change_ops; /**< rows stored or changed by a work: the same for every store, so that all stay alike */
 };
 
 /** Runs one round of every work on every station, in an order that turns with the

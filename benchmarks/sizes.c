@@ -1,0 +1,208 @@
+/* sizes.c - one number of rows, from filling the stores to cleaning them up.
+ *
+ *     fill      every store with the same patterns and metrics
+ *     rounds    every work of operations.c, each done by every store in turn
+ *     lasting   snapshot or checkpoint, disk, opening again (in the last round)
+ *     crowds    several threads, and threads beside a snapshot: they leave rows behind that
+ *               stand in no order, so they come after all that compares
+ *     clean-up  of the older half, as the last thing a store has to do
+ *
+ * Small sizes begin each round with fresh stores, so that a store of ten thousand rows has
+ * ten thousand rows in every round. Large ones go on with the same stores, which grow by a
+ * few percent; what ends their life is then done once. */
+#include "sizes.h"
+
+#include "clock.h"
+#include "crowd.h"
+#include "directory.h"
+#include "failure.h"
+#include "footprint.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#define FRESH_ROWS_MAX  50000 /* up to here each round begins with fresh stores */
+#define NEW_DIRECTORIES 10    /* opened in a round */
+#define CHECKED_SAMPLES 1000
+
+struct size {
+    const struct plan     *plan;
+    const struct workload *workload;
+    uint64_t               rows;
+    const char            *folder;
+    unsigned               rounds;
+    struct effort          effort;
+    struct results        *results;
+    struct station         stations[STORES_MAX];
+    size_t                 station_count;
+};
+
+static void
+note(struct size *size, const char *work, const struct adapter *adapter, const char *unit, double value)
+{
+    figure_add_round(results_figure(size->results, work, adapter->name, size->rows, unit), value);
+}
+
+static double
+ms_since(uint64_t start)
+{
+    return (double) (clock_ns() - start) / 1e6;
+}
+
+static void
+fill(struct size *size)
+{
+    for (size_t i = 0; i < size->station_count; i++) {
+        struct station *station = &size->stations[i];
+
+        station_init(station, size->plan->roster.adapters[i], size->folder);
+        station_open(station);
+        station_load_patterns(station, size->workload, size->rows);
+        station_load_metrics(station, size->workload, size->rows);
+        station_check_rows(station, size->workload, CHECKED_SAMPLES);
+    }
+}
+
+/* Opening is done when the first row has been read. */
+static void
+note_id(void *context, const struct pattern_row *row)
+{
+    int64_t *id = context;
+    *id = row->id;
+}
+
+static void
+open_again(struct size *size, struct station *station)
+{
+    int64_t  last = (int64_t) station->patterns, id = 0;
+    uint64_t start = clock_ns();
+
+    station_open(station);
+    if (!station->adapter->pattern_read(station->store, last, note_id, &id) || id != last)
+        fail("%s: row %" PRId64 " is gone after opening again", station->adapter->name, last);
+    note(size, "W9 open, existing", station->adapter, "ms", ms_since(start));
+    station_check_rows(station, size->workload, CHECKED_SAMPLES);
+}
+
+/* Disk after everything has its lasting form, and opening what an earlier close left. The store is open afterwards. */
+static void
+measure_lasting(struct size *size, struct station *station)
+{
+    const struct adapter *adapter = station->adapter;
+    uint64_t              start = clock_ns();
+
+    if (!adapter->is_kept)
+        return;
+    adapter->settle(station->store);
+    note(size, "W10 snapshot, checkpoint", adapter, "ms", ms_since(start));
+    for (unsigned i = 0; i < size->rounds; i++) {
+        station_close(station);
+        if (i == 0)
+            note(size, "W10 disk, metrics too", adapter, "MB", (double) directory_bytes(station->directory) / 1e6);
+        open_again(size, station);
+    }
+}
+
+static void
+measure_crowds(struct size *size, unsigned round)
+{
+    static const unsigned thread_counts[] = { 2, 10 };
+    uint64_t              budget_ns = 2 * size->effort.budget_ns;
+
+    for (size_t t = 0; t < sizeof thread_counts / sizeof thread_counts[0]; t++)
+        for (size_t i = 0; i < size->station_count; i++)
+            crowd_measure(size->workload, &size->stations[(i + round) % size->station_count], size->rows,
+                          thread_counts[t], budget_ns, size->results);
+    for (size_t i = 0; i < size->station_count; i++)
+        crowd_measure_beside_snapshot(size->workload, &size->stations[(i + round) % size->station_count], size->rows,
+                                      budget_ns, size->results);
+}
+
+static void
+measure_clean_up(struct size *size, struct station *station)
+{
+    uint64_t half = size->rows / 2, start = clock_ns();
+    uint64_t deleted = station->adapter->patterns_clean_up(station->store, workload_created_at(half));
+
+    note(size, "W8 clean up the older half", station->adapter, "ms", ms_since(start));
+    if (deleted != half)
+        fail("%s: cleaned up %" PRIu64 " rows of %" PRIu64, station->adapter->name, deleted, half);
+    station->cleaned_up = deleted;
+    station_check_rows(station, size->workload, CHECKED_SAMPLES);
+}
+
+static void
+end_stores(struct size *size)
+{
+    for (size_t i = 0; i < size->station_count; i++) {
+        measure_clean_up(size, &size->stations[i]);
+        station_clear(&size->stations[i]);
+    }
+}
+
+static void
+measure_new_directories(struct size *size, const struct adapter *adapter)
+{
+    for (int i = 0; i < NEW_DIRECTORIES; i++) {
+        struct station station;
+        uint64_t       start;
+
+        station_init(&station, adapter, size->folder);
+        start = clock_ns();
+        station_open(&station);
+        note(size, "W9 open, new directory", adapter, "ms", ms_since(start));
+        station_clear(&station);
+    }
+}
+
+static void
+measure_memory(struct size *size, const struct adapter *adapter)
+{
+    struct footprint found = footprint_measure(adapter, size->plan->seed, size->rows, size->folder);
+
+    note(size, "W10 memory", adapter, "MB", found.resident_mb);
+    note(size, "W10 memory, not file-backed", adapter, "MB", found.anonymous_mb);
+    if (adapter->is_kept)
+        note(size, "W10 disk", adapter, "MB", found.disk_mb);
+}
+
+void
+size_measure(const struct plan *plan, const struct workload *workload, uint64_t rows, const char *folder,
+             struct results *results)
+{
+    bool        is_fresh_each_round = rows <= FRESH_ROWS_MAX;
+    struct size size = { .plan = plan, .workload = workload, .rows = rows, .folder = folder, .results = results,
+                         .effort = plan->effort, .station_count = plan->roster.count };
+
+    size.rounds = plan->rounds != 0 ? plan->rounds : is_fresh_each_round ? 5 : 3;
+    /* Or it would no longer be a store of that size. */
+    if (size.effort.change_ops > rows)
+        size.effort.change_ops = rows;
+    for (unsigned round = 0; round < size.rounds; round++) {
+        fprintf(stderr, "benchmark: %" PRIu64 " rows, round %u of %u\n", rows, round + 1, size.rounds);
+        if (round == 0 || is_fresh_each_round)
+            fill(&size);
+        works_run_round(workload, size.stations, size.station_count, rows, round, &size.effort, results);
+        for (size_t i = 0; i < size.station_count; i++)
+            station_check_rows(&size.stations[i], workload, CHECKED_SAMPLES);
+        for (size_t i = 0; round + 1 == size.rounds && i < size.station_count; i++)
+            measure_lasting(&size, &size.stations[i]);
+        if (is_fresh_each_round) {
+            measure_crowds(&size, round);
+            end_stores(&size);
+        }
+    }
+    if (!is_fresh_each_round) {
+        fprintf(stderr, "benchmark: %" PRIu64 " rows, several threads\n", rows);
+        for (unsigned round = 0; round < size.rounds; round++)
+            measure_crowds(&size, round);
+        end_stores(&size);
+    }
+    fprintf(stderr, "benchmark: %" PRIu64 " rows, memory\n", rows);
+    for (size_t i = 0; i < size.station_count; i++) {
+        if (plan->roster.adapters[i]->is_kept && is_fresh_each_round)
+            measure_new_directories(&size, plan->roster.adapters[i]);
+        for (unsigned round = 0; round < (is_fresh_each_round ? size.rounds : 1); round++)
+            measure_memory(&size, plan->roster.adapters[i]);
+    }
+}
