@@ -134,7 +134,7 @@ get_copy(knackdb *db, const int64_t *id, knackdb_text external_id, void **ret_ro
 knackdb_status
 knackdb_pattern_get(knackdb *db, int64_t id, knackdb_pattern **ret_pattern, knackdb_error *error)
 {
-    void          *row;
+    void          *row = NULL;
     knackdb_status status = get_copy(db, &id, (knackdb_text) { NULL, 0 }, &row, error);
 
     if (status == KNACKDB_OK)
@@ -146,7 +146,7 @@ knackdb_status
 knackdb_pattern_get_external(knackdb *db, knackdb_text external_id, knackdb_pattern **ret_pattern,
                              knackdb_error *error)
 {
-    void          *row;
+    void          *row = NULL;
     knackdb_status status = get_copy(db, NULL, external_id, &row, error);
 
     if (status == KNACKDB_OK)

@@ -73,6 +73,7 @@ row_to_values(const struct row_layout *layout, int table, const void *row, knack
     uint64_t            nulls;
 
     memcpy(&nulls, base + layout->nulls_offset, sizeof nulls);
+    nulls &= ~KNACKDB_BIT(0); /* an id of 0 says that there is none */
     for (size_t c = 0; c < layout->field_count; c++) {
         const void    *field = base + layout->offsets[c];
         knackdb_value *value = &ret_values[c]; /* filled in place: a value made aside and copied costs twice */
@@ -82,12 +83,10 @@ row_to_values(const struct row_layout *layout, int table, const void *row, knack
             value->as.text = *(const knackdb_text *) field;
             if (value->as.text.data == NULL)
                 value->type = KNACKDB_NULL;
-        } else if (c != 0 && (nulls >> c & 1) != 0) {
-            value->type = KNACKDB_NULL;
-        } else if (value->type == KNACKDB_INTEGER) {
-            value->as.integer = *(const int64_t *) field;
         } else {
-            value->as.real = *(const double *) field;
+            memcpy(&value->as, field, sizeof(int64_t)); /* INTEGER and REAL alike */
+            if ((nulls >> c & 1) != 0)
+                value->type = KNACKDB_NULL;
         }
     }
 }

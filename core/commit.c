@@ -40,20 +40,6 @@ commit_writer_trim(struct commit_writer *writer)
         commit_writer_clear(writer);
 }
 
-static size_t
-value_bytes(const knackdb_value *value)
-{
-    switch (value->type) {
-    case KNACKDB_INTEGER:
-    case KNACKDB_REAL:
-        return 8;
-    case KNACKDB_TEXT:
-        return 4 + value->as.text.length;
-    default:
-        return 0;
-    }
-}
-
 static knackdb_status
 reserve(struct commit_writer *writer, size_t more, knackdb_error *error)
 {
@@ -77,40 +63,36 @@ reserve(struct commit_writer *writer, size_t more, knackdb_error *error)
     return KNACKDB_OK;
 }
 
-static unsigned char *
+/* Eight bytes of room behind the cell are the caller's to give. */
+static inline unsigned char *
 put_cell(unsigned char *to, uint32_t column, const knackdb_value *value)
 {
-    bytes_put_u16(to, (uint16_t) column);
-    to[2] = (unsigned char) value->type;
+    bytes_put_u32(to, column | (uint32_t) value->type << 16); /* three bytes, and one that is written over */
     to += CELL_BYTES;
-    switch (value->type) {
-    case KNACKDB_INTEGER:
-        bytes_put_u64(to, (uint64_t) value->as.integer);
+    if (value->type == KNACKDB_INTEGER || value->type == KNACKDB_REAL) {
+        bytes_put_u64(to, (uint64_t) value->as.integer); /* a real's bits, too */
         return to + 8;
-    case KNACKDB_REAL:
-        bytes_put_real(to, value->as.real);
-        return to + 8;
-    case KNACKDB_TEXT:
-        bytes_put_u32(to, (uint32_t) value->as.text.length);
-        if (value->as.text.length != 0)
-            memcpy(to + 4, value->as.text.data, value->as.text.length);
-        return to + 4 + value->as.text.length;
-    default:
-        return to;
     }
+    if (value->type != KNACKDB_TEXT)
+        return to;
+    bytes_put_u32(to, (uint32_t) value->as.text.length);
+    if (value->as.text.length != 0)
+        memcpy(to + 4, value->as.text.data, value->as.text.length);
+    return to + 4 + value->as.text.length;
 }
 
 knackdb_status
 commit_writer_put(struct commit_writer *writer, knackdb_log_operation kind, uint32_t table, int64_t id,
                   const uint32_t *columns, const knackdb_value *values, size_t count, knackdb_error *error)
 {
-    size_t         bytes = HEAD_BYTES + OPERATION_BYTES;
+    size_t         bytes = HEAD_BYTES + OPERATION_BYTES + count * (CELL_BYTES + 8); /* at most, but for texts */
     unsigned char *head, *to;
     uint16_t       written = 0;
     knackdb_status status;
 
     for (size_t i = 0; i < count; i++)
-        bytes += CELL_BYTES + value_bytes(&values[i]);
+        if (values[i].type == KNACKDB_TEXT)
+            bytes += values[i].as.text.length;
     status = reserve(writer, bytes, error);
     if (status != KNACKDB_OK)
         return status;

@@ -6,10 +6,14 @@
 
 #include <math.h>
 
-static size_t
-cell_bytes(const struct column *column)
+static enum cell_kind
+kind_of(const struct column *column)
 {
-    return column_is_dictionary(column) ? sizeof(uint32_t) : sizeof(uint64_t);
+    if (column->type == KNACKDB_INTEGER)
+        return CELL_INTEGER;
+    if (column->type == KNACKDB_REAL)
+        return CELL_REAL;
+    return column_is_dictionary(column) ? CELL_CODE : CELL_TEXT;
 }
 
 /* Arrays of a group begin on cache lines: a column of eight bytes for 128 rows is sixteen of them. */
@@ -33,8 +37,12 @@ table_data_init(struct table_data *table, const struct table *definition, struct
     table->filling = CHUNK_NONE;
     reclaim_init(&table->reclaim);
     atomic_init(&table->next_id, 1);
-    for (uint32_t c = 0; c < definition->column_count; c++)
-        table->offsets[c] = place_array(table, cell_bytes(&definition->columns[c]));
+    for (uint32_t c = 0; c < definition->column_count; c++) {
+        table->kinds[c] = (uint8_t) kind_of(&definition->columns[c]);
+        if (table->kinds[c] == CELL_CODE)
+            table->coded[table->coded_count++] = c;
+        table->offsets[c] = place_array(table, table->kinds[c] == CELL_CODE ? sizeof(uint32_t) : sizeof(uint64_t));
+    }
     table->births_offset = place_array(table, sizeof(uint64_t));
     table->ends_offset = place_array(table, sizeof(uint64_t));
     for (uint32_t k = 0; k < definition->key_count; k++)
@@ -86,9 +94,8 @@ void
 row_cells_load(struct row_cells *cells, const struct table_data *table, row_number row)
 {
     for (uint32_t c = 0; c < table->definition->column_count; c++)
-        cells->bits[c] = column_is_dictionary(&table->definition->columns[c])
-                             ? table_code(table, row, c)
-                             : *TABLE_AT(table, row, table->offsets[c], uint64_t);
+        cells->bits[c] = table->kinds[c] == CELL_CODE ? table_code(table, row, c)
+                                                      : *TABLE_AT(table, row, table->offsets[c], uint64_t);
     cells->exact = *table_exact(table, row);
 }
 
@@ -101,39 +108,22 @@ real_bits(double real)
     return bits;
 }
 
-/* Turns a value into the bits of its cell; text goes into the dictionary or the arena. */
+/* Puts a text where its column keeps it; *ret_bits is the cell. */
 static knackdb_status
-encode_cell(struct table_data *table, struct text_arena *texts, uint32_t column, const knackdb_value *value,
-            struct row_cells *cells, knackdb_error *error)
+encode_text(struct table_data *table, struct text_arena *texts, uint32_t column, const knackdb_value *value,
+            uint64_t *ret_bits, knackdb_error *error)
 {
-    const struct column *info = &table->definition->columns[column];
-    text_cell            cell = TEXT_CELL_NULL;
-    knackdb_status       status;
-    uint32_t             code;
+    text_cell      cell = TEXT_CELL_NULL;
+    knackdb_status status;
+    uint32_t       code;
 
-    cells->exact &= ~KNACKDB_BIT(column);
-    switch (info->type) {
-    case KNACKDB_INTEGER:
-        cells->bits[column] = (uint64_t) (value->type == KNACKDB_NULL ? INTEGER_NULL : value->as.integer);
-        if (value->type != KNACKDB_NULL && value->as.integer == INTEGER_NULL)
-            cells->exact |= KNACKDB_BIT(column);
-        return KNACKDB_OK;
-    case KNACKDB_REAL:
-        cells->bits[column] = real_bits(value->type == KNACKDB_NULL      ? (double) NAN
-                                        : value->type == KNACKDB_INTEGER ? (double) value->as.integer
-                                                                         : value->as.real);
-        return KNACKDB_OK;
-    default:
-        break;
-    }
-
-    if (info->storage == TEXT_DICTIONARY) {
+    if (table->kinds[column] == CELL_CODE) {
         knackdb_text text = { NULL, 0 };
 
         if (value->type == KNACKDB_TEXT)
             text = value->as.text;
         status = dictionary_intern(&table->dictionaries[column], table->epochs, text, &code, error);
-        cells->bits[column] = code;
+        *ret_bits = code;
         return status;
     }
     if (value->type == KNACKDB_TEXT) {
@@ -141,8 +131,36 @@ encode_cell(struct table_data *table, struct text_arena *texts, uint32_t column,
         if (cell == TEXT_CELL_NULL)
             return error_no_memory(error, "text");
     }
-    cells->bits[column] = cell;
+    *ret_bits = cell;
     return KNACKDB_OK;
+}
+
+/* Turns a value into the bits of its cell. `cells->exact` has no mark of the column. */
+static knackdb_status
+encode_cell(struct table_data *table, struct text_arena *texts, uint32_t column, const knackdb_value *value,
+            struct row_cells *cells, knackdb_error *error)
+{
+    switch (table->kinds[column]) {
+    case CELL_INTEGER:
+        cells->bits[column] = (uint64_t) (value->type == KNACKDB_NULL ? INTEGER_NULL : value->as.integer);
+        if (value->type != KNACKDB_NULL && value->as.integer == INTEGER_NULL)
+            cells->exact |= KNACKDB_BIT(column);
+        return KNACKDB_OK;
+    case CELL_REAL:
+        cells->bits[column] = real_bits(value->type == KNACKDB_NULL      ? (double) NAN
+                                        : value->type == KNACKDB_INTEGER ? (double) value->as.integer
+                                                                         : value->as.real);
+        return KNACKDB_OK;
+    default:
+        return encode_text(table, texts, column, value, &cells->bits[column], error);
+    }
+}
+
+/* A number whose bits are the cell as they are: nearly every one. (Those of -0.0 are INTEGER_NULL's.) */
+static inline bool
+is_its_own_cell(enum cell_kind kind, const knackdb_value *value)
+{
+    return (unsigned) value->type == (unsigned) kind && value->as.integer != INTEGER_NULL;
 }
 
 knackdb_value
@@ -211,10 +229,11 @@ reserve_indexes(struct table_data *table, const struct row_cells *cells, struct 
         if (status != KNACKDB_OK)
             return status;
     }
-    for (uint32_t c = 0; c < definition->column_count; c++) {
+    for (uint32_t i = 0; i < table->coded_count; i++) {
+        uint32_t           c = table->coded[i];
         struct dictionary *dictionary = &table->dictionaries[c];
 
-        if (!definition->columns[c].is_posted || cells->bits[c] == DICTIONARY_CODE_NULL)
+        if (!dictionary->is_posted || cells->bits[c] == DICTIONARY_CODE_NULL)
             continue;
         status = posting_reserve(dictionary_posting(dictionary, (uint32_t) cells->bits[c]), table->epochs,
                                  &dictionary->posting_bytes, error);
@@ -230,21 +249,23 @@ write_row(struct table_data *table, row_number row, const struct row_cells *cell
           uint64_t moment)
 {
     const struct table *definition = table->definition;
+    unsigned char      *group = table_group(table, row); /* asked once: the compiler would not see that it stays */
+    size_t              place = row & GROUP_ROW_MASK;
 
+#define CELL(offset, type) ((type *) (void *) (group + (offset)) + place)
     for (uint32_t c = 0; c < definition->column_count; c++) {
-        if (column_is_dictionary(&definition->columns[c]))
-            *TABLE_AT(table, row, table->offsets[c], uint32_t) = (uint32_t) cells->bits[c];
+        if (table->kinds[c] == CELL_CODE)
+            *CELL(table->offsets[c], uint32_t) = (uint32_t) cells->bits[c];
         else
-            *TABLE_AT(table, row, table->offsets[c], uint64_t) = cells->bits[c];
+            *CELL(table->offsets[c], uint64_t) = cells->bits[c];
     }
     if (cells->exact != 0)
         *table_exact(table, row) = cells->exact;
-    atomic_store_explicit(TABLE_AT(table, row, table->births_offset, _Atomic uint64_t), moment,
-                          memory_order_relaxed);
-    atomic_store_explicit(TABLE_AT(table, row, table->ends_offset, _Atomic uint64_t), END_NEVER,
-                          memory_order_relaxed);
+    atomic_store_explicit(CELL(table->births_offset, _Atomic uint64_t), moment, memory_order_relaxed);
+    atomic_store_explicit(CELL(table->ends_offset, _Atomic uint64_t), END_NEVER, memory_order_relaxed);
     for (uint32_t k = 0; k < definition->key_count; k++)
-        atomic_store_explicit(table_link(table, row, k), places[k].head, memory_order_relaxed);
+        atomic_store_explicit(CELL(table->links_offset[k], _Atomic uint32_t), places[k].head, memory_order_relaxed);
+#undef CELL
 
     /* The row is whole: from here on readers may find it (T1). */
     atomic_store_explicit(&table_chunk(table, row)->row_count, ++table->filled, memory_order_release);
@@ -261,11 +282,13 @@ write_row(struct table_data *table, row_number row, const struct row_cells *cell
         else
             index_replace(&table->keys[k], places[k].hash, places[k].head, row);
     }
-    for (uint32_t c = 0; c < definition->column_count; c++) {
-        if (!column_is_dictionary(&definition->columns[c]) || cells->bits[c] == DICTIONARY_CODE_NULL)
+    for (uint32_t i = 0; i < table->coded_count; i++) {
+        uint32_t c = table->coded[i];
+
+        if (cells->bits[c] == DICTIONARY_CODE_NULL)
             continue;
         dictionary_hold(&table->dictionaries[c], (uint32_t) cells->bits[c]);
-        if (definition->columns[c].is_posted)
+        if (table->dictionaries[c].is_posted)
             posting_add(dictionary_posting(&table->dictionaries[c], (uint32_t) cells->bits[c]), row);
     }
 }
@@ -274,9 +297,10 @@ write_row(struct table_data *table, row_number row, const struct row_cells *cell
 static void
 forget_texts(struct table_data *table, const struct row_cells *cells, uint64_t encoded)
 {
-    for (uint32_t c = 0; c < table->definition->column_count; c++)
-        if ((encoded >> c & 1) != 0 && column_is_dictionary(&table->definition->columns[c]))
-            dictionary_forget_unheld(&table->dictionaries[c], table->epochs, (uint32_t) cells->bits[c]);
+    for (uint32_t i = 0; i < table->coded_count; i++)
+        if ((encoded >> table->coded[i] & 1) != 0)
+            dictionary_forget_unheld(&table->dictionaries[table->coded[i]], table->epochs,
+                                     (uint32_t) cells->bits[table->coded[i]]);
 }
 
 knackdb_status
@@ -296,9 +320,14 @@ table_add_row(struct table_data *table, const knackdb_value *values, row_number 
         row_cells_load(&cells, table, from);
     else
         changed = UINT64_MAX;
+    cells.exact &= ~changed;
     for (uint32_t c = 0; c < table->definition->column_count && status == KNACKDB_OK; c++) {
         if ((changed >> c & 1) == 0)
             continue;
+        if (is_its_own_cell(table->kinds[c], &values[c])) {
+            cells.bits[c] = (uint64_t) values[c].as.integer;
+            continue;
+        }
         status = encode_cell(table, &table_chunk(table, row)->texts, c, &values[c], &cells, error);
         if (status == KNACKDB_OK)
             encoded |= KNACKDB_BIT(c);
@@ -328,8 +357,7 @@ table_move_row(struct table_data *table, row_number row, uint64_t moment, knackd
     for (uint32_t c = 0; c < table->definition->column_count; c++) {
         knackdb_text text;
 
-        if (table->definition->columns[c].type != KNACKDB_TEXT || column_is_dictionary(&table->definition->columns[c])
-            || cells.bits[c] == TEXT_CELL_NULL)
+        if (table->kinds[c] != CELL_TEXT || cells.bits[c] == TEXT_CELL_NULL)
             continue;
         text = text_cell_view(cells.bits[c]);
         cells.bits[c] = text_cell_of(text_arena_add(&table_chunk(table, moved)->texts, table->epochs->allocator, text),

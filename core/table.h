@@ -99,6 +99,14 @@ struct table_array {
     uint32_t width;  /* bytes a row */
 };
 
+/* What a column's cell is. Numbers are called what their values are, so that one comparison tells that they fit. */
+enum cell_kind {
+    CELL_INTEGER = KNACKDB_INTEGER,
+    CELL_REAL = KNACKDB_REAL,
+    CELL_CODE = KNACKDB_TEXT + 1, /* of its dictionary */
+    CELL_TEXT,                    /* text_cell */
+};
+
 #define TABLE_ARRAYS_MAX (KNACKDB_COLUMNS_MAX + 2 + SCHEMA_KEYS_MAX)
 
 struct table_data {
@@ -112,6 +120,9 @@ struct table_data {
     size_t exact_offset;
     size_t chunk_bytes;
     size_t row_bytes; /* touched for each row */
+    uint8_t  kinds[KNACKDB_COLUMNS_MAX]; /* enum cell_kind; what `definition` says of the column, close together */
+    uint32_t coded[KNACKDB_COLUMNS_MAX]; /* the columns of CELL_CODE */
+    uint32_t coded_count;
     struct table_array arrays[TABLE_ARRAYS_MAX];
     uint32_t           array_count;
 

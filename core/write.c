@@ -194,10 +194,10 @@ check_rows(struct store *store, uint32_t table, const knackdb_value *values, siz
 
 /* REAL columns take an INTEGER, and keep it as what they are. */
 static void
-turn_integers(const struct table *definition, knackdb_value *row)
+turn_integers(const struct table_data *table, knackdb_value *row)
 {
-    for (uint32_t c = 0; c < definition->column_count; c++)
-        if (row[c].type == KNACKDB_INTEGER && definition->columns[c].type == KNACKDB_REAL)
+    for (uint32_t c = 0; c < table->definition->column_count; c++)
+        if (table->kinds[c] == CELL_REAL && row[c].type == KNACKDB_INTEGER)
             row[c] = knackdb_value_real((double) row[c].as.integer);
 }
 
@@ -216,7 +216,7 @@ store_put_own_rows(struct store *store, uint32_t table, knackdb_value *values, s
         knackdb_value *row = values + r * definition->column_count;
         int64_t        id = 0;
 
-        turn_integers(definition, row);
+        turn_integers(&store->tables[table], row);
         status = put_row(&transaction, table, row, flags, &id, error);
         if (status == KNACKDB_OK && ret_ids != NULL)
             ret_ids[r] = id;
@@ -242,7 +242,7 @@ store_put_rows(struct store *store, uint32_t table, const knackdb_value *values,
         memcpy(row, values + r * column_count, column_count * sizeof *row);
         for (size_t c = column_count; c < definition->column_count; c++)
             row[c] = knackdb_value_null();
-        turn_integers(definition, row);
+        turn_integers(&store->tables[table], row);
         status = put_row(&transaction, table, row, flags, &id, error);
         if (status == KNACKDB_OK && ret_ids != NULL)
             ret_ids[r] = id;
