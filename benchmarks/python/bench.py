@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
-"""bench.py [--rows N] [--json FILE] - the same work on knackdb, aiosqlite, sqlite3 and a dict of dataclasses, in one run.
+"""bench.py [--rows N] [--only NAME,NAME] [--json FILE] - the same work on knackdb, aiosqlite, sqlite3 and a dict of
+dataclasses, in one run.
 
 Each figure is the time one call takes as its caller sees it, awaited where it is to be awaited: p50, p99, p99.9 in
-microseconds. Every store holds --rows patterns (10,000) with ~60 bytes of tools and ~120 bytes of context. The
-contenders take turns, work by work, so that what else the machine does falls on all of them alike. What is timed
-includes the clock, about 0.05 us.
+microseconds, over the same number of calls for every contender. Every store holds --rows patterns (10,000) with ~60
+bytes of tools and ~120 bytes of context; batches go into a store of their own. The contenders take turns, work by
+work, so that what else the machine does falls on all of them alike. What is timed includes the clock, about 0.05 us.
+In the end each is asked the same questions, and a run in which two answer differently fails.
 
     ./run bench python
 
@@ -26,11 +28,13 @@ sys.path.insert(0, os.path.dirname(__file__))
 import contenders  # noqa: E402
 
 PROMISED = {  # us
-    "store": 5, "retrieve 10, cached": 3, "bulk of 100": 100, "1,000 stores": 5_000, "retrieve 100": 3_000,
+    "store": 5, "retrieve 10, cached": 3, "bulk of 100": 100, "1,000 stores": 5_000, "retrieve 100, not cached": 3_000,
     "initialize": 10_000,
 }
 AIMED = {"store": 0.8, "retrieve 10, cached": 1, "retrieve 10, not cached": 3, "bulk of 100": 50}
-
+CALLS = 2000     # of the quick works, a quarter of the others
+BATCHES = 300
+OPENINGS = 100
 
 def percentiles(spent_ns):
     spent_ns.sort()
@@ -48,33 +52,63 @@ async def timed(call, arguments):
     return spent
 
 
-async def works(store, rows, quick):
-    """Yields (name, nanoseconds of each call). `quick` contenders do each work more often."""
+def everything_of(row):
+    return tuple(getattr(row, name) for name in contenders.FIELDS)
+
+
+async def works(store, rows, fresh_store):
+    """Yields (name, nanoseconds of each call)."""
     patterns = [contenders.pattern(i) for i in range(rows)]
-    few = 2000 if quick else 200
     yield "store", await timed(store.store, patterns)
+    yield "store, replaced", await timed(store.store, patterns)
+
     async def thousand(batch):
         for each in batch:
             await store.store(each)
-    yield "1,000 stores", await timed(thousand, [patterns[:1000]] * (10 if quick else 2))
-    yield "bulk of 100", await timed(store.store_many, [patterns[i:i + 100] for i in range(0, 5000, 100)]
-                                     * (6 if quick else 1))
+    yield "1,000 stores", await timed(thousand, [patterns[i:i + 1000] for i in range(0, 5000, 1000)] * 2)
     same = contenders.question(3, 0.5)
     await store.retrieve(same, 10)
-    yield "retrieve 10, cached", await timed(lambda _: store.retrieve(same, 10), range(few))
-    fresh = [contenders.question(i % contenders.TASKS, 0.2 + i / few / 2) for i in range(few)]
-    yield "retrieve 10, not cached", await timed(lambda question: store.retrieve(question, 10), fresh)
+    yield "retrieve 10, cached", await timed(lambda _: store.retrieve(same, 10), range(CALLS))
+    new = [contenders.question(i % contenders.TASKS, 0.2 + i % CALLS / CALLS / 2 + i / 1e9) for i in range(2 * CALLS)]
+    yield "retrieve 10, not cached", await timed(lambda question: store.retrieve(question, 10), new[:CALLS])
+
+    async def look(question):
+        for row in await store.retrieve(question, 10):
+            everything_of(row)
+    yield "the same, every field read", await timed(look, new[CALLS:])
     spent = []
-    for i in range(few):
+    for i in range(CALLS):
         await store.store(patterns[i])
         spent += await timed(lambda question: store.retrieve(question, 10), [same])
     yield "retrieve 10, after a store", spent
-    yield "retrieve 100", await timed(lambda _: store.retrieve(same, 100), range(few // 4))
+    new = [contenders.question(i % contenders.TASKS, 0.1 + i / CALLS) for i in range(CALLS // 4)]
+    yield "retrieve 100, not cached", await timed(lambda question: store.retrieve(question, 100), new)
     yield "ten at once", await timed(lambda i: asyncio.gather(*[store.retrieve(contenders.question(t, 0.3 + i / 1e5), 10)
-                                                                for t in range(10)]), range(few // 4))
-    yield "update a weight", await timed(lambda i: store.update_weight(patterns[i].id, 0.5), range(few))
+                                                                for t in range(10)]), range(CALLS // 4))
+    yield "update a weight", await timed(lambda i: store.update_weight(patterns[i].id, 0.5), range(CALLS))
     await store.store_metrics([contenders.metric(i) for i in range(5000)])
-    yield "history of 100", await timed(lambda i: store.history(f"component{i % 50}"), range(few // 4))
+    yield "history of 100", await timed(lambda i: store.history(f"component{i % 50}"), range(CALLS // 4))
+    batches = [[contenders.pattern(100 * batch + i) for i in range(100)] for batch in range(BATCHES)]
+    yield "bulk of 100", await timed(fresh_store.store_many, batches)
+    yield "bulk of 100, replaced", await timed(fresh_store.store_many, batches)
+
+
+async def answers(store, fresh_store):
+    """What a store says in the end, the same for all: rows by id where their order is not told, the time of a weight's
+    update left out."""
+    said = []
+    for task in range(contenders.TASKS):
+        found = await store.retrieve(contenders.question(task, 0.25), 10 ** 6)
+        said.append([(row.confidence_score, row.success_rate) for row in found])
+        said.append(sorted(everything_of(row)[:-1] for row in found))
+        said.append([(row.confidence_score, row.success_rate)
+                     for row in await store.retrieve(contenders.question(task, 0.0), 10)])
+        found = await fresh_store.retrieve(contenders.question(task, 0.9), 10 ** 6)
+        said.append(sorted(map(everything_of, found)))
+    for component in range(50):
+        said.append([tuple(getattr(row, name) for name in contenders.METRIC_FIELDS)
+                     for row in await store.history(f"component{component}")])
+    return said
 
 
 def memory_of(name, rows):
@@ -108,23 +142,27 @@ def grow(name, rows):
     asyncio.run(fill())
 
 
+async def opened(name, folders):
+    folders.append(tempfile.mkdtemp())
+    store = contenders.ALL[name]()
+    begun = time.perf_counter_ns()
+    await store.open(folders[-1])
+    return store, time.perf_counter_ns() - begun
+
+
 async def measure(names, rows):
     figures = {name: {} for name in names}
-    stores, folders, runs = {}, {}, {}
+    stores, folders, runs = {}, [], {}
     for name in names:
         spent = []
-        for attempt in range(5):
-            folder = tempfile.mkdtemp()
-            store = contenders.ALL[name]()
-            begun = time.perf_counter_ns()
-            await store.open(folder)
-            spent.append(time.perf_counter_ns() - begun)
-            if attempt < 4:
-                await store.close()
-                shutil.rmtree(folder)
+        for _ in range(OPENINGS):
+            store, took = await opened(name, folders)
+            spent.append(took)
+            await store.close()
+            shutil.rmtree(folders.pop())
         figures[name]["initialize"] = percentiles(spent)
-        stores[name], folders[name] = store, folder
-        runs[name] = works(store, rows, name in contenders.QUICK)
+        stores[name] = [(await opened(name, folders))[0] for _ in range(2)]
+        runs[name] = works(stores[name][0], rows, stores[name][1])
     gc.collect()
     gc.freeze()
     while runs:
@@ -137,9 +175,14 @@ async def measure(names, rows):
             figures[name][work] = percentiles(spent)
             print(".", end="", file=sys.stderr, flush=True)
     print(file=sys.stderr)
+    said = {name: await answers(*stores[name]) for name in names}
     for name in names:
-        await stores[name].close()
-        shutil.rmtree(folders[name])
+        if said[name] != said[names[0]]:
+            raise SystemExit(f"bench: {name} and {names[0]} do not give the same answers")
+        for store in stores[name]:
+            await store.close()
+    for folder in folders:
+        shutil.rmtree(folder)
     return figures
 
 
@@ -161,14 +204,16 @@ def table(figures, memory):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--rows", type=int, default=10_000)
+    parser.add_argument("--only", help="these contenders, by name, separated by commas")
     parser.add_argument("--json", help="write the figures there, too")
     options = parser.parse_args()
-    names = list(contenders.ALL)
+    names = options.only.split(",") if options.only else list(contenders.ALL)
     figures = asyncio.run(measure(names, max(options.rows, 5000)))
     memory = {name: memory_of(name, options.rows) for name in names}
     print(f"{options.rows:,} rows, Python {sys.version.split()[0]}, {os.cpu_count()} cores, "
           f"load {os.getloadavg()[0]:.1f}\n")
     print(table(figures, memory))
+    print(f"\n{len(names)} contenders gave the same answers" if len(names) > 1 else "")
     if options.json:
         with open(options.json, "w") as out:
             json.dump({"rows": options.rows, "figures": figures, "memory_mb": memory}, out, indent=1)

@@ -38,6 +38,10 @@ class Pattern:
     usage_count: int
 
 
+FIELDS = tuple(each.name for each in dataclasses.fields(Pattern) if each.name != "updated_at") + ("updated_at",)
+METRIC_FIELDS = tuple(each.name for each in dataclasses.fields(knackdb.PerformanceMetrics))
+
+
 def pattern(i):
     return Pattern(
         f"pattern_{i:08x}", f"task{i % TASKS}", f"way{i % 7}", 0.5 + i % 13, (i * 37 % 100) / 100, (i * 61 % 997) / 997,
@@ -88,10 +92,12 @@ class Dict:
         found = [each for each in self.patterns.values()
                  if each.task_type == task and each.confidence_score >= least]
         found.sort(key=lambda each: (each.confidence_score, each.success_rate), reverse=True)
-        return [dataclasses.replace(each) for each in found[:limit]]
+        return [dataclasses.replace(each, tools_used=list(each.tools_used),
+                                    context_factors=dict(each.context_factors)) for each in found[:limit]]
 
     async def update_weight(self, id, weight):
-        self.patterns[id].confidence_score = weight
+        pattern = self.patterns[id]
+        pattern.confidence_score, pattern.updated_at = weight, time.time()
 
     async def store_metrics(self, metrics):
         for each in metrics:
@@ -214,4 +220,3 @@ class Aiosqlite:
 ALL = {"knackdb": Knackdb, "dict": Dict, "sqlite3 WAL": Sqlite, "sqlite3 :memory:": SqliteMemory}
 if aiosqlite is not None:
     ALL["aiosqlite"] = Aiosqlite
-QUICK = {"knackdb"}
