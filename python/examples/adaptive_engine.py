@@ -9,6 +9,7 @@ is gone (no disk, no permission), it goes on from memory, and says so.
     ./run exec python3 python/examples/adaptive_engine.py
 """
 
+import argparse
 import asyncio
 import bz2
 import glob
@@ -148,7 +149,7 @@ async def main(path="learning.db", rounds=300):
     await engine.initialize()
     known_before = engine.database.get_database_status().get("pattern_count", 0)
     worths, asking = [], []
-    for file in files_to_work_on(int(rounds)):
+    for file in files_to_work_on(rounds):
         with open(file, "rb") as content:
             data = content.read()
         task_type = f"compress {os.path.splitext(file)[1] or 'other'}"
@@ -175,4 +176,8 @@ async def main(path="learning.db", rounds=300):
 
 
 if __name__ == "__main__":
-    asyncio.run(main(*sys.argv[1:]))
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[1], epilog="It works on files it only reads.")
+    parser.add_argument("path", metavar="DIR", nargs="?", default="learning.db", help="what is learned (learning.db)")
+    parser.add_argument("rounds", metavar="ROUNDS", nargs="?", type=int, default=300, help="files (300)")
+    options = parser.parse_args()
+    asyncio.run(main(options.path, options.rounds))

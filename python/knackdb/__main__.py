@@ -4,14 +4,21 @@ import asyncio
 import os
 import sys
 
+import _knackdb
+
 from .diagnosis import diagnose
 
 
 def main(arguments):
-    if len(arguments) != 1 or arguments[0] in ("-h", "--help"):
-        is_asked_for = arguments[:1] in (["-h"], ["--help"])
-        print("usage: python3 -m knackdb DIR", file=sys.stdout if is_asked_for else sys.stderr)
-        return 0 if is_asked_for else 2
+    if arguments in (["-h"], ["--help"]):
+        print(f"usage: python3 -m knackdb DIR\n\n{__doc__}")
+        return 0
+    if arguments == ["--version"]:
+        print(f"knackdb {_knackdb.version}")
+        return 0
+    if len(arguments) != 1:
+        print("usage: python3 -m knackdb DIR", file=sys.stderr)
+        return 2
     path = arguments[0]
     if not os.path.isdir(path):
         print(f"knackdb: diagnose: {path}: no such directory", file=sys.stderr)

@@ -1,10 +1,12 @@
-"""`pip install .` in a clean virtual environment, without a network, with Debian's meson-python alone."""
+"""A source distribution, a wheel made of it, and that installed in a clean virtual environment: without a network, with
+Debian's meson-python alone."""
 
 import importlib.util
 import os
 import shutil
 import subprocess
 import sys
+import tarfile
 import zipfile
 
 import pytest
@@ -27,8 +29,11 @@ def run(*command, **options):
     return done.stdout
 
 
+SDIST = "import os, sys; import mesonpy; os.chdir(sys.argv[1]); print(mesonpy.build_sdist(sys.argv[2]))"
+
+
 def test_pip_installs_a_package_that_needs_nothing_beside_it(tmp_path):
-    # A copy: what is built must not lie in the source tree, and the source distribution has to hold all it needs.
+    # A copy: what is built must not lie in the source tree, and the source distribution takes what is committed.
     source = tmp_path / "source"
     names = subprocess.run(["git", "-C", SOURCE, "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
                            capture_output=True, check=False).stdout.decode().split("\0")
@@ -38,16 +43,28 @@ def test_pip_installs_a_package_that_needs_nothing_beside_it(tmp_path):
         if os.path.isfile(os.path.join(SOURCE, name)):
             (source / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(os.path.join(SOURCE, name), source / name)
+    git = ["git", "-C", str(source), "-c", "user.name=test", "-c", "user.email=test@localhost"]
+    run(*git, "init", "-q")
+    run(*git, "add", ".")
+    run(*git, "commit", "-qm", "a copy")
 
-    wheels = tmp_path / "wheels"
     scratch = tmp_path / "scratch"
     scratch.mkdir()
+    quiet = {"TMPDIR": str(scratch), "CFLAGS": "-O1"}
+    sdist = tmp_path / run(sys.executable, "-c", SDIST, str(source), str(tmp_path), env=quiet).split()[-1]
+    with tarfile.open(sdist) as archive:
+        packed = {name.split("/", 1)[-1] for name in archive.getnames()}
+    assert {"PKG-INFO", "pyproject.toml", "include/knackdb.h", "python/knackdb/py.typed", "LICENSE"} <= packed
+
+    wheels = tmp_path / "wheels"
     run(sys.executable, "-m", "pip", "wheel", "--no-build-isolation", "--no-index", "--no-deps", "-w", str(wheels),
-        str(source), env={"TMPDIR": str(scratch), "CFLAGS": "-O1"})
+        str(sdist), env=quiet)
     [wheel] = os.listdir(wheels)
     names = zipfile.ZipFile(wheels / wheel).namelist()
     installed = {name for name in names if ".dist-info/" not in name}
-    assert {"knackdb/__init__.py", "knackdb/py.typed", "knackdb/database.py", "_knackdb.pyi"} <= installed
+    packages = {os.path.join("knackdb", name) for name in os.listdir(os.path.join(SOURCE, "python", "knackdb"))
+                if name.endswith((".py", "py.typed"))}
+    assert packages | {"_knackdb.pyi"} <= installed
     assert [name for name in installed if not name.startswith(("knackdb/", "_knackdb."))] == []
 
     run(sys.executable, "-m", "venv", str(tmp_path / "venv"))

@@ -52,12 +52,9 @@ def test_every_member_is_declared_and_there(name):
 def test_arguments_are_declared_by_the_names_they_have():
     compared = 0
     for class_name, node in methods():
-        member = getattr(getattr(_knackdb, class_name), node.name)
-        try:
-            signature = inspect.signature(member)
-        except ValueError:      # private ones have words instead
-            assert node.name.startswith("_"), node.name
+        if node.name.startswith("_"):   # has words instead of a signature
             continue
+        signature = inspect.signature(getattr(getattr(_knackdb, class_name), node.name))
         given = node.args.args + node.args.kwonlyargs
         assert list(signature.parameters) == [each.arg for each in given], node.name
         defaults = {each.arg: ast.literal_eval(value) for each, value in
