@@ -55,9 +55,9 @@ enum counter {
     COUNT_HALF_BACKUPS, /* whose writer was killed */
     COUNT_REFRESHES,
     COUNT_RELOADS,
-    COUNT_MOMENTS, /* opened as of an earlier commit */
-    COUNT_MOMENTS_KEPT_BY_HISTORY,
-    COUNT_VIEWS, /* compared whole */
+    COUNT_MOMENTS,        /* opened as of an earlier commit */
+    COUNT_MOMENTS_BEFORE, /* the newest snapshot: two are kept */
+    COUNT_VIEWS,          /* compared whole */
     COUNT_ROWS_CHECKED,
     COUNT_ROWS_LOST,
     COUNT_ROWS_EXTRA,

@@ -4,7 +4,7 @@
 #include <inttypes.h>
 #include <unistd.h>
 
-#define HISTORY_COMMITS 60000 /* so far back somebody looks; it may be kept, or not any more */
+#define EARLIER_COMMITS 30000 /* so far before the newest snapshot somebody looks: it may be kept, or not any more */
 
 static knackdb_status
 open_reader(const char *path, uint64_t as_of, knackdb **ret_db, knackdb_error *error)
@@ -51,7 +51,7 @@ look_at_moment(uint64_t as_of, bool must_be_kept)
     (void) claim_check(&board->claims[CLAIM_MOMENTS], found == as_of, "commit %" PRIu64 " opened as %" PRIu64, as_of,
                        found);
     count_up(COUNT_MOMENTS, 1);
-    count_up(COUNT_MOMENTS_KEPT_BY_HISTORY, !must_be_kept);
+    count_up(COUNT_MOMENTS_BEFORE, !must_be_kept);
 }
 
 _Noreturn void
@@ -80,7 +80,7 @@ inspect_remains(uint64_t seed)
     if (found > behind)
         look_at_moment(behind + draw(&dice, found - behind + 1), true);
     if (behind > 1)
-        look_at_moment(behind - draw(&dice, behind < HISTORY_COMMITS ? behind : HISTORY_COMMITS), false);
+        look_at_moment(behind - draw(&dice, behind < EARLIER_COMMITS ? behind : EARLIER_COMMITS), false);
     _exit(0);
 }
 

@@ -382,9 +382,9 @@ print_counts(const struct soak *soak, uint64_t seed)
            counted(COUNT_SNAPSHOTS_ASKED), counted(COUNT_SNAPSHOTS_TAKEN), counted(COUNT_CLEAN_UPS),
            counted(COUNT_BACKUPS), counted(COUNT_HALF_BACKUPS));
     printf("%" PRIu64 " refreshes, %" PRIu64 " of them from a snapshot, %" PRIu64 " asked again, %" PRIu64
-           " earlier moments opened, %" PRIu64 " of them kept by history\n",
+           " earlier moments opened, %" PRIu64 " of them before the newest snapshot\n",
            counted(COUNT_REFRESHES), counted(COUNT_RELOADS), counted(COUNT_RETRIES), counted(COUNT_MOMENTS),
-           counted(COUNT_MOMENTS_KEPT_BY_HISTORY));
+           counted(COUNT_MOMENTS_BEFORE));
     printf("%" PRIu64 " views compared whole, %" PRIu64 " rows compared\n\n", counted(COUNT_VIEWS),
            counted(COUNT_ROWS_CHECKED));
 }

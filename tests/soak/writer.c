@@ -179,6 +179,7 @@ open_writer(uint64_t *dice, bool even, uint64_t *ret_sequence)
     options.durability = !even && draw(dice, 5) == 0 ? KNACKDB_SYNC : KNACKDB_ASYNC;
     options.log_io = even ? KNACKDB_LOG_AUTO : (knackdb_log_io) draw(dice, 3);
     options.snapshot_log_bytes = SNAPSHOT_LOG_BYTES;
+    options.snapshots_kept = 2; /* so that there are moments before the newest */
     options.log_segment_bytes_max = SEGMENT_BYTES;
     options.log_history_bytes = HISTORY_BYTES;
     if (!claim_check(&board->claims[CLAIM_KEPT], knackdb_open(board->path, &options, &db, &error) == KNACKDB_OK,
