@@ -25,6 +25,10 @@ CLAIMS = ("model_claims",)
 HISTORY = ("model_history", "20", "7")
 RACES = ("stores_and_reads",)
 KILLS = ("killed_at_points", "80", "7")
+HEALING = ("persist_healing", "--filter", "healing/stores_while*")
+GAPS = ("persist_healing", "--filter", "degraded/a_log_with*")
+FOLLOWING = ("persist", "--filter", "following/*")
+PAST = ("persist", "--filter", "history/*")
 
 # Between two stores that stand in the wrong order, so that a reader has its chance.
 YIELD = "    { int sched_yield(void); (void) sched_yield(); }\n"
@@ -123,4 +127,29 @@ BUGS = [
         "next->tables[table].next_id = store_next_id(keeper->store, table);",
         "next->tables[table].next_id = store_next_id(keeper->store, table) > 3 ? 3 : 1;",
         (POWER_LOSS, ("persist", "--filter", "keeping/gives_no_id_twice"))),
+    Bug("a log that heals counts as sound before its snapshot is there", "persist/log_mending.c",
+        "atomic_store_explicit(&writer->condition, LOG_MENDING, memory_order_release);",
+        "atomic_store_explicit(&writer->condition, LOG_SOUND, memory_order_release);",
+        (HEALING,)),
+    Bug("log that a failed sync may have lost is kept as it looks", "persist/log_mending.c",
+        "        segment_list_doubt(&writer->kept, segment->serial, segment->synced);",
+        "        (void) segment;",
+        (GAPS,)),
+    Bug("a follower takes a log that goes on elsewhere for the end", "persist/follower.c",
+        "    *ret_doubt = next != 0;",
+        "    *ret_doubt = false;",
+        (FOLLOWING,)),
+    Bug("a follower that reads anew keeps rows that are gone", "core/turning.c",
+        "        status = transaction_delete(transaction, table, row, error);",
+        "        if (view_find_by_key(from, table, 0, &id, &other) == KNACKDB_OK)\n"
+        "            status = transaction_delete(transaction, table, row, error);",
+        (FOLLOWING,)),
+    Bug("a segment goes before its history is on stable storage", "persist/packed_file.c",
+        "return status == KNACKDB_OK ? file_sync(to, error) : status;",
+        "return status;",
+        (POWER_LOSS,)),
+    Bug("the newest history goes first", "persist/log_past.c",
+        "return a > b ? -1 : a < b;",
+        "return a < b ? -1 : a > b;",
+        (PAST,)),
 ]
