@@ -109,13 +109,9 @@ BUGS = [
         "epochs->retired_head->epoch <= oldest)",
         (PARTS,)),
     Bug("an index leads to a row that is not written yet", "core/table.c",
-        "    const struct table *definition = table->definition;\n\n"
-        "    for (uint32_t c = 0; c < definition->column_count; c++) {\n"
-        "        if (column_is_dictionary(&definition->columns[c]))\n            *TABLE_AT",
-        "    const struct table *definition = table->definition;\n\n"
-        "    if (places[0].mapped)\n        id_map_set(&table->ids, (int64_t) cells->bits[0], row);\n" + YIELD +
-        "    for (uint32_t c = 0; c < definition->column_count; c++) {\n"
-        "        if (column_is_dictionary(&definition->columns[c]))\n            *TABLE_AT",
+        "#define CELL(offset, type) ((type *) (void *) (group + (offset)) + place)\n",
+        "#define CELL(offset, type) ((type *) (void *) (group + (offset)) + place)\n"
+        "    if (places[0].mapped)\n        id_map_set(&table->ids, (int64_t) cells->bits[0], row);\n" + YIELD,
         (("same_rows", "100"),)),
     Bug("a posting list counts a row before it names it", "core/posting.c",
         "    rows->rows[count_of(rows)] = row;\n"
