@@ -11,11 +11,10 @@
  *   - at the end hardly more versions than rows.
  *
  *     dying_rows [STEPS] [WRITERS] [READERS] */
-#include "claims.h"
+#include "crew.h"
 
 #include <inttypes.h>
 #include <knackdb.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,7 +24,6 @@ enum {
     BATCH = 40,   /* rows a step */
     WINDOW = 12,  /* steps that stay */
     KEPT = 24,    /* rows that a reader remembers of a view */
-    THREADS_MAX = 64,
 };
 
 enum {
@@ -48,24 +46,7 @@ static struct claim claims[CLAIMS] = {
 struct race {
     knackdb          *db;
     uint32_t          steps; /* of each writer */
-    pthread_barrier_t start;
-    _Atomic uint32_t  writers_left;
 };
-
-struct worker {
-    struct race *race;
-    uint32_t     number;
-    uint32_t     random;
-};
-
-static uint32_t
-random_below(uint32_t *state, uint32_t bound)
-{
-    *state ^= *state << 13;
-    *state ^= *state >> 17;
-    *state ^= *state << 5;
-    return *state % bound;
-}
 
 static void
 must(knackdb_status status, const char *what, const knackdb_error *error)
@@ -84,7 +65,7 @@ words_of(char *to, size_t bytes, int64_t said)
 static int64_t
 id_of(uint32_t writer, uint32_t step, uint32_t place)
 {
-    return 1 + (int64_t) place + BATCH * ((int64_t) step * THREADS_MAX + writer);
+    return 1 + (int64_t) place + BATCH * ((int64_t) step * CREW_WRITERS_MAX + writer);
 }
 
 static void
@@ -115,7 +96,7 @@ change_rows(void *argument)
     struct worker *worker = argument;
     struct race   *race = worker->race;
 
-    pthread_barrier_wait(&race->start);
+    worker_begin(worker);
     for (uint32_t step = 0; step < race->steps; step++) {
         knackdb_error error;
         uint64_t      deleted;
@@ -135,7 +116,7 @@ change_rows(void *argument)
             must(knackdb_clean_up_before(race->db, KNACKDB_EXECUTION_PATTERNS, (double) (step - WINDOW), &deleted,
                                          &error), "clean up", &error);
     }
-    atomic_fetch_sub_explicit(&race->writers_left, 1, memory_order_release);
+    writer_end(worker);
     return NULL;
 }
 
@@ -243,7 +224,7 @@ read_rows(void *argument)
     struct race   *race = worker->race;
     bool           last = false;
 
-    pthread_barrier_wait(&race->start);
+    worker_begin(worker);
     while (!last) {
         struct timespec   pause = { .tv_nsec = (long) random_below(&worker->random, 4) * 3000000 };
         struct remembered rows[KEPT];
@@ -251,7 +232,7 @@ read_rows(void *argument)
         size_t            count;
         uint64_t          all;
 
-        last = atomic_load_explicit(&race->writers_left, memory_order_acquire) == 0;
+        last = writers_have_ended(worker);
         if (!claim_check(&claims[A_VIEW_STAYS], knackdb_read_begin(race->db, &read, NULL) == KNACKDB_OK, "no view"))
             break;
         all = remember(worker, read, rows, &count);
@@ -288,32 +269,15 @@ check_the_end(struct race *race)
 int
 main(int count, char **arguments)
 {
-    struct race   race = { .steps = count > 1 ? (uint32_t) strtoul(arguments[1], NULL, 10) : 400 };
-    uint32_t      writers = count > 2 ? (uint32_t) strtoul(arguments[2], NULL, 10) : 2;
-    uint32_t      readers = count > 3 ? (uint32_t) strtoul(arguments[3], NULL, 10) : 3;
-    struct worker workers[2 * THREADS_MAX];
-    pthread_t     threads[2 * THREADS_MAX];
+    struct crew   crew = crew_from_arguments(count, arguments, 800, 2, 3);
+    struct race   race = { .steps = crew.work / crew.writers };
     knackdb_error error;
 
-    if (writers < 1 || writers > THREADS_MAX || readers > THREADS_MAX) {
-        fprintf(stderr, "dying_rows [STEPS] [WRITERS] [READERS]: at most %d of each\n", THREADS_MAX);
-        return 2;
+    if (claim_check(&claims[EVERY_CHANGE_SUCCEEDS], knackdb_open(NULL, NULL, &race.db, &error) == KNACKDB_OK,
+                    "open: %s", error.message)) {
+        crew_run(&crew, &race, change_rows, read_rows, NULL);
+        check_the_end(&race);
+        knackdb_close(race.db, NULL);
     }
-    if (knackdb_open(NULL, NULL, &race.db, &error) != KNACKDB_OK) {
-        fprintf(stderr, "open: %s\n", error.message);
-        return 1;
-    }
-    atomic_init(&race.writers_left, writers);
-    pthread_barrier_init(&race.start, NULL, writers + readers);
-    for (uint32_t i = 0; i < writers + readers; i++) {
-        workers[i] = (struct worker) { &race, i, 2463534242u + i * 7919u };
-        if (pthread_create(&threads[i], NULL, i < writers ? change_rows : read_rows, &workers[i]) != 0)
-            abort();
-    }
-    for (uint32_t i = 0; i < writers + readers; i++)
-        pthread_join(threads[i], NULL);
-    pthread_barrier_destroy(&race.start);
-    check_the_end(&race);
-    knackdb_close(race.db, NULL);
     return claims_report(claims, CLAIMS);
 }

@@ -9,18 +9,15 @@
  * rows that satisfy the question.
  *
  *     queries [CHANGES] [WRITERS] [READERS] */
-#include "../api/scratch.h"
-#include "claims.h"
+#include "crew.h"
 
 #include <inttypes.h>
 #include <knackdb.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum {
-    THREADS_MAX = 64,
     TASK_TYPES = 5,
     IDS = 300,
     LIMIT = 10,
@@ -53,29 +50,11 @@ static struct claim claims[CLAIMS] = {
 
 struct race {
     knackdb          *db;
-    uint32_t          writers;
     uint32_t          changes;
-    pthread_barrier_t start;
-    _Atomic uint32_t  writers_left;              /* writers subtract, readers wait for 0 */
     knackdb_prepared *prepared[TASK_TYPES];      /* made before the threads start; only read after */
 };
 
-struct worker {
-    struct race *race;
-    uint32_t     number;
-    uint32_t     random;
-};
-
 static const char *const task_types[TASK_TYPES] = { "sort", "hash", "pack", "search", "\xc3\xbcmlaut" };
-
-static uint32_t
-random_below(uint32_t *state, uint32_t bound)
-{
-    *state ^= *state << 13;
-    *state ^= *state >> 17;
-    *state ^= *state << 5;
-    return *state % bound;
-}
 
 static knackdb_pattern
 random_pattern(uint32_t *random, int64_t id)
@@ -103,7 +82,7 @@ change_rows(void *argument)
     struct worker *worker = argument;
     struct race   *race = worker->race;
 
-    pthread_barrier_wait(&race->start);
+    worker_begin(worker);
     for (uint32_t change = 0; change < race->changes; change++) {
         knackdb_pattern patterns[8];
         uint32_t        kind = random_below(&worker->random, 100);
@@ -128,7 +107,7 @@ change_rows(void *argument)
         }
         claim_check(&claims[EVERY_CHANGE_SUCCEEDS], status == KNACKDB_OK, "%s", error.message);
     }
-    atomic_fetch_sub_explicit(&race->writers_left, 1, memory_order_release);
+    writer_end(worker);
     return NULL;
 }
 
@@ -292,7 +271,7 @@ ask(void *argument)
     bool             last = false;
 
     question_init(&held_question, worker->number % TASK_TYPES);
-    pthread_barrier_wait(&race->start);
+    worker_begin(worker);
     for (uint32_t round = 0;; round++) {
         knackdb_read *read;
         uint32_t      type = random_below(&worker->random, TASK_TYPES);
@@ -323,24 +302,21 @@ ask(void *argument)
                         knackdb_read_find(held, &held_question.query, &held_rows, NULL) == KNACKDB_OK, "a held view");
         if (last)
             break;
-        last = atomic_load_explicit(&race->writers_left, memory_order_acquire) == 0;
+        last = writers_have_ended(worker);
     }
     knackdb_read_end(held);
     return NULL;
 }
 
 static void
-run_race(uint32_t changes, uint32_t writers, uint32_t readers, const char *directory)
+run_race(struct crew *crew, const char *directory)
 {
-    struct race     race = { .writers = writers, .changes = changes / writers };
-    struct worker   workers[2 * THREADS_MAX];
-    pthread_t       threads[2 * THREADS_MAX];
+    struct race     race = { .changes = crew->work / crew->writers };
     knackdb_options options = knackdb_options_default();
     knackdb_error   error;
 
     options.snapshot_log_bytes = 256 * 1024;
     options.cache_bytes_max = 64 * 1024; /* small, so that entries are thrown out, too */
-    atomic_init(&race.writers_left, writers);
     if (!claim_check(&claims[EVERY_CHANGE_SUCCEEDS], knackdb_open(directory, &options, &race.db, &error) == KNACKDB_OK,
                      "open: %s", error.message))
         return;
@@ -353,42 +329,17 @@ run_race(uint32_t changes, uint32_t writers, uint32_t readers, const char *direc
                          "prepare: %s", error.message))
             return;
     }
-    pthread_barrier_init(&race.start, NULL, writers + readers);
-    for (uint32_t i = 0; i < writers + readers; i++) {
-        workers[i] = (struct worker){ .race = &race, .number = i, .random = 362436069u + i * 57 };
-        if (pthread_create(&threads[i], NULL, i < writers ? change_rows : ask, &workers[i]) != 0) {
-            fprintf(stderr, "cannot start a thread\n");
-            exit(99);
-        }
-    }
-    for (uint32_t i = 0; i < writers + readers; i++)
-        pthread_join(threads[i], NULL);
-    pthread_barrier_destroy(&race.start);
+    crew_run(crew, &race, change_rows, ask, NULL);
     for (uint32_t type = 0; type < TASK_TYPES; type++)
         knackdb_prepared_free(race.prepared[type]);
     claim_check(&claims[EVERY_CHANGE_SUCCEEDS], knackdb_close(race.db, &error) == KNACKDB_OK, "close: %s",
                 error.message);
 }
 
-static uint32_t
-argument_or(int count, char **arguments, int index, uint32_t otherwise, uint32_t most)
-{
-    unsigned long given = index < count ? strtoul(arguments[index], NULL, 10) : 0;
-
-    return given == 0 ? otherwise : given > most ? most : (uint32_t) given;
-}
-
 int
 main(int count, char **arguments)
 {
-    uint32_t changes = argument_or(count, arguments, 1, 10000, 100000000);
-    uint32_t writers = argument_or(count, arguments, 2, 4, THREADS_MAX);
-    uint32_t readers = argument_or(count, arguments, 3, 10, THREADS_MAX);
-    char     directory[SCRATCH_PATH_MAX];
+    struct crew crew = crew_from_arguments(count, arguments, 10000, 4, 10);
 
-    run_race(changes, writers, readers, NULL);
-    scratch_make(directory);
-    run_race(changes, writers, readers, directory);
-    scratch_remove(directory);
-    return claims_report(claims, CLAIMS);
+    return crew_run_twice(&crew, run_race, claims, CLAIMS);
 }

@@ -10,19 +10,16 @@
  *   - a sum moved between two rows by a batch, the same in every view.
  *
  *     same_rows [CHANGES] [WRITERS] [READERS] */
-#include "../api/scratch.h"
-#include "claims.h"
+#include "crew.h"
 
 #include <inttypes.h>
 #include <knackdb.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum {
     ROWS = 6,
-    THREADS_MAX = 64,
     ACCOUNT_SUM = 1000,
     FIRST_ACCOUNT_ID = 1000,
     COUNTED_ID = 500,
@@ -55,26 +52,9 @@ struct race {
     knackdb          *db;
     uint32_t          writers;
     uint32_t          changes; /* of each writer */
-    pthread_barrier_t start;
-    _Atomic uint32_t  writers_left; /* writers subtract, readers wait for 0 */
     _Atomic uint64_t  uses;         /* any writer adds; read after the join */
     _Atomic uint64_t  preference_uses;
 };
-
-struct worker {
-    struct race *race;
-    uint32_t     number;
-    uint32_t     random;
-};
-
-static uint32_t
-random_below(uint32_t *state, uint32_t bound)
-{
-    *state ^= *state << 13;
-    *state ^= *state >> 17;
-    *state ^= *state << 5;
-    return *state % bound;
-}
 
 static void
 must(knackdb_status status, const char *what, const knackdb_error *error)
@@ -160,7 +140,7 @@ change_rows(void *argument)
     char           own[32];
 
     (void) snprintf(own, sizeof own, "own-%u", worker->number);
-    pthread_barrier_wait(&race->start);
+    worker_begin(worker);
     for (uint32_t change = 0; change < race->changes; change++) {
         uint32_t      row = random_below(&worker->random, ROWS);
         uint32_t      value = random_below(&worker->random, 1000000);
@@ -205,7 +185,7 @@ change_rows(void *argument)
         }
         }
     }
-    atomic_fetch_sub_explicit(&race->writers_left, 1, memory_order_release);
+    writer_end(worker);
     return NULL;
 }
 
@@ -329,7 +309,7 @@ read_rows(void *argument)
     int64_t        uses_before = 0, preference_before = 0;
     bool           last = false;
 
-    pthread_barrier_wait(&race->start);
+    worker_begin(worker);
     for (;;) {
         knackdb_read *read;
         int64_t       uses, preference;
@@ -352,7 +332,7 @@ read_rows(void *argument)
         knackdb_read_end(read);
         if (last)
             break;
-        last = atomic_load_explicit(&race->writers_left, memory_order_acquire) == 0;
+        last = writers_have_ended(worker);
     }
     return NULL;
 }
@@ -376,38 +356,25 @@ check_the_end(struct race *race)
 }
 
 static void
-run_race(uint32_t changes, uint32_t writers, uint32_t readers, const char *directory)
+run_race(struct crew *crew, const char *directory)
 {
-    struct race        race = { .writers = writers, .changes = changes / writers };
-    struct worker      workers[2 * THREADS_MAX];
-    pthread_t          threads[2 * THREADS_MAX];
+    struct race        race = { .writers = crew->writers, .changes = crew->work / crew->writers };
     knackdb_preference preference = knackdb_preference_default();
     knackdb_error      error;
 
-    atomic_init(&race.writers_left, writers);
     if (!claim_check(&claims[EVERY_CHANGE_SUCCEEDS], knackdb_open(directory, NULL, &race.db, &error) == KNACKDB_OK,
                      "open: %s", error.message))
         return;
     for (uint32_t i = 0; i < ROWS; i++)
         store_alike(race.db, i, i);
     store_counted(race.db);
-    for (uint32_t i = 0; i < writers; i++)
+    for (uint32_t i = 0; i < race.writers; i++)
         store_accounts(race.db, i, 1);
     preference.preference_type = knackdb_string("editor");
     preference.preference_value = knackdb_string("ed");
     must(knackdb_preference_store(race.db, &preference, NULL, &error), "preference", &error);
 
-    pthread_barrier_init(&race.start, NULL, writers + readers);
-    for (uint32_t i = 0; i < writers + readers; i++) {
-        workers[i] = (struct worker){ .race = &race, .number = i, .random = 88675123u + i * 31 };
-        if (pthread_create(&threads[i], NULL, i < writers ? change_rows : read_rows, &workers[i]) != 0) {
-            fprintf(stderr, "cannot start a thread\n");
-            exit(99);
-        }
-    }
-    for (uint32_t i = 0; i < writers + readers; i++)
-        pthread_join(threads[i], NULL);
-    pthread_barrier_destroy(&race.start);
+    crew_run(crew, &race, change_rows, read_rows, NULL);
     check_the_end(&race);
     must(knackdb_close(race.db, &error), "close", &error);
     if (directory != NULL
@@ -418,25 +385,10 @@ run_race(uint32_t changes, uint32_t writers, uint32_t readers, const char *direc
     }
 }
 
-static uint32_t
-argument_or(int count, char **arguments, int index, uint32_t otherwise, uint32_t most)
-{
-    unsigned long given = index < count ? strtoul(arguments[index], NULL, 10) : 0;
-
-    return given == 0 ? otherwise : given > most ? most : (uint32_t) given;
-}
-
 int
 main(int count, char **arguments)
 {
-    uint32_t changes = argument_or(count, arguments, 1, 20000, 100000000);
-    uint32_t writers = argument_or(count, arguments, 2, 10, THREADS_MAX);
-    uint32_t readers = argument_or(count, arguments, 3, 10, THREADS_MAX);
-    char     directory[SCRATCH_PATH_MAX];
+    struct crew crew = crew_from_arguments(count, arguments, 20000, 10, 10);
 
-    run_race(changes, writers, readers, NULL);
-    scratch_make(directory);
-    run_race(changes, writers, readers, directory);
-    scratch_remove(directory);
-    return claims_report(claims, CLAIMS);
+    return crew_run_twice(&crew, run_race, claims, CLAIMS);
 }

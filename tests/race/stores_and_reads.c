@@ -16,12 +16,10 @@
  *
  * Runs in memory and then in a directory, where snapshots are taken meanwhile, and
  * opens the directory again at the end to count what it kept. */
-#include "../api/scratch.h"
-#include "claims.h"
+#include "crew.h"
 
 #include <inttypes.h>
 #include <knackdb.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,7 +28,6 @@ enum {
     ROWS_A_BATCH = 4,
     SHARED_PREFERENCES = 7,
     TEXT_BYTES_MAX = 3000,
-    THREADS_MAX = 64,
     CALLS_A_ROUND = 4,
 };
 
@@ -76,25 +73,8 @@ struct race {
     uint32_t          writers;
     uint32_t          readers;
     uint32_t          rounds; /* of CALLS_A_ROUND store calls, a writer */
-    pthread_barrier_t start;
-    _Atomic uint32_t  writers_left; /* writers subtract, readers and the watcher wait for 0 */
     bool              in_directory;
 };
-
-struct worker {
-    struct race *race;
-    uint32_t     number;
-    uint32_t     random;
-};
-
-static uint32_t
-random_below(uint32_t *state, uint32_t bound)
-{
-    *state ^= *state << 13;
-    *state ^= *state >> 17;
-    *state ^= *state << 5;
-    return *state % bound;
-}
 
 /* "LENGTH:" and then one letter up to LENGTH bytes. */
 static void
@@ -198,7 +178,7 @@ write_rows(void *argument)
     struct worker *worker = argument;
     struct race   *race = worker->race;
 
-    pthread_barrier_wait(&race->start);
+    worker_begin(worker);
     for (uint32_t round = 0; round < race->rounds; round++) {
         knackdb_read *read;
 
@@ -224,7 +204,7 @@ write_rows(void *argument)
             knackdb_read_end(read);
         }
     }
-    atomic_fetch_sub_explicit(&race->writers_left, 1, memory_order_release);
+    writer_end(worker);
     return NULL;
 }
 
@@ -353,11 +333,11 @@ read_rows(void *argument)
     struct worker *worker = argument;
     struct race   *race = worker->race;
     uint64_t       sequence_before = 0;
-    uint64_t       metrics_before[THREADS_MAX] = { 0 };
+    uint64_t       metrics_before[CREW_WRITERS_MAX] = { 0 };
     int64_t        usage_before = 0;
     bool           last = false;
 
-    pthread_barrier_wait(&race->start);
+    worker_begin(worker);
     for (;;) {
         knackdb_read *read;
         uint64_t      counts[3], counts_after[3], sequence, metrics;
@@ -398,7 +378,7 @@ read_rows(void *argument)
         knackdb_read_end(read);
         if (last)
             break;
-        last = atomic_load_explicit(&race->writers_left, memory_order_acquire) == 0; /* once more, for the end */
+        last = writers_have_ended(worker); /* once more, for the end */
     }
     return NULL;
 }
@@ -412,7 +392,7 @@ watch(void *argument)
     uint64_t       sequence_before = 0;
     bool           last = false;
 
-    pthread_barrier_wait(&race->start);
+    worker_begin(worker);
     for (;;) {
         knackdb_stats          stats;
         knackdb_slow_operation slow[KNACKDB_SLOW_OPERATIONS_KEPT];
@@ -442,7 +422,7 @@ watch(void *argument)
         }
         if (last)
             break;
-        last = atomic_load_explicit(&race->writers_left, memory_order_acquire) == 0;
+        last = writers_have_ended(worker);
     }
     return NULL;
 }
@@ -471,36 +451,19 @@ check_the_end(struct race *race, struct claim *claim)
 }
 
 static void
-run_race(uint32_t stores, uint32_t writers, uint32_t readers, const char *directory)
+run_race(struct crew *crew, const char *directory)
 {
-    struct race     race = { .writers = writers, .readers = readers };
-    struct worker   workers[2 * THREADS_MAX + 1];
-    pthread_t       threads[2 * THREADS_MAX + 1];
-    uint32_t        count = 0;
+    struct race     race = { .writers = crew->writers };
     knackdb_error   error;
     knackdb_options options = knackdb_options_default();
 
     options.snapshot_log_bytes = 256 * 1024; /* so that the background thread takes some, too */
     race.in_directory = directory != NULL;
-    race.rounds = stores / writers / CALLS_A_ROUND;
-    atomic_init(&race.writers_left, writers);
+    race.rounds = crew->work / crew->writers / CALLS_A_ROUND;
     if (!claim_check(&claims[EVERY_STORE_SUCCEEDS], knackdb_open(directory, &options, &race.db, &error) == KNACKDB_OK,
                      "open: %s", error.message))
         return;
-    pthread_barrier_init(&race.start, NULL, writers + readers + 1);
-    for (uint32_t i = 0; i < writers + readers + 1; i++) {
-        void *(*work)(void *) = i < writers ? write_rows : i < writers + readers ? read_rows : watch;
-
-        workers[i] = (struct worker){ .race = &race, .number = i, .random = 2463534242u + i * 97 };
-        if (pthread_create(&threads[i], NULL, work, &workers[i]) != 0) {
-            fprintf(stderr, "cannot start a thread\n");
-            exit(99);
-        }
-        count++;
-    }
-    for (uint32_t i = 0; i < count; i++)
-        pthread_join(threads[i], NULL);
-    pthread_barrier_destroy(&race.start);
+    crew_run(crew, &race, write_rows, read_rows, watch);
     check_the_end(&race, &claims[ALL_IS_THERE_AT_THE_END]);
     claim_check(&claims[ALL_IS_THERE_AT_THE_END], knackdb_close(race.db, &error) == KNACKDB_OK, "close: %s",
                 error.message);
@@ -513,25 +476,10 @@ run_race(uint32_t stores, uint32_t writers, uint32_t readers, const char *direct
     }
 }
 
-static uint32_t
-argument_or(int count, char **arguments, int index, uint32_t otherwise, uint32_t most)
-{
-    unsigned long given = index < count ? strtoul(arguments[index], NULL, 10) : 0;
-
-    return given == 0 ? otherwise : given > most ? most : (uint32_t) given;
-}
-
 int
 main(int count, char **arguments)
 {
-    uint32_t stores = argument_or(count, arguments, 1, 10000, 100000000);
-    uint32_t writers = argument_or(count, arguments, 2, 10, THREADS_MAX);
-    uint32_t readers = argument_or(count, arguments, 3, 10, THREADS_MAX);
-    char     directory[SCRATCH_PATH_MAX];
+    struct crew crew = crew_from_arguments(count, arguments, 10000, 10, 10);
 
-    run_race(stores, writers, readers, NULL);
-    scratch_make(directory);
-    run_race(stores, writers, readers, directory);
-    scratch_remove(directory);
-    return claims_report(claims, CLAIMS);
+    return crew_run_twice(&crew, run_race, claims, CLAIMS);
 }
