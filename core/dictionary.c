@@ -2,7 +2,6 @@
 #include "core/dictionary.h"
 
 #include "base/error.h"
-#include "base/hash.h"
 
 static uint32_t
 segment_length(uint32_t segment)
@@ -58,7 +57,7 @@ dictionary_find(const struct dictionary *dictionary, knackdb_text text)
 {
     if (text.data == NULL)
         return DICTIONARY_CODE_NULL;
-    return find_hashed(dictionary, text, hash_bytes(text.data, text.length, 0));
+    return find_hashed(dictionary, text, dictionary_hash(text));
 }
 
 /* ---- codes ---- */
@@ -129,21 +128,15 @@ take_code(struct dictionary *dictionary, uint32_t segment)
     return code;
 }
 
-knackdb_status
-dictionary_intern(struct dictionary *dictionary, struct epochs *epochs, knackdb_text text, uint32_t *ret_code,
-                  knackdb_error *error)
+/* A text that is not NULL. */
+static knackdb_status
+intern_hashed(struct dictionary *dictionary, struct epochs *epochs, knackdb_text text, uint64_t hash,
+              uint32_t *ret_code, knackdb_error *error)
 {
     const struct stored_text *stored;
     knackdb_status            status;
-    uint64_t                  hash;
-    uint32_t                  code, segment = 0;
+    uint32_t                  code = find_hashed(dictionary, text, hash), segment = 0;
 
-    if (text.data == NULL) {
-        *ret_code = DICTIONARY_CODE_NULL;
-        return KNACKDB_OK;
-    }
-    hash = hash_bytes(text.data, text.length, 0);
-    code = find_hashed(dictionary, text, hash);
     if (code != DICTIONARY_CODE_NONE) {
         *ret_code = code;
         return KNACKDB_OK;
@@ -168,6 +161,73 @@ dictionary_intern(struct dictionary *dictionary, struct epochs *epochs, knackdb_
     index_insert(&dictionary->index, hash, code); /* D2 */
     *ret_code = code;
     return KNACKDB_OK;
+}
+
+knackdb_status
+dictionary_intern(struct dictionary *dictionary, struct epochs *epochs, knackdb_text text, uint32_t *ret_code,
+                  knackdb_error *error)
+{
+    if (text.data == NULL) {
+        *ret_code = DICTIONARY_CODE_NULL;
+        return KNACKDB_OK;
+    }
+    return intern_hashed(dictionary, epochs, text, dictionary_hash(text), ret_code, error);
+}
+
+/* Texts looked for at once: a search waits for the index, for a cell and for a text in turn, all of them mostly far
+ * away, and as many searches as these wait together. */
+#define SEARCHES 16u
+
+static void
+prefetch_searches(const struct dictionary *dictionary, const uint64_t *hashes, size_t count)
+{
+    uint32_t codes[SEARCHES];
+
+    for (size_t i = 0; i < count; i++)
+        index_prefetch(&dictionary->index, hashes[i]);
+    for (size_t i = 0; i < count; i++) {
+        struct index_probe probe;
+
+        codes[i] = DICTIONARY_CODE_NULL;
+        index_probe_init(&probe, &dictionary->index, hashes[i]);
+        if (index_probe_next(&probe, &codes[i]))
+            __builtin_prefetch(dictionary_cell(dictionary, codes[i]));
+    }
+    for (size_t i = 0; i < count; i++)
+        if (codes[i] != DICTIONARY_CODE_NULL)
+            __builtin_prefetch(dictionary_text(dictionary, codes[i]).data);
+}
+
+knackdb_status
+dictionary_intern_many(struct dictionary *dictionary, struct epochs *epochs, const knackdb_text *texts,
+                       const uint64_t *hashes, const uint32_t *holders, size_t count, uint32_t *ret_codes,
+                       knackdb_error *error)
+{
+    for (size_t i = 0; i < count; i++) {
+        knackdb_status status;
+
+        if (i % SEARCHES == 0)
+            prefetch_searches(dictionary, hashes + i, count - i < SEARCHES ? count - i : SEARCHES);
+        if (holders[i] == 0)
+            continue;
+        status = intern_hashed(dictionary, epochs, texts[i], hashes[i], &ret_codes[i], error);
+        if (status != KNACKDB_OK)
+            return status;
+        *holders_of(dictionary, ret_codes[i]) += holders[i];
+    }
+    return KNACKDB_OK;
+}
+
+knackdb_status
+dictionary_reserve_postings(struct dictionary *dictionary, struct epochs *epochs, knackdb_error *error)
+{
+    uint32_t       end = atomic_load_explicit(&dictionary->code_end, memory_order_relaxed);
+    knackdb_status status = KNACKDB_OK;
+
+    for (uint32_t code = 1; code < end && status == KNACKDB_OK; code++)
+        status = posting_reserve_first(dictionary_posting(dictionary, code), epochs, &dictionary->posting_bytes,
+                                       *holders_of(dictionary, code), error);
+    return status;
 }
 
 /* ---- rows come and go ---- */
@@ -196,7 +256,7 @@ dictionary_forget_unheld(struct dictionary *dictionary, struct epochs *epochs, u
     if (code == DICTIONARY_CODE_NULL || *holders_of(dictionary, code) != 0)
         return;
     text = dictionary_text(dictionary, code);
-    index_remove(&dictionary->index, hash_bytes(text.data, text.length, 0), code);
+    index_remove(&dictionary->index, dictionary_hash(text), code);
     if (dictionary->is_posted) /* every row in the list is of a chunk that goes */
         posting_drop(dictionary_posting(dictionary, code), epochs, &dictionary->posting_bytes);
     *holders_of(dictionary, code) = dictionary->first_dying;

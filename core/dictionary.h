@@ -26,6 +26,7 @@
 #ifndef KNACKDB_CORE_DICTIONARY_H
 #define KNACKDB_CORE_DICTIONARY_H
 
+#include "base/hash.h"
 #include "core/index.h"
 #include "core/posting.h"
 #include "core/text.h"
@@ -110,6 +111,21 @@ uint32_t dictionary_find(const struct dictionary *dictionary, knackdb_text text)
 /* The same, adding the text where it is not there yet. */
 knackdb_status dictionary_intern(struct dictionary *dictionary, struct epochs *epochs, knackdb_text text,
                                  uint32_t *ret_code, knackdb_error *error);
+
+/* The same for many texts, none of them NULL, with the hash of each and how many rows are about to hold it: they are held
+ * already. A text that none holds is passed over, and its code left as it is. After a failure the first ones are in. */
+knackdb_status dictionary_intern_many(struct dictionary *dictionary, struct epochs *epochs, const knackdb_text *texts,
+                                      const uint64_t *hashes, const uint32_t *holders, size_t count,
+                                      uint32_t *ret_codes, knackdb_error *error);
+
+static inline uint64_t
+dictionary_hash(knackdb_text text)
+{
+    return hash_bytes(text.data, text.length, 0);
+}
+
+/* Makes the posting list of each code, all of them empty, ready for as many rows as hold it. */
+knackdb_status dictionary_reserve_postings(struct dictionary *dictionary, struct epochs *epochs, knackdb_error *error);
 
 /* One more row holds the code; one less; and none did after all, should none. Code 0 is accepted. */
 void dictionary_hold(struct dictionary *dictionary, uint32_t code);

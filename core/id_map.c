@@ -81,24 +81,60 @@ write_down(struct id_map *map, struct epochs *epochs, _Atomic uint64_t *segment)
     return true;
 }
 
-bool
-id_map_reserve(struct id_map *map, struct epochs *epochs, int64_t id, uint32_t row)
+/* The word of an id's segment, with the group that it is in; NULL without memory. */
+static _Atomic uint64_t *
+reserve_segment(struct id_map *map, struct epochs *epochs, int64_t id)
 {
     uint64_t             number = (uint64_t) id >> ID_MAP_SEGMENT_BITS;
     _Atomic uint64_t    *segment = segment_at(map, id);
-    uint64_t             word;
+    struct id_map_group *group;
 
-    if (segment == NULL) {
-        struct id_map_group *group = allocator_get_zeroed(epochs->allocator, sizeof *group);
+    if (segment != NULL)
+        return segment;
+    group = allocator_get_zeroed(epochs->allocator, sizeof *group);
+    if (group == NULL)
+        return NULL;
+    atomic_fetch_add_explicit(&map->bytes, sizeof *group, memory_order_relaxed);
+    atomic_store_explicit(&map->groups[number / ID_MAP_GROUP], group, memory_order_release); /* M1 */
+    return &group->segments[number % ID_MAP_GROUP];
+}
 
-        if (group == NULL)
-            return false;
-        atomic_fetch_add_explicit(&map->bytes, sizeof *group, memory_order_relaxed);
-        atomic_store_explicit(&map->groups[number / ID_MAP_GROUP], group, memory_order_release); /* M1 */
-        segment = &group->segments[number % ID_MAP_GROUP];
-    }
+bool
+id_map_reserve(struct id_map *map, struct epochs *epochs, int64_t id, uint32_t row)
+{
+    _Atomic uint64_t *segment = reserve_segment(map, epochs, id);
+    uint64_t          word;
+
+    if (segment == NULL)
+        return false;
     word = atomic_load_explicit(segment, memory_order_relaxed);
     return is_array(word) || run_with(word, id, row) != 0 || write_down(map, epochs, segment);
+}
+
+bool
+id_map_add_run(struct id_map *map, struct epochs *epochs, int64_t id, uint32_t row, uint32_t count)
+{
+    _Atomic uint64_t *segment = reserve_segment(map, epochs, id);
+    struct id_map_run more = { (uint32_t) id & (ID_MAP_SEGMENT_IDS - 1), count, row };
+    struct id_map_run run;
+    uint64_t          word;
+
+    if (segment == NULL)
+        return false;
+    word = atomic_load_explicit(segment, memory_order_relaxed);
+    run = id_map_run_of(word);
+    if (is_array(word))
+        return false;
+    if (word == 0)
+        run = more;
+    else if (run.start + run.count == more.start && (uint64_t) run.row + run.count == more.row)
+        run.count += more.count;
+    else if (more.start + more.count == run.start && (uint64_t) more.row + more.count == run.row)
+        run = (struct id_map_run) { more.start, more.count + run.count, more.row };
+    else
+        return false;
+    atomic_store_explicit(segment, id_map_run_word(run), memory_order_release); /* M1, M2 */
+    return true;
 }
 
 void

@@ -68,6 +68,17 @@ struct index_probe {
     uint32_t                  tag;
 };
 
+/* Asks for where a search would begin. The writer's. */
+static inline void
+index_prefetch(const struct index *index, uint64_t hash)
+{
+    struct index_table *table = atomic_load_explicit(&((struct index *) (uintptr_t) index)->table,
+                                                     memory_order_relaxed);
+
+    if (table != NULL)
+        __builtin_prefetch(&table->slots[(hash >> 32) & table->mask]);
+}
+
 static inline void
 index_probe_init(struct index_probe *probe, const struct index *index, uint64_t hash)
 {

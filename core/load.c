@@ -1,41 +1,10 @@
-/* load.c - rows and commits that come back from the disk.
+/* load.c - commits that come back from the disk, and where a snapshot stands. Rows are load_run.h's.
  *
  * No rules here: what was committed is put back as it is. Everything comes from files,
  * so what does not fit what is there already is CORRUPT, never an assertion. */
 #include "core/store_data.h"
 
 #include "base/error.h"
-
-knackdb_status
-store_load_row(struct store *store, uint32_t table, const knackdb_value *values, knackdb_error *error)
-{
-    struct table_data  *data = &store->tables[table];
-    const struct table *definition = data->definition;
-    knackdb_error       why = { .message = "" };
-    knackdb_status      status = table_check_values(definition, values, definition->column_count, &why);
-    row_number          row;
-
-    if (status != KNACKDB_OK)
-        return error_set(error, KNACKDB_CORRUPT, "stored row: %s", why.message);
-    if (values[0].type != KNACKDB_INTEGER || values[0].as.integer <= 0)
-        return error_set(error, KNACKDB_CORRUPT, "%s: stored row without an id", definition->name);
-    for (uint32_t k = 0; k < definition->key_count; k++) {
-        struct key_search search;
-
-        if (key_search_init_row(&search, data, k, values)
-            && table_key_find(data, k, &search, MOMENT_LAST) != ROW_NONE)
-            return error_set(error, KNACKDB_CORRUPT, "%s: stored row %lld has the %s of another", definition->name,
-                             (long long) values[0].as.integer,
-                             definition->columns[definition->keys[k].columns[0]].name);
-    }
-
-    status = table_add_row(data, values, ROW_NONE, 0, 0, &row, error);
-    if (status != KNACKDB_OK)
-        return status;
-    atomic_fetch_add_explicit(&data->living, 1, memory_order_relaxed);
-    table_use_id(data, values[0].as.integer);
-    return KNACKDB_OK;
-}
 
 knackdb_status
 store_load_sequence(struct store *store, uint64_t sequence, knackdb_error *error)

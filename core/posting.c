@@ -77,6 +77,22 @@ posting_reserve(struct posting *posting, struct epochs *epochs, _Atomic uint64_t
     return KNACKDB_OK;
 }
 
+knackdb_status
+posting_reserve_first(struct posting *posting, struct epochs *epochs, _Atomic uint64_t *bytes, uint32_t count,
+                      knackdb_error *error)
+{
+    struct posting_rows *rows;
+
+    if (count <= 1)
+        return KNACKDB_OK; /* stands in place */
+    /* A little more than asked for: else the first row stored after this would copy the list. */
+    rows = rows_new(epochs, count + count / 8 < CAPACITY_MIN ? CAPACITY_MIN : count + count / 8);
+    if (rows == NULL)
+        return error_no_memory(error, "a posting list");
+    exchange(posting, epochs, bytes, rows);
+    return KNACKDB_OK;
+}
+
 void
 posting_add(struct posting *posting, uint32_t row)
 {

@@ -30,6 +30,9 @@ struct posting {
 
 knackdb_status posting_reserve(struct posting *posting, struct epochs *epochs, _Atomic uint64_t *bytes,
                                knackdb_error *error); /* for one more */
+/* Makes an empty list ready for so many. */
+knackdb_status posting_reserve_first(struct posting *posting, struct epochs *epochs, _Atomic uint64_t *bytes,
+                                     uint32_t count, knackdb_error *error);
 void           posting_add(struct posting *posting, uint32_t row);
 /* Empties a list whose every row is to be given back. */
 void           posting_drop(struct posting *posting, struct epochs *epochs, _Atomic uint64_t *bytes);

@@ -68,10 +68,7 @@ struct clean_up {
 knackdb_status store_clean_up(struct store *store, const struct clean_up *tables, size_t count, uint64_t *ret_deleted,
                               uint64_t *ret_sequence, knackdb_error *error);
 
-/* ---- loading, before the store is shared: no log is written, no rules are applied ---- */
-
-/* Adds a row as it is; `values` holds every column of the schema, the id first. CORRUPT where a key is there already. */
-knackdb_status store_load_row(struct store *store, uint32_t table, const knackdb_value *values, knackdb_error *error);
+/* ---- loading, before the store is shared: no log is written, no rules are applied. Rows: load_run.h ---- */
 
 /* Where the loaded rows come from: the newest commit they hold (CORRUPT where no commit has such a number), and the
  * next id of each table. */

@@ -317,6 +317,9 @@ bool key_search_init_row(struct key_search *search, const struct table_data *tab
 bool key_search_init_stored(struct key_search *search, const struct table_data *table, uint32_t key_index,
                             row_number row);
 
+/* Do two rows hold the same key? The first one holds one, none of its columns being NULL. */
+bool table_rows_share_key(const struct table_data *table, uint32_t key_index, row_number row, row_number other);
+
 /* The newest row that held the key and is there still, alive or not; ROW_NONE. */
 row_number table_key_head(const struct table_data *table, uint32_t key_index, const struct key_search *search);
 /* The row that holds it at a moment; ROW_NONE. */
@@ -356,6 +359,12 @@ table_row_number_next(const struct table_data *table)
 
 /* Where the next row goes, born at `moment`: in a new chunk where need be. */
 knackdb_status table_reserve_row(struct table_data *table, uint64_t moment, row_number *ret_row, knackdb_error *error);
+
+/* For load_run.h: the memory of rows that go where the caller says, in a table without any, and is to have `is_large`: more
+ * than a chunk of. And makes the rows 0 .. rows_added - 1, all of them filled, the table's. */
+knackdb_status table_reserve_run(struct table_data *table, uint64_t first, uint32_t count, bool is_large,
+                                 knackdb_error *error);
+void           table_publish_runs(struct table_data *table);
 
 /* Adds a row with every column of `values` (in column order), or, with `from` not ROW_NONE, a
  * version of that row with the columns of `changed` (bits) taken from `values`. It is born

@@ -6,41 +6,49 @@
 /* A small table has few pages that it may not need; a large one gets what a 2 MiB page holds. */
 #define PAGES_STEP_SMALL ((size_t) 128 * 1024)
 
-/* A number that no chunk has, with the memory to keep what is known of it. */
+/* The lowest number that no chunk has. */
 static knackdb_status
 find_number(struct table_data *table, uint32_t *ret_number, knackdb_error *error)
 {
-    uint32_t      number = table->free_hint;
-    struct chunk *group;
+    uint32_t number = table->free_hint;
 
     while (number < atomic_load_explicit(&table->chunk_end, memory_order_relaxed)
            && atomic_load_explicit(&table_chunk_at(table, number)->arrays, memory_order_relaxed) != NULL)
         number++;
     table->free_hint = number;
+    *ret_number = number;
     if (number >= CHUNK_GROUPS * CHUNKS_PER_GROUP)
         return error_set(error, KNACKDB_FULL, "%s holds as many row versions as there are row numbers",
                          table->definition->name);
-    if (atomic_load_explicit(&table->groups[number / CHUNKS_PER_GROUP], memory_order_relaxed) == NULL) {
-        group = allocator_get_zeroed(table->epochs->allocator, CHUNKS_PER_GROUP * sizeof *group);
-        if (group == NULL)
-            return error_no_memory(error, "a table");
-        atomic_store_explicit(&table->groups[number / CHUNKS_PER_GROUP], group, memory_order_release);
-    }
-    *ret_number = number;
     return KNACKDB_OK;
 }
 
-/* Begins a chunk whose first row is born at `moment`. */
+/* Makes room for what is known of a chunk of this number. */
 static knackdb_status
-open_chunk(struct table_data *table, uint64_t moment, knackdb_error *error)
+reserve_number(struct table_data *table, uint32_t number, knackdb_error *error)
+{
+    struct chunk *group = atomic_load_explicit(&table->groups[number / CHUNKS_PER_GROUP], memory_order_relaxed);
+
+    if (group != NULL)
+        return KNACKDB_OK;
+    group = allocator_get_zeroed(table->epochs->allocator, CHUNKS_PER_GROUP * sizeof *group);
+    if (group == NULL)
+        return error_no_memory(error, "a table");
+    atomic_store_explicit(&table->groups[number / CHUNKS_PER_GROUP], group, memory_order_release);
+    return KNACKDB_OK;
+}
+
+/* The chunk of this number, which has none yet; its first row is born at `moment`. A table of more than a chunk
+ * (is_large) is read at random over many pages, and 2 MiB ones save most of the look-ups of addresses. A small
+ * table must not pay for pages it does not fill. */
+static knackdb_status
+make_chunk(struct table_data *table, uint32_t number, uint32_t older, uint64_t identity, uint64_t moment, bool is_large,
+           knackdb_error *error)
 {
     struct allocator *allocator = table->epochs->allocator;
-    bool              is_large = table->filling != CHUNK_NONE
-                    && atomic_load_explicit(&table->living, memory_order_relaxed) >= CHUNK_ROWS / 2;
-    uint32_t          number = 0;
     struct chunk     *chunk;
     unsigned char    *arrays;
-    knackdb_status    status = find_number(table, &number, error);
+    knackdb_status    status = reserve_number(table, number, error);
 
     if (status != KNACKDB_OK)
         return status;
@@ -49,27 +57,89 @@ open_chunk(struct table_data *table, uint64_t moment, knackdb_error *error)
         return error_no_memory(error, "rows");
     if (!allocator_pages_are_zero(allocator))
         memset(arrays + table->exact_offset, 0, table->chunk_bytes - table->exact_offset);
-    /* A table of more than a chunk is read at random over many pages, and 2 MiB ones save most of
-     * the look-ups of addresses. A small table must not pay for pages it does not fill. */
-    if (is_large) {
+    if (is_large)
         allocator_advise_huge(allocator, arrays, table->exact_offset);
-        allocator_advise_huge(allocator, atomic_load_explicit(&table_chunk_at(table, table->filling)->arrays,
-                                                              memory_order_relaxed), table->exact_offset);
-    }
     chunk = table_chunk_at(table, number);
     chunk->dead_count = 0;
-    chunk->older = table->filling;
+    chunk->older = older;
     chunk->state = CHUNK_KEPT;
     chunk->is_large = is_large;
-    chunk->identity = ++table->chunk_count;
+    chunk->identity = identity;
     chunk->born = moment;
     atomic_store_explicit(&chunk->arrays, arrays, memory_order_release);
     if (number >= atomic_load_explicit(&table->chunk_end, memory_order_relaxed))
         atomic_store_explicit(&table->chunk_end, number + 1, memory_order_release);
+    return KNACKDB_OK;
+}
+
+/* Begins a chunk whose first row is born at `moment`. */
+static knackdb_status
+open_chunk(struct table_data *table, uint64_t moment, knackdb_error *error)
+{
+    bool           is_large = table->filling != CHUNK_NONE
+                    && atomic_load_explicit(&table->living, memory_order_relaxed) >= CHUNK_ROWS / 2;
+    uint32_t       number = 0;
+    knackdb_status status = find_number(table, &number, error);
+
+    if (status == KNACKDB_OK)
+        status = make_chunk(table, number, table->filling, table->chunk_count + 1, moment, is_large, error);
+    if (status != KNACKDB_OK)
+        return status;
+    if (is_large)
+        allocator_advise_huge(table->epochs->allocator,
+                              atomic_load_explicit(&table_chunk_at(table, table->filling)->arrays,
+                                                   memory_order_relaxed), table->exact_offset);
+    table->chunk_count++;
     table->filling = number;
     table->filled = 0;
     table->pages = (struct pages_ahead) { 0 };
     return KNACKDB_OK;
+}
+
+knackdb_status
+table_reserve_run(struct table_data *table, uint64_t first, uint32_t count, bool is_large, knackdb_error *error)
+{
+    knackdb_status status = KNACKDB_OK;
+
+    if (count == 0)
+        return KNACKDB_OK;
+    if (first + count > (uint64_t) CHUNK_GROUPS * CHUNKS_PER_GROUP * CHUNK_ROWS)
+        return error_set(error, KNACKDB_FULL, "%s holds more rows than there are row numbers", table->definition->name);
+    for (uint32_t number = (uint32_t) (first >> CHUNK_ROW_BITS);
+         number <= (first + count - 1) >> CHUNK_ROW_BITS && status == KNACKDB_OK; number++) {
+        if (number < atomic_load_explicit(&table->chunk_end, memory_order_relaxed)) {
+            status = reserve_number(table, number, error); /* one behind it may have come first */
+            if (status == KNACKDB_OK
+                && atomic_load_explicit(&table_chunk_at(table, number)->arrays, memory_order_relaxed) != NULL)
+                continue;
+        }
+        if (status == KNACKDB_OK)
+            status = make_chunk(table, number, number > 0 ? number - 1 : CHUNK_NONE, (uint64_t) number + 1, 0, is_large,
+                                error);
+    }
+    if (status == KNACKDB_OK && first + count > table->rows_added)
+        table->rows_added = first + count;
+    return status;
+}
+
+void
+table_publish_runs(struct table_data *table)
+{
+    uint32_t chunks = (uint32_t) ((table->rows_added + CHUNK_ROWS - 1) >> CHUNK_ROW_BITS);
+    uint64_t left = table->rows_added;
+    size_t   ready;
+
+    if (chunks == 0)
+        return;
+    for (uint32_t number = 0; number < chunks; number++, left -= CHUNK_ROWS)
+        atomic_store_explicit(&table_chunk_at(table, number)->row_count,
+                              left < CHUNK_ROWS ? (uint32_t) left : CHUNK_ROWS, memory_order_release); /* T1 */
+    table->chunk_count = chunks;
+    table->filling = chunks - 1;
+    table->filled = (uint32_t) (table->rows_added - ((uint64_t) (chunks - 1) << CHUNK_ROW_BITS));
+    ready = (table->filled >> GROUP_ROW_BITS) * table->group_bytes;
+    table->pages = (struct pages_ahead) { .ready = ready, .ask_at = ready };
+    atomic_store_explicit(&table->row_count, table->rows_added, memory_order_relaxed);
 }
 
 /* Where the next row goes. */

@@ -147,6 +147,15 @@ key_search_init_stored(struct key_search *search, const struct table_data *table
     return key_search_init_cells(search, table, key_index, &cells);
 }
 
+bool
+table_rows_share_key(const struct table_data *table, uint32_t key_index, row_number row, row_number other)
+{
+    struct key_search search;
+
+    return key_search_init_stored(&search, table, key_index, row)
+           && row_has_key(table, other, &table->definition->keys[key_index], &search);
+}
+
 /* ---- taking out ---- */
 
 static row_number

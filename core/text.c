@@ -13,7 +13,7 @@ struct text_block {
 #define PAGES_BLOCK_MIN      ((size_t) 8 * 1024)
 
 static struct text_block *
-block_new(struct text_arena *arena, struct allocator *allocator, size_t bytes)
+block_new(struct allocator *allocator, size_t bytes)
 {
     struct text_block *block = allocator_get_lasting(allocator, bytes);
 
@@ -24,34 +24,88 @@ block_new(struct text_arena *arena, struct allocator *allocator, size_t bytes)
         return NULL;
     }
     block->bytes = bytes;
-    atomic_fetch_add_explicit(&arena->bytes, bytes, memory_order_relaxed);
     return block;
+}
+
+static const struct stored_text *
+put_text(unsigned char *to, knackdb_text text)
+{
+    uint32_t length = (uint32_t) text.length;
+
+    memcpy(to, &length, sizeof length);
+    if (length != 0)
+        memcpy(to + sizeof length, text.data, length);
+    return (const struct stored_text *) to;
+}
+
+static void
+count_block(struct text_arena *arena, const struct text_block *block)
+{
+    atomic_fetch_add_explicit(&arena->bytes, block->bytes, memory_order_relaxed);
+}
+
+/* Behind the newest, whose rest is still to be filled; or as the newest, full. */
+void
+text_arena_adopt(struct text_arena *arena, struct text_block *block)
+{
+    if (arena->newest != NULL) {
+        block->older = arena->newest->older;
+        arena->newest->older = block;
+    } else {
+        block->older = NULL;
+        arena->newest = block;
+        arena->used = block->bytes;
+        arena->pages = (struct pages_ahead) { .ask_at = SIZE_MAX };
+    }
+    count_block(arena, block);
+}
+
+struct text_block *
+text_block_new(struct allocator *allocator, size_t bytes)
+{
+    struct text_block *block = block_new(allocator, sizeof *block + bytes);
+
+    if (block != NULL && block->bytes >= PAGES_BLOCK_MIN)
+        allocator_populate(allocator, block, block->bytes);
+    return block;
+}
+
+const struct stored_text *
+text_block_put(struct text_block *block, size_t *at, knackdb_text text)
+{
+    unsigned char *to = (unsigned char *) (block + 1) + *at;
+
+    *at += stored_text_bytes(text.length);
+    return put_text(to, text);
+}
+
+void
+text_block_free(struct allocator *allocator, struct text_block *block)
+{
+    if (block != NULL)
+        allocator_put_lasting(allocator, block, block->bytes);
 }
 
 /* A long text gets a block of its own, behind the newest: what is left of that one is not given up for it. */
 static const struct stored_text *
-add_long(struct text_arena *arena, struct allocator *allocator, knackdb_text text, uint32_t length)
+add_long(struct text_arena *arena, struct allocator *allocator, knackdb_text text)
 {
-    struct text_block *block = block_new(arena, allocator, sizeof *block + sizeof length + text.length);
+    struct text_block *block = block_new(allocator, sizeof *block + stored_text_bytes(text.length));
 
     if (block == NULL)
         return NULL;
-    block->older = arena->newest->older;
-    arena->newest->older = block;
-    memcpy(block + 1, &length, sizeof length);
-    memcpy((unsigned char *) (block + 1) + sizeof length, text.data, length);
-    return (const struct stored_text *) (block + 1);
+    text_arena_adopt(arena, block);
+    return put_text((unsigned char *) (block + 1), text);
 }
 
 const struct stored_text *
 text_arena_add(struct text_arena *arena, struct allocator *allocator, knackdb_text text)
 {
-    uint32_t       length = (uint32_t) text.length;
-    size_t         needed = sizeof length + text.length;
+    size_t         needed = stored_text_bytes(text.length);
     unsigned char *to;
 
     if (arena->newest != NULL && needed > BLOCK_BYTES_MAX / 4)
-        return add_long(arena, allocator, text, length);
+        return add_long(arena, allocator, text);
     if (arena->newest == NULL || arena->newest->bytes - arena->used < needed) {
         uint64_t           total = atomic_load_explicit(&arena->bytes, memory_order_relaxed);
         /* An eighth of what is there: little is wasted at any size, and blocks stay few. */
@@ -62,9 +116,10 @@ text_arena_add(struct text_arena *arena, struct allocator *allocator, knackdb_te
 
         if (bytes < sizeof *block + needed)
             bytes = sizeof *block + needed;
-        block = block_new(arena, allocator, bytes);
+        block = block_new(allocator, bytes);
         if (block == NULL)
             return NULL;
+        count_block(arena, block);
         block->older = arena->newest;
         arena->newest = block;
         arena->used = sizeof *block;
@@ -73,17 +128,13 @@ text_arena_add(struct text_arena *arena, struct allocator *allocator, knackdb_te
     pages_ahead_keep(&arena->pages, allocator, (unsigned char *) arena->newest, arena->newest->bytes,
                      arena->used + needed, PAGES_STEP_OF(arena->newest->bytes));
     to = (unsigned char *) arena->newest + arena->used;
-    memcpy(to, &length, sizeof length);
-    if (length != 0)
-        memcpy(to + sizeof length, text.data, length);
     arena->used += needed;
-    return (const struct stored_text *) to;
+    return put_text(to, text);
 }
 
 const struct stored_text *
 stored_text_new(struct allocator *allocator, knackdb_text text)
 {
-    uint32_t       length = (uint32_t) text.length;
     unsigned char *to = allocator_get(allocator, stored_text_bytes(text.length));
 
     if (to == NULL)
@@ -92,10 +143,7 @@ stored_text_new(struct allocator *allocator, knackdb_text text)
         allocator_put(allocator, to, stored_text_bytes(text.length));
         return NULL;
     }
-    memcpy(to, &length, sizeof length);
-    if (length != 0)
-        memcpy(to + sizeof length, text.data, length);
-    return (const struct stored_text *) to;
+    return put_text(to, text);
 }
 
 void

@@ -252,6 +252,31 @@ block_open(struct block_decoder *decoder, knackdb_type type, const struct block_
     return status;
 }
 
+struct column_values
+block_values(const struct block_decoder *decoder)
+{
+    struct column_values values = {
+        .count = decoder->header.row_count - decoder->header.null_count,
+        .nulls = decoder->nulls,
+    };
+
+    if (values.count == 0)
+        return values;
+    if (decoder->type != KNACKDB_TEXT) {
+        values.numbers = decoder->plain.data;
+        return values;
+    }
+    values.text_count = values.count;
+    values.lengths = decoder->plain.data;
+    values.texts = (const char *) decoder->texts;
+    if (decoder->header.encoding == BLOCK_DICTIONARY) {
+        values.text_count = decoder->text_count;
+        values.codes = decoder->codes;
+        values.code_bytes = decoder->text_count <= 256 ? 1 : 2;
+    }
+    return values;
+}
+
 static knackdb_text
 next_text(struct block_decoder *decoder)
 {

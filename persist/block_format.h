@@ -4,6 +4,7 @@
 #ifndef KNACKDB_PERSIST_BLOCK_FORMAT_H
 #define KNACKDB_PERSIST_BLOCK_FORMAT_H
 
+#include "core/load_run.h"
 #include "persist/byte_buffer.h"
 
 #define BLOCK_HEADER_BYTES  48
@@ -96,6 +97,9 @@ void block_decoder_clear(struct block_decoder *decoder);
  * make no sense. Texts given by block_next() live until the next open or clear. */
 knackdb_status block_open(struct block_decoder *decoder, knackdb_type type, const struct block_header *header,
                           const void *stored, knackdb_error *error);
+
+/* All values at once, as core takes them; valid until the next open or clear. */
+struct column_values block_values(const struct block_decoder *decoder);
 
 /* The next value; header.row_count times. */
 knackdb_value block_next(struct block_decoder *decoder);

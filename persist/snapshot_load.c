@@ -1,15 +1,15 @@
 /* snapshot_load.c - see snapshot_load.h.
  *
- * First what has ended, then the rows, in the order in which the manifest names their parts: it is that
- * of the rows in the memory they were written from. A part's rows come to stand in a run, but
- * for those that have ended, and the coverage notes where. */
+ * First what has ended; then it is known how many rows come, and so where those of each part are to stand: in a run, in
+ * the order in which the manifest names the parts, which is that of the rows in the memory they were written from.
+ * Then the parts are loaded, by several threads where they are large, and the coverage notes where they stand. */
 #include "persist/snapshot_load.h"
 
 #include "base/error.h"
 #include "persist/ends_file.h"
 #include "persist/file_name.h"
 #include "persist/part_format.h"
-#include "persist/part_load.h"
+#include "persist/part_team.h"
 
 #include <string.h>
 
@@ -124,53 +124,6 @@ count_bits(const uint64_t *bitmap, uint64_t bits)
     return count;
 }
 
-/* Notes where the rows of a part came to stand. The cover takes the bits of those that did not come. */
-static knackdb_status
-add_cover(const struct snapshot_load *load, const struct manifest_part *part, uint32_t table, row_number first,
-          uint64_t **ended, knackdb_error *error)
-{
-    row_number           end = store_row_end(load->store, table);
-    struct manifest_part own = *part;
-    struct cover        *cover;
-    knackdb_status       status;
-
-    if (end == first)
-        return KNACKDB_OK;
-    own.table = (uint8_t) table;
-    cover = cover_new(load->allocator, &own, first, end - first);
-    if (cover == NULL)
-        return error_no_memory(error, "what a snapshot holds");
-    cover->ended = *ended;
-    *ended = NULL;
-    cover->ended_count = count_bits(cover->ended, own.row_count);
-    status = coverage_add(load->coverage, table, cover, error);
-    cover_put(load->allocator, cover);
-    return status;
-}
-
-static knackdb_status
-load_part(const struct snapshot_load *load, size_t index, uint64_t **ended, knackdb_error *error)
-{
-    const struct manifest_part *part = &load->manifest->parts[index];
-    row_number                  firsts[KNACKDB_TABLES_MAX];
-    struct file                 later = { 0 };
-    struct file                *file;
-    int32_t                     table = -1;
-    knackdb_status              status = find_file(load, index, &later, &file, error);
-
-    for (uint32_t i = 0; i < store_schema(load->store)->table_count; i++)
-        firsts[i] = store_row_end(load->store, i);
-    if (status == KNACKDB_OK)
-        status = part_load(load->allocator, file, part, *ended, load->manifest->store_id, load->history, load->store,
-                           &table, error);
-    file_close(file);
-    if (status == KNACKDB_OK && table >= 0 && load->coverage != NULL)
-        status = add_cover(load, part, (uint32_t) table, firsts[table], ended, error);
-    return status;
-}
-
-/* ---- all of it ---- */
-
 /* The table of the store that a table of the manifest is. */
 static bool
 resolve_table(const struct snapshot_load *load, uint32_t index, uint32_t *ret_table)
@@ -180,6 +133,128 @@ resolve_table(const struct snapshot_load *load, uint32_t index, uint32_t *ret_ta
     return schema_resolve_table(load->history, store_schema(load->store), load->manifest->schema_version, name,
                                 strlen(name), ret_table);
 }
+
+/* What has to be loaded, in which order, and where it goes. */
+struct plan {
+    struct part_job *jobs;
+    size_t           job_count;
+    uint64_t         bytes;                    /* of their files */
+    uint64_t         rows[KNACKDB_TABLES_MAX]; /* that each table is going to have */
+};
+
+static void
+plan_part(const struct snapshot_load *load, size_t index, const uint64_t *ended, struct plan *plan)
+{
+    const struct manifest_part *part = &load->manifest->parts[index];
+    struct part_job            *job = &plan->jobs[plan->job_count++];
+    uint32_t                    table;
+
+    *job = (struct part_job) { .index = index, .place = { .table = -1, .ended = ended } };
+    plan->bytes += part->bytes;
+    if (!resolve_table(load, part->table, &table))
+        return;
+    job->place.table = (int32_t) table;
+    job->place.first = plan->rows[table];
+    /* A count that is no part's is refused when the part is opened. */
+    if (part->row_count <= PART_ROWS_MAX)
+        plan->rows[table] += part->row_count - count_bits(ended, part->row_count);
+}
+
+static knackdb_status
+make_plan(const struct snapshot_load *load, uint64_t *const *ended, struct plan *plan, knackdb_error *error)
+{
+    const struct manifest *manifest = load->manifest;
+
+    memset(plan, 0, sizeof *plan);
+    plan->jobs = allocator_get(load->allocator, manifest->part_count * sizeof *plan->jobs);
+    if (plan->jobs == NULL)
+        return error_no_memory(error, "the parts of a snapshot");
+    for (size_t i = 0; i < manifest->part_count; i++) {
+        if (manifest->parts[i].kind == PART_ROWS)
+            plan_part(load, i, ended[i], plan);
+    }
+    for (size_t i = 0; i < plan->job_count; i++) {
+        if (plan->jobs[i].place.table >= 0)
+            plan->jobs[i].place.rows_in_all = plan->rows[plan->jobs[i].place.table];
+    }
+    return KNACKDB_OK;
+}
+
+static knackdb_status
+load_part(void *context, struct part_loader *loader, const struct part_job *job, knackdb_error *error)
+{
+    const struct snapshot_load *load = context;
+    struct file                 later = { 0 };
+    struct file                *file;
+    knackdb_status              status = find_file(load, job->index, &later, &file, error);
+
+    if (status == KNACKDB_OK)
+        status = part_load(loader, file, &load->manifest->parts[job->index], &job->place, error);
+    file_close(file);
+    return status;
+}
+
+static knackdb_status
+load_parts(const struct snapshot_load *load, const struct plan *plan, knackdb_error *error)
+{
+    struct part_team team = {
+        .allocator = load->allocator,
+        .history = load->history,
+        .store_id = load->manifest->store_id,
+        .store = load->store,
+        .jobs = plan->jobs,
+        .job_count = plan->job_count,
+        .bytes = plan->bytes,
+        .run = load_part,
+        .context = (void *) (uintptr_t) load,
+    };
+    knackdb_status   status = part_team_run(&team, error);
+
+    return status == KNACKDB_OK ? store_load_end(load->store, error) : status;
+}
+
+/* Notes where the rows of a part came to stand. The cover takes the bits of those that did not come. */
+static knackdb_status
+add_cover(const struct snapshot_load *load, const struct part_job *job, uint64_t **ended, knackdb_error *error)
+{
+    struct manifest_part own = load->manifest->parts[job->index];
+    uint32_t             table = (uint32_t) job->place.table;
+    uint32_t             ended_count = count_bits(*ended, own.row_count);
+    struct cover        *cover;
+    knackdb_status       status;
+
+    if (own.row_count == ended_count)
+        return KNACKDB_OK;
+    own.table = (uint8_t) table;
+    cover = cover_new(load->allocator, &own, (row_number) job->place.first, (uint32_t) own.row_count - ended_count);
+    if (cover == NULL)
+        return error_no_memory(error, "what a snapshot holds");
+    cover->ended = *ended;
+    *ended = NULL;
+    cover->ended_count = ended_count;
+    status = coverage_add(load->coverage, table, cover, error);
+    cover_put(load->allocator, cover);
+    return status;
+}
+
+static knackdb_status
+load_rows(const struct snapshot_load *load, uint64_t **ended, knackdb_error *error)
+{
+    struct plan    plan;
+    knackdb_status status = make_plan(load, ended, &plan, error);
+
+    if (status == KNACKDB_OK)
+        status = load_parts(load, &plan, error);
+    for (size_t i = 0; i < plan.job_count && status == KNACKDB_OK && load->coverage != NULL; i++) {
+        if (plan.jobs[i].place.table >= 0)
+            status = add_cover(load, &plan.jobs[i], &ended[plan.jobs[i].index], error);
+    }
+    if (plan.jobs != NULL)
+        allocator_put(load->allocator, plan.jobs, load->manifest->part_count * sizeof *plan.jobs);
+    return status;
+}
+
+/* ---- all of it ---- */
 
 /* All rows are there, and a view sees them. */
 static knackdb_status
@@ -229,10 +304,8 @@ snapshot_load_run(const struct snapshot_load *load, knackdb_error *error)
         if (ended == NULL)
             return error_no_memory(error, "the parts of a snapshot");
         status = load_ends(load, ended, error);
-    }
-    for (size_t i = 0; i < manifest->part_count && status == KNACKDB_OK; i++) {
-        if (manifest->parts[i].kind == PART_ROWS)
-            status = load_part(load, i, &ended[i], error);
+        if (status == KNACKDB_OK)
+            status = load_rows(load, ended, error);
     }
     for (size_t i = 0; i < manifest->part_count; i++) {
         if (ended[i] != NULL)

@@ -170,22 +170,8 @@ Test(store, a_commit_that_does_not_fit_the_rows_is_corrupt_and_changes_nothing)
     commit_writer_clear(&writer);
 }
 
-Test(store, loaded_rows_are_checked)
+Test(store, a_snapshot_leaves_its_number_and_its_next_ids)
 {
-    knackdb_value row[KNACKDB_PATTERN_COLUMNS] = { { .type = KNACKDB_NULL } };
-    knackdb_error error;
-
-    cr_expect_eq(store_load_row(store, 0, row, &error), KNACKDB_CORRUPT, "no id");
-    row[0] = knackdb_value_integer(5);
-    row[KNACKDB_PATTERN_EXTERNAL_ID] = knackdb_value_text(knackdb_string("a"));
-    cr_expect_eq(store_load_row(store, 0, row, &error), KNACKDB_OK);
-    cr_expect_eq(store_load_row(store, 0, row, &error), KNACKDB_CORRUPT, "the id is there");
-    row[0] = knackdb_value_integer(6);
-    cr_expect_eq(store_load_row(store, 0, row, &error), KNACKDB_CORRUPT, "the external_id is there");
-    row[KNACKDB_PATTERN_EXTERNAL_ID] = knackdb_value_null();
-    row[KNACKDB_PATTERN_SUCCESS_RATE] = knackdb_value_real(2.0);
-    cr_expect_eq(store_load_row(store, 0, row, &error), KNACKDB_CORRUPT, "a rate of 2");
-    cr_expect_not_null(strstr(error.message, "success_rate"));
     cr_expect_eq(store_load_sequence(store, SEQUENCE_MAX + 1, NULL), KNACKDB_CORRUPT);
     cr_expect_eq(store_sequence(store), 0);
     cr_expect_eq(store_load_sequence(store, 40, NULL), KNACKDB_OK);

@@ -42,25 +42,15 @@ twins_clear(struct twins *twins)
 void
 twins_follow(struct twins *twins, struct store *store)
 {
-    const struct schema *schema = store_schema(store);
-    struct view          view;
-    knackdb_value        cells[KNACKDB_COLUMNS_MAX];
+    struct view view;
 
     store_free(twins->shadow);
     shadow_begin(twins);
     if (view_begin(store, &view, NULL) != KNACKDB_OK)
         abort();
-    for (uint32_t table = 0; table < schema->table_count; table++) {
-        row_number row = view_next_row(&view, table, 0);
-
-        for (; row != ROW_NONE; row = view_next_row(&view, table, row + 1)) {
-            view_cells(&view, table, row, schema->tables[table].column_count, cells);
-            if (store_load_row(twins->shadow, table, cells, NULL) != KNACKDB_OK)
-                abort();
-        }
-        store_load_next_id(twins->shadow, table, store_next_id(store, table));
-    }
-    (void) store_load_sequence(twins->shadow, view.sequence, NULL);
+    /* The store without a commit is what the shadow is already. */
+    if (view.sequence > 0 && store_turn_into(twins->shadow, &view, NULL) != KNACKDB_OK)
+        abort();
     view_end(&view);
     twins->oracle.promised = view.sequence;
     oracle_note(&twins->oracle, twins->shadow);
