@@ -87,6 +87,7 @@ main(int argc, char **argv)
     fprintf(stderr, "benchmark: import and dump of %" PRIu64 " rows\n", plan.tool_rows);
     tools_measure(plan.tool, workload, plan.tool_rows, plan.rounds != 0 ? plan.rounds : 3, work_directory, &results);
 
+    results_order(&results);
     struct report report = {
         .machine = &machine,
         .results = &results,

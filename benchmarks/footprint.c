@@ -2,11 +2,13 @@
  *
  * A heap that was used before gives no honest figure: freed memory is used again
  * without growing anything. So a fresh process does nothing but fill one store, row
- * by row, and looks at its own growth between "everything is ready" and "everything
- * is stored". A store whose rows are in another process (a server) has that process
- * counted, whole, beside it. The block that rows are made in is touched before the first look. */
+ * by row (a thousand at a time once that takes too long: some stores wait for the disk at
+ * each call), and looks at its own growth between "everything is ready" and "everything is
+ * stored". A store whose rows are in another process (a server) has that process counted,
+ * whole, beside it. The block that rows are made in is touched before the first look. */
 #include "footprint.h"
 
+#include "clock.h"
 #include "directory.h"
 #include "failure.h"
 
@@ -18,7 +20,7 @@
 #include <unistd.h>
 
 #define BLOCK_ROWS 1000
-#define SINGLE_ROWS_MAX 20000
+#define SINGLES_NS (UINT64_C(1) * 1000000000) /* so long row by row, then a block at a time */
 
 static struct footprint
 look(pid_t process)
@@ -48,6 +50,7 @@ footprint_child(const struct adapter *adapter, uint64_t seed, uint64_t rows, con
     struct workload     *workload = workload_new(seed);
     struct pattern_block block;
     struct footprint     before, after;
+    uint64_t             started;
     void                *store;
 
     pattern_block_init(&block, BLOCK_ROWS);
@@ -56,12 +59,15 @@ footprint_child(const struct adapter *adapter, uint64_t seed, uint64_t rows, con
     before = look(getpid());
 
     store = adapter->open(directory);
+    started = clock_ns();
     for (uint64_t first = 0; first < rows; first += BLOCK_ROWS) {
         size_t count = rows - first < BLOCK_ROWS ? (size_t) (rows - first) : BLOCK_ROWS;
         workload_patterns(workload, first, count, &block);
-        if (rows > SINGLE_ROWS_MAX)
+        if (clock_ns() - started > SINGLES_NS) {
             adapter->patterns_store(store, block.rows, count);
-        for (size_t i = 0; rows <= SINGLE_ROWS_MAX && i < count; i++)
+            continue;
+        }
+        for (size_t i = 0; i < count; i++)
             adapter->pattern_store(store, &block.rows[i]);
     }
     after = look(getpid());

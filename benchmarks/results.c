@@ -60,6 +60,31 @@ results_figure(struct results *results, const char *work, const char *store, uin
     return figure;
 }
 
+/* Works with a number, then YCSB's, then the commands. */
+static long
+rank(const char *work)
+{
+    if (work[0] == 'W')
+        return strtol(work + 1, NULL, 10);
+    return strncmp(work, "YCSB", 4) == 0 ? 100 : 200;
+}
+
+/* Figures of equal rank stay as they came; there are some hundreds of them. */
+void
+results_order(struct results *results)
+{
+    for (size_t i = 1; i < results->count; i++) {
+        struct figure figure = results->figures[i];
+        size_t        place = i;
+
+        for (; place > 0 && results->figures[place - 1].rows == figure.rows &&
+               rank(results->figures[place - 1].work) > rank(figure.work);
+             place--)
+            results->figures[place] = results->figures[place - 1];
+        results->figures[place] = figure;
+    }
+}
+
 void
 results_clear(struct results *results)
 {

@@ -23,7 +23,7 @@ struct figure {
 };
 
 struct results {
-    struct figure *figures; /**< in the order in which they first came */
+    struct figure *figures; /**< in the order in which they first came, until results_order() */
     size_t         count;
     size_t         capacity;
 };
@@ -45,6 +45,10 @@ struct ratio {
 struct figure *results_figure(struct results *results, const char *work, const char *store, uint64_t rows,
                               const char *unit);
 void           results_clear(struct results *results);
+
+/** Puts the figures of each size in the order of the works' names, W1 before W2 and W10 behind W9. What
+ *  results_figure() gave before is then another figure's. */
+void results_order(struct results *results);
 
 /** NULL where it was not measured. */
 const struct figure *results_find(const struct results *results, const char *work, const char *store, uint64_t rows);

@@ -202,7 +202,7 @@ size_measure(const struct plan *plan, const struct workload *workload, uint64_t 
     for (size_t i = 0; i < size.station_count; i++) {
         if (plan->roster.adapters[i]->is_kept && is_fresh_each_round)
             measure_new_directories(&size, plan->roster.adapters[i]);
-        for (unsigned round = 0; round < (is_fresh_each_round ? size.rounds : 1); round++)
+        for (unsigned round = 0; round < (is_fresh_each_round && size.rounds > 1 ? 2 : 1); round++)
             measure_memory(&size, plan->roster.adapters[i]);
     }
 }
