@@ -35,6 +35,17 @@ INTEGERS = {"id", "agent_count", "usage_count", "sample_count"}
 REALS = {"execution_time", "success_rate", "confidence_score", "created_at", "updated_at", "weight", "last_used",
          "metric_value", "baseline_value", "improvement_percentage", "measured_at", "confidence_interval"}
 
+# Patterns that most questions can be asked of.
+ROWS = [
+    {"id": 1, "task_type": "sort", "pattern_used": "radix", "execution_time": 0.5, "success_rate": 0.9,
+     "confidence_score": 0.8, "usage_count": 10, "tools_used": '["a","b"]', "external_id": "p1"},
+    {"id": 2, "task_type": "sort", "pattern_used": "quick", "execution_time": 1.0, "success_rate": 0.5,
+     "usage_count": 100, "tools_used": '["b"]'},
+    {"id": 3, "task_type": "search", "pattern_used": "", "success_rate": 0.0, "tools_used": "[]"},
+    {"id": 4, "task_type": None, "pattern_used": "it's", "usage_count": 9007199254740993},
+    {"id": 10, "task_type": "less often", "execution_time": -2.0, "usage_count": -5},
+]
+
 # knackdb: WHAT: WHERE: WHY, or without the WHERE
 COMPLAINT = re.compile(r"\Aknackdb: [^:\n]+: [^\n]+\n\Z")
 
