@@ -5,7 +5,7 @@
  * two or three columns of one or two. The block is freed with the last row object. */
 #include "answer.h"
 
-#include "json_text.h"
+#include "json_value.h"
 #include "record.h"
 
 static struct answer *

@@ -1,4 +1,4 @@
-/* json_text.h - lists and dicts to JSON text and back. */
+/* json_text.h - lists and dicts to JSON text. */
 #ifndef PYTHON_JSON_TEXT_H
 #define PYTHON_JSON_TEXT_H
 
@@ -6,8 +6,5 @@
 
 /* Writes a value as JSON into the arena. -1 with an exception where it is not JSON's. */
 int json_write(struct arena *arena, PyObject *value, knackdb_text *ret_text);
-
-/* Reads JSON; text that is none comes back as a str. New reference. */
-PyObject *json_read(knackdb_text text);
 
 #endif

@@ -93,7 +93,7 @@ object_json(struct arena *arena, PyObject *value, char opening, knackdb_text *re
 
     if (value == Py_None || PyUnicode_Check(value))
         return object_text(arena, value, ret_text);
-    if (PyAnySet_Check(value)) {
+    if (!PyList_CheckExact(value) && !PyDict_CheckExact(value) && PyAnySet_Check(value)) {
         list = PySequence_List(value);
         if (list == NULL)
             return -1;

@@ -473,10 +473,14 @@ record_of_row(PyTypeObject *type, const struct record_layout *layout, struct ans
 PyObject *
 record_get(const struct record_layout *layout, PyTypeObject *ours, PyObject *object, int field)
 {
+    PyTypeObject *type = Py_TYPE(object);
+
     /* Exactly ours: nobody can have put a property over the field. */
-    if (Py_TYPE(object) == ours)
+    if (type == ours)
         return get_field((record *) object, field);
-    return PyObject_GetAttr(object, layout->names[field]);
+    /* What PyObject_GetAttr() would do once it had looked whether the name is a str. */
+    return type->tp_getattro != NULL ? type->tp_getattro(object, layout->names[field])
+                                     : PyObject_GetAttr(object, layout->names[field]);
 }
 
 static PyMemberDef record_members[] = {
