@@ -11,10 +11,10 @@ posted_rows(const struct table_data *table, const struct predicate *predicate)
     uint64_t                 rows = 0;
 
     for (uint32_t i = 0; i < predicate->code_count; i++) {
-        uint32_t single, count;
+        struct posting_view list;
 
-        (void) posting_view(dictionary_posting(dictionary, predicate->codes[i]), &single, &count);
-        rows += count;
+        posting_view_init(&list, dictionary_posting(dictionary, predicate->codes[i]));
+        rows += list.count;
     }
     return rows;
 }
@@ -25,33 +25,67 @@ row_of_run(const struct candidates *candidates, uint32_t at)
     return candidates->rows != NULL ? candidates->rows[at] : candidates->first_row + at;
 }
 
-/* Begins with the next list or chunk. False where there is none. Births rise in either (T4), so what is left out is
- * at its beginning. */
+static void
+take_block(struct candidates *candidates)
+{
+    struct posting_run run = posting_view_run(&candidates->list, candidates->block++);
+
+    candidates->rows = run.rows;
+    candidates->count = run.count;
+    candidates->at = 0;
+}
+
+/* Births rise in a list and in a chunk (T4), so what is to be left out is at its beginning. */
+static void
+leave_out_of_run(struct candidates *candidates)
+{
+    candidates->at = candidates->count;
+    while (candidates->at > 0
+           && !table_row_born(candidates->table, row_of_run(candidates, candidates->at - 1), candidates->since))
+        candidates->at--;
+}
+
+static void
+begin_list(struct candidates *candidates, uint32_t code)
+{
+    const struct dictionary *dictionary = &candidates->table->dictionaries[candidates->posted->condition->column];
+
+    posting_view_init(&candidates->list, dictionary_posting(dictionary, code));
+    candidates->block = 0;
+    candidates->block_end = posting_view_blocks(&candidates->list);
+    candidates->count = candidates->at = 0;
+    if (!candidates->has_since)
+        return;
+    for (uint32_t b = candidates->block_end; b > 0; b--) {
+        candidates->block = b - 1;
+        take_block(candidates);
+        leave_out_of_run(candidates);
+        if (candidates->at > 0)
+            return;
+    }
+}
+
+/* Begins with the next block, list or chunk. False where there is none. */
 static bool
 next_run(struct candidates *candidates)
 {
     const struct predicate *posted = candidates->posted;
 
+    if (posted != NULL && candidates->block < candidates->block_end) {
+        take_block(candidates);
+        return true;
+    }
     if (candidates->next_run >= candidates->run_end)
         return false;
     if (posted != NULL) {
-        const struct dictionary *dictionary = &candidates->table->dictionaries[posted->condition->column];
-        uint32_t                 code = posted->codes[candidates->next_run];
-
-        candidates->rows = posting_view(dictionary_posting(dictionary, code), &candidates->single,
-                                        &candidates->count);
-    } else {
-        candidates->first_row = candidates->next_run << CHUNK_ROW_BITS;
-        candidates->count = table_chunk_rows(candidates->table, candidates->next_run);
+        begin_list(candidates, posted->codes[candidates->next_run++]);
+        return true;
     }
-    candidates->next_run++;
+    candidates->first_row = candidates->next_run << CHUNK_ROW_BITS;
+    candidates->count = table_chunk_rows(candidates->table, candidates->next_run++);
     candidates->at = 0;
-    if (candidates->has_since) {
-        candidates->at = candidates->count;
-        while (candidates->at > 0
-               && !table_row_born(candidates->table, row_of_run(candidates, candidates->at - 1), candidates->since))
-            candidates->at--;
-    }
+    if (candidates->has_since)
+        leave_out_of_run(candidates);
     return true;
 }
 
@@ -104,6 +138,7 @@ candidates_init(struct candidates *candidates, const struct view *view, const kn
     candidates->predicate_count = (uint32_t) checked->condition_count;
     candidates->posted = NULL;
     candidates->next_run = candidates->count = candidates->at = 0;
+    candidates->block = candidates->block_end = 0;
     candidates->run_end = table_chunk_end(table);
     candidates->rows = NULL;
 
@@ -156,7 +191,7 @@ candidates_next(struct candidates *candidates)
         while (candidates->at < candidates->count) {
             row_number row = row_of_run(candidates, candidates->at++);
 
-            if (table_row_visible(candidates->table, row, candidates->moment) && candidates_match(candidates, row))
+            if (table_row_shown(candidates->table, row, candidates->moment) && candidates_match(candidates, row))
                 return row;
         }
     } while (next_run(candidates));

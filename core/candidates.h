@@ -20,10 +20,11 @@ struct candidates {
     const struct predicate  *posted;    /* whose posting lists are walked; NULL: all rows, or one */
     uint32_t                 next_run;  /* the next of its codes, or the next chunk */
     uint32_t                 run_end;
-    const uint32_t          *rows;      /* of the list; NULL: the rows from first_row on */
+    struct posting_view      list;
+    uint32_t                 block, block_end; /* of the list: the next one */
+    const uint32_t          *rows;      /* of the block; NULL: the rows from first_row on */
     row_number               first_row;
-    uint32_t                 count, at; /* of the list or the chunk */
-    uint32_t                 single;    /* what a list of one row is */
+    uint32_t                 count, at; /* of the block or the chunk */
 };
 
 void candidates_init(struct candidates *candidates, const struct view *view, const knackdb_query *checked);

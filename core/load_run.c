@@ -382,7 +382,8 @@ build_postings(struct store *store, struct table_data *table, uint32_t column, k
         uint32_t code = table_code(table, (row_number) row, column);
 
         if (code != DICTIONARY_CODE_NULL)
-            posting_add(dictionary_posting(dictionary, code), (row_number) row);
+            posting_add(dictionary_posting(dictionary, code), (row_number) row,
+                        table_row_tag(table, column, (row_number) row));
     }
     return status;
 }

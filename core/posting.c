@@ -1,4 +1,4 @@
-/* posting.c - the writer's side of posting.h; the letters P1 and P2 refer to it. */
+/* posting.c - the writer's side of posting.h: lists that grow, and go. The letters P1 and P2 refer to it. */
 #include "core/posting.h"
 
 #include "base/error.h"
@@ -6,23 +6,18 @@
 #include <string.h>
 
 #define CAPACITY_MIN 4u
+#define BLOCKS_MIN   2u
 
-static size_t
-bytes_of(uint32_t capacity)
+static uint32_t
+block_capacity(const struct posting_directory *directory)
 {
-    return sizeof(struct posting_rows) + capacity * sizeof(uint32_t);
+    return directory->head.capacity >> POSTING_BLOCK_BITS;
 }
 
-static struct posting_rows *
-rows_new(struct epochs *epochs, uint32_t capacity)
+static struct posting_directory *
+as_directory(struct posting_rows *rows)
 {
-    struct posting_rows *rows = epoch_get(epochs, bytes_of(capacity));
-
-    if (rows != NULL) {
-        rows->capacity = capacity;
-        atomic_init(&rows->count, 0);
-    }
-    return rows;
+    return rows != NULL && rows->capacity > POSTING_BLOCK_ROWS ? (struct posting_directory *) (void *) rows : NULL;
 }
 
 static uint32_t
@@ -31,50 +26,326 @@ count_of(struct posting_rows *rows)
     return atomic_load_explicit(&rows->count, memory_order_relaxed);
 }
 
-static struct posting_rows *
-rows_copy(struct epochs *epochs, struct posting_rows *old, uint32_t capacity)
+static size_t
+directory_bytes(uint32_t blocks)
 {
-    struct posting_rows *copy = rows_new(epochs, capacity);
-
-    if (copy != NULL) {
-        memcpy(copy->rows, old->rows, count_of(old) * sizeof old->rows[0]);
-        atomic_store_explicit(&copy->count, count_of(old), memory_order_relaxed);
-    }
-    return copy;
+    return sizeof(struct posting_directory)
+           + blocks * (sizeof(struct posting_block *) + sizeof(posting_tag) + sizeof(uint8_t));
 }
 
-/* Puts `rows` (NULL: none) where the list's array stands. */
+static uint64_t
+bytes_of(struct posting_rows *rows)
+{
+    struct posting_directory *directory = as_directory(rows);
+    uint64_t                  bytes;
+
+    if (rows == NULL)
+        return 0;
+    if (directory == NULL)
+        return sizeof(struct posting_array) + rows->capacity * (sizeof(uint32_t) + sizeof(posting_tag));
+    bytes = directory_bytes(block_capacity(directory));
+    for (uint32_t b = 0; b < block_capacity(directory) && directory->blocks[b] != NULL; b++)
+        bytes += sizeof(struct posting_block);
+    return bytes;
+}
+
+struct posting_array *
+posting_array_new(struct epochs *epochs, uint32_t capacity)
+{
+    struct posting_array *array =
+        epoch_get(epochs, sizeof *array + capacity * (sizeof(uint32_t) + sizeof(posting_tag)));
+
+    if (array != NULL) {
+        array->head.capacity = capacity;
+        atomic_init(&array->head.count, 0);
+    }
+    return array;
+}
+
+static posting_tag *
+array_tags(struct posting_array *array)
+{
+    return (posting_tag *) (void *) (array->rows + array->head.capacity);
+}
+
+struct posting_directory *
+posting_directory_new(struct epochs *epochs, uint32_t blocks)
+{
+    struct posting_directory *directory = epoch_get(epochs, directory_bytes(blocks));
+
+    if (directory != NULL) {
+        memset(directory, 0, directory_bytes(blocks));
+        directory->head.capacity = blocks << POSTING_BLOCK_BITS;
+        atomic_init(&directory->head.count, 0);
+        for (uint32_t h = 0; h < POSTING_HINTS; h++)
+            atomic_init(&directory->hints[h], POSTING_TAG_LEAST);
+    }
+    return directory;
+}
+
+struct posting_directory *
+posting_directory_grown(struct epochs *epochs, const struct posting_directory *old)
+{
+    uint32_t                  blocks = block_capacity(old);
+    struct posting_directory *grown = posting_directory_new(epochs, blocks * 2);
+
+    if (grown == NULL)
+        return NULL;
+    memcpy(grown->blocks, old->blocks, blocks * sizeof old->blocks[0]);
+    memcpy(posting_directory_maxima(grown), posting_directory_maxima(old), blocks * sizeof(posting_tag));
+    memcpy(posting_directory_fills(grown), posting_directory_fills(old), blocks);
+    for (uint32_t h = 0; h < POSTING_HINTS; h++)
+        atomic_init(&grown->hints[h], atomic_load_explicit(&((struct posting_directory *) (uintptr_t) old)->hints[h],
+                                                           memory_order_relaxed));
+    grown->hinted = old->hinted;
+    atomic_init(&grown->head.count, count_of(&((struct posting_directory *) (uintptr_t) old)->head));
+    return grown;
+}
+
+/* ---- what is known of blocks ---- */
+
+void
+posting_directory_close(struct posting_directory *directory, uint32_t block, uint32_t fill)
+{
+    const posting_tag *tags = directory->blocks[block]->tags;
+    posting_tag        largest = POSTING_TAG_LEAST;
+
+    for (uint32_t i = 0; i < fill; i++)
+        largest = tags[i] > largest ? tags[i] : largest;
+    posting_directory_maxima(directory)[block] = largest;
+    posting_directory_fills(directory)[block] = (uint8_t) fill;
+}
+
+/* Largest tags of small parts of the list stand for all that are large: two of the best few rarely share a part. */
+#define PEAK_ROWS        16u
+#define PEAKS_PER_BLOCK  (POSTING_BLOCK_ROWS / PEAK_ROWS)
+#define BLOCKS_IN_PARTS  256u /* a list of more blocks has a block a part */
+
+static uint32_t
+gather_peaks(const struct posting_directory *directory, uint32_t blocks, posting_tag *peaks)
+{
+    const uint8_t *fills = posting_directory_fills(directory);
+    uint32_t       count = 0;
+
+    for (uint32_t b = 0; b < blocks; b++) {
+        const posting_tag *tags = directory->blocks[b]->tags;
+
+        for (uint32_t first = 0; first < fills[b]; first += PEAK_ROWS) {
+            posting_tag largest = tags[first];
+
+            for (uint32_t i = first + 1; i < first + PEAK_ROWS && i < fills[b]; i++)
+                largest = tags[i] > largest ? tags[i] : largest;
+            peaks[count++] = largest;
+        }
+    }
+    return count;
+}
+
+static uint32_t
+part_of(posting_tag tag, uint32_t shift)
+{
+    return ((uint32_t) (tag - POSTING_TAG_LEAST) >> shift) & 0xff;
+}
+
+/* The wanted-th largest of the tags: by the upper half of their bits, then by the lower half. */
+static posting_tag
+choose(const posting_tag *tags, uint32_t count, const uint32_t uppers[256], uint32_t wanted)
+{
+    uint32_t lowers[256] = { 0 };
+    int      upper = 255, lower = 255;
+
+    for (; upper > 0 && uppers[upper] < wanted; upper--)
+        wanted -= uppers[upper];
+    for (uint32_t i = 0; i < count; i++)
+        if (part_of(tags[i], 8) == (uint32_t) upper)
+            lowers[part_of(tags[i], 0)]++;
+    for (; lower > 0 && lowers[lower] < wanted; lower--)
+        wanted -= lowers[lower];
+    return (posting_tag) ((upper << 8 | lower) + POSTING_TAG_LEAST);
+}
+
+/* Anew where the list has grown by a quarter: a hint too low costs a look at some rows more, no more than that. */
+void
+posting_directory_hint(struct posting_directory *directory)
+{
+    posting_tag        gathered[BLOCKS_IN_PARTS * PEAKS_PER_BLOCK];
+    const posting_tag *peaks = posting_directory_maxima(directory);
+    uint32_t           blocks = count_of(&directory->head) >> POSTING_BLOCK_BITS; /* full ones, of which all is known */
+    uint32_t           count = blocks, uppers[256] = { 0 };
+
+    if (blocks < directory->hinted + directory->hinted / 4 + 1)
+        return;
+    directory->hinted = blocks;
+    if (blocks <= BLOCKS_IN_PARTS) {
+        count = gather_peaks(directory, blocks, gathered);
+        peaks = gathered;
+    }
+    for (uint32_t i = 0; i < count; i++)
+        uppers[part_of(peaks[i], 8)]++;
+    for (uint32_t h = 0; h < POSTING_HINTS; h++) {
+        uint32_t    wanted = (uint32_t) 1 << (POSTING_HINT_BITS_FIRST + h);
+        posting_tag hint = wanted <= count / 2 ? choose(peaks, count, uppers, wanted) : POSTING_TAG_LEAST;
+
+        atomic_store_explicit(&directory->hints[h], hint, memory_order_relaxed);
+    }
+}
+
+/* ---- growing ---- */
+
+/* Its blocks stay. */
 static void
-exchange(struct posting *posting, struct epochs *epochs, _Atomic uint64_t *bytes, struct posting_rows *rows)
+replace(struct posting *posting, struct epochs *epochs, _Atomic uint64_t *bytes, struct posting_rows *rows)
 {
     struct posting_rows *old = atomic_load_explicit(&posting->rows, memory_order_relaxed);
 
-    if (rows != NULL)
-        atomic_fetch_add_explicit(bytes, bytes_of(rows->capacity), memory_order_relaxed);
-    if (old != NULL)
-        atomic_fetch_sub_explicit(bytes, bytes_of(old->capacity), memory_order_relaxed);
+    atomic_fetch_add_explicit(bytes, bytes_of(rows) - bytes_of(old), memory_order_relaxed);
     atomic_store(&posting->rows, rows); /* P2 */
     epoch_retire(epochs, old);
 }
 
+void
+posting_exchange(struct posting *posting, struct epochs *epochs, _Atomic uint64_t *bytes, struct posting_rows *rows)
+{
+    struct posting_directory *old = as_directory(atomic_load_explicit(&posting->rows, memory_order_relaxed));
+
+    if (old == NULL) {
+        replace(posting, epochs, bytes, rows);
+        return;
+    }
+    atomic_fetch_add_explicit(bytes, bytes_of(rows) - bytes_of(&old->head), memory_order_relaxed);
+    atomic_store(&posting->rows, rows); /* P2 */
+    for (uint32_t b = 0; b < block_capacity(old) && old->blocks[b] != NULL; b++) {
+        if (old->blocks[b]->is_taken_over == 0)
+            epoch_retire(epochs, old->blocks[b]);
+        else
+            old->blocks[b]->is_taken_over = 0;
+    }
+    epoch_retire(epochs, old);
+}
+
+struct posting_block *
+posting_block_new(struct epochs *epochs)
+{
+    struct posting_block *block = epoch_get(epochs, sizeof *block);
+
+    if (block != NULL)
+        block->is_taken_over = 0;
+    return block;
+}
+
+/* The array, full, becomes the first block of a directory. */
+static struct posting_rows *
+directory_from(struct epochs *epochs, struct posting_array *array)
+{
+    struct posting_directory *directory = posting_directory_new(epochs, BLOCKS_MIN);
+    struct posting_block     *block = directory != NULL ? posting_block_new(epochs) : NULL;
+
+    if (block == NULL) {
+        epoch_put_now(epochs, directory);
+        return NULL;
+    }
+    memcpy(block->rows, array->rows, sizeof block->rows);
+    memcpy(block->tags, array_tags(array), sizeof block->tags);
+    directory->blocks[0] = block;
+    atomic_init(&directory->head.count, POSTING_BLOCK_ROWS);
+    posting_directory_close(directory, 0, POSTING_BLOCK_ROWS);
+    return &directory->head;
+}
+
+static struct posting_rows *
+array_grown(struct epochs *epochs, struct posting_array *old, uint32_t only, posting_tag only_tag)
+{
+    struct posting_array *grown = posting_array_new(epochs, old != NULL ? old->head.capacity * 2 : CAPACITY_MIN);
+
+    if (grown == NULL)
+        return NULL;
+    if (old == NULL) {
+        grown->rows[0] = only - 1;
+        array_tags(grown)[0] = only_tag;
+        atomic_init(&grown->head.count, 1);
+    } else {
+        memcpy(grown->rows, old->rows, count_of(&old->head) * sizeof old->rows[0]);
+        memcpy(array_tags(grown), array_tags(old), count_of(&old->head) * sizeof(posting_tag));
+        atomic_init(&grown->head.count, count_of(&old->head));
+    }
+    return &grown->head;
+}
+
+/* Room for a row behind the last of the directory. */
+static bool
+directory_reserve(struct posting *posting, struct epochs *epochs, _Atomic uint64_t *bytes,
+                  struct posting_directory *directory)
+{
+    uint32_t count = count_of(&directory->head);
+
+    if ((count & (POSTING_BLOCK_ROWS - 1)) != 0)
+        return true;
+    if (count == directory->head.capacity) {
+        directory = posting_directory_grown(epochs, directory);
+        if (directory == NULL)
+            return false;
+        replace(posting, epochs, bytes, &directory->head);
+    }
+    if (directory->blocks[count >> POSTING_BLOCK_BITS] == NULL) {
+        struct posting_block *block = posting_block_new(epochs);
+
+        if (block == NULL)
+            return false;
+        directory->blocks[count >> POSTING_BLOCK_BITS] = block;
+        atomic_fetch_add_explicit(bytes, sizeof *block, memory_order_relaxed);
+    }
+    return true;
+}
+
 knackdb_status
-posting_reserve(struct posting *posting, struct epochs *epochs, _Atomic uint64_t *bytes, knackdb_error *error)
+posting_reserve(struct posting *posting, posting_tag only_tag, struct epochs *epochs, _Atomic uint64_t *bytes,
+                knackdb_error *error)
 {
     struct posting_rows *old = atomic_load_explicit(&posting->rows, memory_order_relaxed);
     uint32_t             only = atomic_load_explicit(&posting->single, memory_order_relaxed);
     struct posting_rows *grown;
 
+    if (as_directory(old) != NULL)
+        return directory_reserve(posting, epochs, bytes, as_directory(old)) ? KNACKDB_OK
+                                                                            : error_no_memory(error, "a posting list");
     if (old != NULL ? count_of(old) < old->capacity : only == 0)
         return KNACKDB_OK;
-    grown = old != NULL ? rows_copy(epochs, old, old->capacity * 2) : rows_new(epochs, CAPACITY_MIN);
+    grown = old != NULL && old->capacity == POSTING_BLOCK_ROWS
+                ? directory_from(epochs, (struct posting_array *) (void *) old)
+                : array_grown(epochs, (struct posting_array *) (void *) old, only, only_tag);
     if (grown == NULL)
         return error_no_memory(error, "a posting list");
-    if (old == NULL) {
-        grown->rows[0] = only - 1;
-        atomic_store_explicit(&grown->count, 1, memory_order_relaxed);
+    replace(posting, epochs, bytes, grown);
+    return as_directory(grown) == NULL || directory_reserve(posting, epochs, bytes, as_directory(grown))
+               ? KNACKDB_OK
+               : error_no_memory(error, "a posting list");
+}
+
+/* NULL without memory: nothing is kept. */
+static struct posting_rows *
+directory_ready(struct epochs *epochs, uint32_t count)
+{
+    uint32_t                  blocks = (count + POSTING_BLOCK_ROWS - 1) >> POSTING_BLOCK_BITS;
+    struct posting_directory *directory = posting_directory_new(epochs, blocks + blocks / 8 + 1);
+
+    for (uint32_t b = 0; directory != NULL && b < blocks; b++) {
+        directory->blocks[b] = posting_block_new(epochs);
+        if (directory->blocks[b] != NULL)
+            continue;
+        while (b-- > 0)
+            epoch_put_now(epochs, directory->blocks[b]);
+        epoch_put_now(epochs, directory);
+        return NULL;
     }
-    exchange(posting, epochs, bytes, grown);
-    return KNACKDB_OK;
+    return directory != NULL ? &directory->head : NULL;
+}
+
+static struct posting_rows *
+array_ready(struct epochs *epochs, uint32_t capacity)
+{
+    struct posting_array *array = posting_array_new(epochs, capacity);
+
+    return array != NULL ? &array->head : NULL;
 }
 
 knackdb_status
@@ -82,28 +353,48 @@ posting_reserve_first(struct posting *posting, struct epochs *epochs, _Atomic ui
                       knackdb_error *error)
 {
     struct posting_rows *rows;
+    uint32_t             capacity = CAPACITY_MIN;
 
     if (count <= 1)
         return KNACKDB_OK; /* stands in place */
-    /* A little more than asked for: else the first row stored after this would copy the list. */
-    rows = rows_new(epochs, count + count / 8 < CAPACITY_MIN ? CAPACITY_MIN : count + count / 8);
+    while (capacity < count && capacity < POSTING_BLOCK_ROWS)
+        capacity *= 2;
+    rows = count > POSTING_BLOCK_ROWS ? directory_ready(epochs, count) : array_ready(epochs, capacity);
     if (rows == NULL)
         return error_no_memory(error, "a posting list");
-    exchange(posting, epochs, bytes, rows);
+    replace(posting, epochs, bytes, rows);
     return KNACKDB_OK;
 }
 
 void
-posting_add(struct posting *posting, uint32_t row)
+posting_add(struct posting *posting, uint32_t row, posting_tag tag)
 {
-    struct posting_rows *rows = atomic_load_explicit(&posting->rows, memory_order_relaxed);
+    struct posting_rows      *rows = atomic_load_explicit(&posting->rows, memory_order_relaxed);
+    struct posting_directory *directory = as_directory(rows);
+    uint32_t                  count;
 
     if (rows == NULL) {
         atomic_store_explicit(&posting->single, row + 1, memory_order_release); /* P1 */
         return;
     }
-    rows->rows[count_of(rows)] = row;
-    atomic_store_explicit(&rows->count, count_of(rows) + 1, memory_order_release); /* P1 */
+    count = count_of(rows);
+    if (directory == NULL) {
+        struct posting_array *array = (struct posting_array *) (void *) rows;
+
+        array->rows[count] = row;
+        array_tags(array)[count] = tag;
+    } else {
+        struct posting_block *block = directory->blocks[count >> POSTING_BLOCK_BITS];
+        uint32_t              place = count & (POSTING_BLOCK_ROWS - 1);
+
+        block->rows[place] = row;
+        block->tags[place] = tag;
+        if (place == POSTING_BLOCK_ROWS - 1)
+            posting_directory_close(directory, count >> POSTING_BLOCK_BITS, POSTING_BLOCK_ROWS);
+    }
+    atomic_store_explicit(&rows->count, count + 1, memory_order_release); /* P1 */
+    if (directory != NULL && ((count + 1) & (POSTING_BLOCK_ROWS - 1)) == 0)
+        posting_directory_hint(directory);
 }
 
 void
@@ -111,84 +402,18 @@ posting_drop(struct posting *posting, struct epochs *epochs, _Atomic uint64_t *b
 {
     atomic_store(&posting->single, 0); /* P2 */
     if (atomic_load_explicit(&posting->rows, memory_order_relaxed) != NULL)
-        exchange(posting, epochs, bytes, NULL);
+        posting_exchange(posting, epochs, bytes, NULL);
 }
 
 void
 posting_clear(struct posting *posting, struct epochs *epochs)
 {
-    epoch_put_now(epochs, atomic_load(&posting->rows));
+    struct posting_rows      *rows = atomic_load(&posting->rows);
+    struct posting_directory *directory = as_directory(rows);
+
+    for (uint32_t b = 0; directory != NULL && b < block_capacity(directory); b++)
+        epoch_put_now(epochs, directory->blocks[b]);
+    epoch_put_now(epochs, rows);
     atomic_store(&posting->rows, NULL);
     atomic_store(&posting->single, 0);
-}
-
-/* ---- compacting ---- */
-
-void
-posting_compaction_clear(struct posting_compaction *compaction, struct epochs *epochs)
-{
-    epoch_put_now(epochs, compaction->kept);
-    memset(compaction, 0, sizeof *compaction);
-}
-
-static bool
-keep(struct posting_compaction *compaction, struct epochs *epochs, uint32_t row)
-{
-    struct posting_rows *kept = compaction->kept;
-
-    if (kept == NULL || count_of(kept) == kept->capacity) {
-        struct posting_rows *larger = kept != NULL ? rows_copy(epochs, kept, kept->capacity * 2)
-                                                   : rows_new(epochs, CAPACITY_MIN);
-
-        if (larger == NULL)
-            return false;
-        epoch_put_now(epochs, kept); /* nobody has seen it */
-        compaction->kept = kept = larger;
-    }
-    kept->rows[count_of(kept)] = row;
-    atomic_store_explicit(&kept->count, count_of(kept) + 1, memory_order_relaxed);
-    return true;
-}
-
-static void
-finish(struct posting_compaction *compaction, struct epochs *epochs, _Atomic uint64_t *bytes)
-{
-    struct posting      *posting = compaction->posting;
-    struct posting_rows *kept = compaction->kept;
-
-    if (kept != NULL && count_of(kept) > 1) {
-        compaction->kept = NULL; /* the list's from here on */
-        exchange(posting, epochs, bytes, kept);
-    } else {
-        atomic_store(&posting->single, kept != NULL ? kept->rows[0] + 1 : 0); /* P2 */
-        exchange(posting, epochs, bytes, NULL);
-    }
-    posting_compaction_clear(compaction, epochs);
-}
-
-bool
-posting_compact(struct posting_compaction *compaction, struct posting *posting, struct epochs *epochs,
-                _Atomic uint64_t *bytes, bool (*is_doomed)(const void *context, uint32_t row), const void *context,
-                int64_t *budget)
-{
-    struct posting_rows *rows = atomic_load_explicit(&posting->rows, memory_order_relaxed);
-    uint32_t             only = atomic_load_explicit(&posting->single, memory_order_relaxed);
-
-    if (rows == NULL) {
-        --*budget;
-        if (only != 0 && is_doomed(context, only - 1))
-            atomic_store(&posting->single, 0);
-        return true;
-    }
-    compaction->posting = posting;
-    while (compaction->at < count_of(rows)) {
-        uint32_t row = rows->rows[compaction->at];
-
-        if (*budget <= 0 || (!is_doomed(context, row) && !keep(compaction, epochs, row)))
-            return false;
-        compaction->at++;
-        --*budget;
-    }
-    finish(compaction, epochs, bytes);
-    return true;
 }

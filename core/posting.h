@@ -1,48 +1,103 @@
-/* posting.h - the rows that hold one dictionary text, in the order stored.
+/* posting.h - the rows that hold one dictionary text, in the order stored, with a tag beside each.
  *
  * A search for one task_type looks at its rows alone. Lists grow at the end; a
  * row stays in when it dies, and whoever reads checks that it is visible. When chunks are to be given
- * back (reclaim.h), the lists that lead into them are compacted. The only row of a list is
- * kept in place, since in a column where most texts are distinct most lists have one.
+ * back (reclaim.h), the lists that lead into them are compacted.
  *
- * P1  One writer. It writes an entry, then stores the count (release). A reader loads the
- *     array (seq_cst), then its count (acquire).
- * P2  Growing and compacting make a new array with a count of its own, store it (seq_cst), retire the old one
- *     (epoch.h). A list of one row or none has no array: `single` is stored (seq_cst) before the array goes.
- *     A reader that saw no array and was overtaken by both finds in `single` a row stored later than
- *     the one it looked for, which compacting has taken out, as no view saw it. */
+ * A tag says in sixteen bits what another column of the row holds (table.h says which, and how), so that most rows that
+ * a question is not about are passed over without a look at them. Of a list of many rows, the largest
+ * tag of each block is kept in an array, and how large the best tags are: a search for the best ten
+ * of a hundred thousand reads that array and some dozen blocks (ranked.c).
+ *
+ *     one row        in place: in a column where most texts are distinct, most lists are that
+ *     up to 128      rows[capacity] tags[capacity], doubled as it grows
+ *     more           a directory of blocks of 128, doubled; the blocks stay where they are
+ *
+ *         blocks   [ * ][ * ][ * ] ...      full, or part-full where compacting left them so,
+ *         fills    [128][ 77][128] ...      but for the last, which is being filled
+ *         maxima   [ 91][ 99][ - ] ...
+ *
+ * P1  One writer. It writes an entry, and what follows from a block's being full, then stores the count (release). A
+ *     reader loads the array or directory (seq_cst), then its count (acquire), and asks nothing but the count
+ *     of the last block.
+ * P2  Growing and compacting make a new array or directory with a count of its own, store it (seq_cst), retire the old
+ *     one (epoch.h); blocks go on in the new one, or are retired with the old. A list of one row or none has neither:
+ *     `single` is stored (seq_cst) before they go. A reader that saw none and was overtaken by both finds in `single` a
+ *     row stored later than the one it looked for, which compacting has taken out, as no view saw it. */
 #ifndef KNACKDB_CORE_POSTING_H
 #define KNACKDB_CORE_POSTING_H
 
 #include "core/epoch.h"
 
+#define POSTING_BLOCK_BITS 7
+#define POSTING_BLOCK_ROWS ((uint32_t) 1 << POSTING_BLOCK_BITS)
+
+typedef int16_t posting_tag;
+#define POSTING_TAG_LEAST INT16_MIN
+
+/* Of the best 16, 32, ... 4,096 rows, the least tag, about. */
+#define POSTING_HINT_BITS_FIRST 4
+#define POSTING_HINTS           9
+
+/* Begins every form but the single row. */
 struct posting_rows {
-    uint32_t         capacity;
-    _Atomic uint32_t count;
-    uint32_t         rows[];
+    uint32_t         capacity; /* rows; more than POSTING_BLOCK_ROWS: a directory */
+    _Atomic uint32_t count;    /* of rows; in a directory, as if every block but the last were full */
+};
+
+struct posting_array {
+    struct posting_rows head;
+    uint32_t            rows[]; /* capacity of them, then as many tags */
+};
+
+struct posting_block {
+    uint32_t    rows[POSTING_BLOCK_ROWS];
+    posting_tag tags[POSTING_BLOCK_ROWS];
+    uint32_t    is_taken_over; /* the writer's: by the directory that compacting builds */
+};
+
+struct posting_directory {
+    struct posting_rows   head;
+    _Atomic posting_tag   hints[POSTING_HINTS]; /* relaxed: where to begin, not where to end */
+    uint32_t              hinted;               /* blocks there were then; the writer's */
+    struct posting_block *blocks[];             /* capacity / POSTING_BLOCK_ROWS, NULL: none yet; then maxima, then fills */
 };
 
 struct posting {
-    _Atomic uint32_t               single; /* row + 1; 0: none; what the list is while there is no array */
+    _Atomic uint32_t               single; /* row + 1; 0: none; what the list is while there is nothing else */
     uint32_t                       round;  /* of reclaim.h: in which it was compacted last; the writer's */
     _Atomic(struct posting_rows *) rows;
 };
 
-knackdb_status posting_reserve(struct posting *posting, struct epochs *epochs, _Atomic uint64_t *bytes,
-                               knackdb_error *error); /* for one more */
+/* The row of a list that has no other; UINT32_MAX. Its tag is not kept: whoever reserves tells it. */
+static inline uint32_t
+posting_only(const struct posting *posting)
+{
+    return atomic_load_explicit(&((struct posting *) (uintptr_t) posting)->rows, memory_order_relaxed) == NULL
+               ? atomic_load_explicit(&((struct posting *) (uintptr_t) posting)->single, memory_order_relaxed) - 1
+               : UINT32_MAX;
+}
+
+/* Room for one more. `only_tag`: of posting_only(). */
+knackdb_status posting_reserve(struct posting *posting, posting_tag only_tag, struct epochs *epochs,
+                               _Atomic uint64_t *bytes, knackdb_error *error);
 /* Makes an empty list ready for so many. */
 knackdb_status posting_reserve_first(struct posting *posting, struct epochs *epochs, _Atomic uint64_t *bytes,
                                      uint32_t count, knackdb_error *error);
-void           posting_add(struct posting *posting, uint32_t row);
+void           posting_add(struct posting *posting, uint32_t row, posting_tag tag);
 /* Empties a list whose every row is to be given back. */
 void           posting_drop(struct posting *posting, struct epochs *epochs, _Atomic uint64_t *bytes);
 void           posting_clear(struct posting *posting, struct epochs *epochs); /* the store is ending */
 
-/* Compacting, a piece at a time: the list may grow meanwhile. */
+/* Compacting, some blocks at a time: the list may grow meanwhile. */
 struct posting_compaction {
-    struct posting      *posting; /* NULL: none under way */
-    struct posting_rows *kept;    /* built aside */
-    uint32_t             at;      /* entries looked at */
+    struct posting           *posting; /* NULL: none under way */
+    struct posting_directory *kept;    /* built aside */
+    uint32_t                  kept_blocks;
+    uint32_t                  at;      /* blocks looked at */
+    struct posting_block     *filling; /* the next of `kept`; and the one after */
+    struct posting_block     *spare;
+    uint32_t                  filled;
 };
 
 /* Goes on with the list, or begins, leaving out the rows that are doomed. Each entry looked at is taken from *budget.
@@ -52,21 +107,95 @@ bool posting_compact(struct posting_compaction *compaction, struct posting *post
                      const void *context, int64_t *budget);
 void posting_compaction_clear(struct posting_compaction *compaction, struct epochs *epochs);
 
-/* What a reader sees: `count` rows at the pointer, valid until its view ends. `single` is where one alone is put. */
-static inline const uint32_t *
-posting_view(struct posting *posting, uint32_t *single, uint32_t *ret_count)
+/* ---- what posting.c and posting_compact.c share; the writer's ---- */
+
+struct posting_directory *posting_directory_new(struct epochs *epochs, uint32_t block_capacity);
+/* A copy with room for twice as many blocks. */
+struct posting_directory *posting_directory_grown(struct epochs *epochs, const struct posting_directory *old);
+/* What is to be known of a block that gets no more rows. */
+void                      posting_directory_close(struct posting_directory *directory, uint32_t block, uint32_t fill);
+void                      posting_directory_hint(struct posting_directory *directory);
+struct posting_block     *posting_block_new(struct epochs *epochs);
+struct posting_array     *posting_array_new(struct epochs *epochs, uint32_t capacity);
+/* Puts `rows` (NULL: none) where the list's stand; the old go, and those of its blocks that are not taken over. */
+void posting_exchange(struct posting *posting, struct epochs *epochs, _Atomic uint64_t *bytes,
+                      struct posting_rows *rows);
+
+/* ---- reading ---- */
+
+static inline posting_tag *
+posting_directory_maxima(const struct posting_directory *directory)
+{
+    return (posting_tag *) (uintptr_t) (directory->blocks + directory->head.capacity / POSTING_BLOCK_ROWS);
+}
+
+static inline uint8_t *
+posting_directory_fills(const struct posting_directory *directory)
+{
+    return (uint8_t *) (posting_directory_maxima(directory) + directory->head.capacity / POSTING_BLOCK_ROWS);
+}
+
+/* What a reader sees of a list: blocks, each of them rows and tags. Valid until its view ends, and where it stands. */
+struct posting_view {
+    const struct posting_rows *rows; /* NULL: `single` alone, or nothing */
+    uint32_t                   single;
+    uint32_t                   count; /* of rows, or some more */
+};
+
+struct posting_run {
+    const uint32_t    *rows;
+    const posting_tag *tags; /* NULL: unknown */
+    uint32_t           count;
+};
+
+static inline void
+posting_view_init(struct posting_view *view, struct posting *posting)
 {
     struct posting_rows *rows = atomic_load(&posting->rows); /* seq_cst: E2 */
     uint32_t             only;
 
+    view->rows = rows;
     if (rows != NULL) {
-        *ret_count = atomic_load_explicit(&rows->count, memory_order_acquire);
-        return rows->rows;
+        view->count = atomic_load_explicit(&rows->count, memory_order_acquire);
+        return;
     }
     only = atomic_load(&posting->single);
-    *single = only - 1;
-    *ret_count = only != 0;
-    return single;
+    view->single = only - 1;
+    view->count = only != 0;
+}
+
+static inline uint32_t
+posting_view_blocks(const struct posting_view *view)
+{
+    return (view->count + POSTING_BLOCK_ROWS - 1) >> POSTING_BLOCK_BITS;
+}
+
+/* NULL where the list has no directory. */
+static inline const struct posting_directory *
+posting_view_directory(const struct posting_view *view)
+{
+    return view->rows != NULL && view->rows->capacity > POSTING_BLOCK_ROWS
+               ? (const struct posting_directory *) (const void *) view->rows
+               : NULL;
+}
+
+static inline struct posting_run
+posting_view_run(const struct posting_view *view, uint32_t block)
+{
+    const struct posting_directory *directory = posting_view_directory(view);
+    const struct posting_array     *array = (const struct posting_array *) (const void *) view->rows;
+
+    if (directory != NULL)
+        return (struct posting_run) {
+            directory->blocks[block]->rows, directory->blocks[block]->tags,
+            block + 1 < posting_view_blocks(view) ? posting_directory_fills(directory)[block]
+                                                  : view->count - (block << POSTING_BLOCK_BITS)
+        };
+    if (array != NULL)
+        return (struct posting_run) {
+            array->rows, (const posting_tag *) (const void *) (array->rows + array->head.capacity), view->count
+        };
+    return (struct posting_run) { &view->single, NULL, view->count };
 }
 
 #endif

@@ -47,9 +47,10 @@ table_data_init(struct table_data *table, const struct table *definition, struct
     table->ends_offset = place_array(table, sizeof(uint64_t));
     for (uint32_t k = 0; k < definition->key_count; k++)
         table->links_offset[k] = place_array(table, sizeof(row_number));
+    table->settled_offset = GROUPS_PER_CHUNK * table->group_bytes;
     /* On pages of its own, large ones even: it is hardly ever touched, and then costs nothing. */
-    table->exact_offset =
-        ((CHUNK_ROWS >> GROUP_ROW_BITS) * table->group_bytes + ALLOCATOR_HUGE_BYTES - 1) & ~(ALLOCATOR_HUGE_BYTES - 1);
+    table->exact_offset = (table->settled_offset + GROUPS_PER_CHUNK * sizeof(uint64_t) + ALLOCATOR_HUGE_BYTES - 1)
+                          & ~(ALLOCATOR_HUGE_BYTES - 1);
     table->chunk_bytes = table->exact_offset + CHUNK_ROWS * sizeof(uint64_t);
 
     table->dictionaries =
@@ -232,11 +233,13 @@ reserve_indexes(struct table_data *table, const struct row_cells *cells, struct 
     for (uint32_t i = 0; i < table->coded_count; i++) {
         uint32_t           c = table->coded[i];
         struct dictionary *dictionary = &table->dictionaries[c];
+        struct posting    *posting;
 
         if (!dictionary->is_posted || cells->bits[c] == DICTIONARY_CODE_NULL)
             continue;
-        status = posting_reserve(dictionary_posting(dictionary, (uint32_t) cells->bits[c]), table->epochs,
-                                 &dictionary->posting_bytes, error);
+        posting = dictionary_posting(dictionary, (uint32_t) cells->bits[c]);
+        status = posting_reserve(posting, table_row_tag(table, c, posting_only(posting)),
+                                 table->epochs, &dictionary->posting_bytes, error);
         if (status != KNACKDB_OK)
             return status;
     }
@@ -251,6 +254,7 @@ write_row(struct table_data *table, row_number row, const struct row_cells *cell
     const struct table *definition = table->definition;
     unsigned char      *group = table_group(table, row); /* asked once: the compiler would not see that it stays */
     size_t              place = row & GROUP_ROW_MASK;
+    _Atomic uint64_t   *settled = table_settled(table, row);
 
 #define CELL(offset, type) ((type *) (void *) (group + (offset)) + place)
     for (uint32_t c = 0; c < definition->column_count; c++) {
@@ -266,6 +270,8 @@ write_row(struct table_data *table, row_number row, const struct row_cells *cell
     for (uint32_t k = 0; k < definition->key_count; k++)
         atomic_store_explicit(CELL(table->links_offset[k], _Atomic uint32_t), places[k].head, memory_order_relaxed);
 #undef CELL
+    if (place == 0 || atomic_load_explicit(settled, memory_order_relaxed) != SETTLED_NEVER)
+        atomic_store_explicit(settled, moment, memory_order_relaxed); /* T6 */
 
     /* The row is whole: from here on readers may find it (T1). */
     atomic_store_explicit(&table_chunk(table, row)->row_count, ++table->filled, memory_order_release);
@@ -289,7 +295,8 @@ write_row(struct table_data *table, row_number row, const struct row_cells *cell
             continue;
         dictionary_hold(&table->dictionaries[c], (uint32_t) cells->bits[c]);
         if (table->dictionaries[c].is_posted)
-            posting_add(dictionary_posting(&table->dictionaries[c], (uint32_t) cells->bits[c]), row);
+            posting_add(dictionary_posting(&table->dictionaries[c], (uint32_t) cells->bits[c]), row,
+                        table_tag(definition, definition->columns[c].beside, cells->bits[definition->columns[c].beside]));
     }
 }
 
@@ -384,6 +391,7 @@ void
 table_end_row(struct table_data *table, row_number row, uint64_t moment)
 {
     store_end(table, row, moment);
+    atomic_store_explicit(table_settled(table, row), SETTLED_NEVER, memory_order_relaxed); /* T6 */
     table_chunk(table, row)->dead_count++;
     table->reclaim.died++;
 }
@@ -408,6 +416,8 @@ table_forget_rows(struct table_data *table, struct table_mark mark, uint64_t new
         for (uint32_t place = number == mark.filling ? mark.filled : 0; place < rows; place++) {
             atomic_store_explicit(TABLE_AT(table, number << CHUNK_ROW_BITS | place, table->births_offset,
                                            _Atomic uint64_t), BIRTH_NEVER, memory_order_relaxed); /* T3 */
+            atomic_store_explicit(table_settled(table, number << CHUNK_ROW_BITS | place), SETTLED_NEVER,
+                                  memory_order_relaxed); /* T6 */
             chunk->dead_count++;
             table->reclaim.died++;
         }

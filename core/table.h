@@ -30,6 +30,9 @@
  * columns. A true INT64_MIN is marked in `exact`, an array that stays untouched, and so takes
  * no memory, until there is one.
  *
+ * For each group, `settled` says from which moment on every row of it is visible: most rows are known to be, without a
+ * look at their births and ends.
+ *
  * T1  One writer (store.h's mutex). It fills a row's cells, birth, end and links before it
  *     stores its chunk's row_count or an index slot or a posting count (release). A reader gets row
  *     numbers from those alone (acquire), so it sees the cells; they never change.
@@ -45,7 +48,10 @@
  * T5  A row number is good for as long as the view that gave it: a chunk is given back only after every view that saw
  *     a row of it has ended (reclaim.h). Before that its row_count is 0, and what else led to it leads past it (all
  *     stored, and loaded, seq_cst). A number from elsewhere (a caller's, the result cache's) is asked about first:
- *     table_row_seen(). */
+ *     table_row_seen().
+ * T6  `settled` is the newest birth of a group while none of its rows has an end or was never born, and SETTLED_NEVER
+ *     from then on. It is stored (relaxed) before the row is published (T1), or the moment of the end (T2): a view of
+ *     moment M that finds settled <= M sees every row of the group that it was given. */
 #ifndef KNACKDB_CORE_TABLE_H
 #define KNACKDB_CORE_TABLE_H
 
@@ -60,11 +66,13 @@
 #define CHUNK_ROW_BITS  16
 #define CHUNK_ROWS      ((uint32_t) 1 << CHUNK_ROW_BITS)
 #define CHUNK_ROW_MASK  (CHUNK_ROWS - 1)
+#define GROUPS_PER_CHUNK (CHUNK_ROWS >> GROUP_ROW_BITS)
 #define CHUNKS_PER_GROUP 256u
 #define CHUNK_GROUPS     255u /* less than 256, so that ROW_NONE is no row and value + 1 fits an index slot */
 
 #define END_NEVER   UINT64_MAX /* alive */
 #define BIRTH_NEVER UINT64_MAX
+#define SETTLED_NEVER UINT64_MAX
 #define MOMENT_LAST (UINT64_MAX - 1) /* after every moment there is: sees what is alive */
 
 #define INTEGER_NULL INT64_MIN
@@ -116,6 +124,7 @@ struct table_data {
     /* Byte offsets of the arrays within a group, and its whole size; of `exact` within a chunk. */
     size_t offsets[KNACKDB_COLUMNS_MAX];
     size_t births_offset, ends_offset, links_offset[SCHEMA_KEYS_MAX];
+    size_t settled_offset; /* within a chunk, behind the groups */
     size_t group_bytes;
     size_t exact_offset;
     size_t chunk_bytes;
@@ -232,6 +241,22 @@ table_row_visible(const struct table_data *table, row_number row, uint64_t momen
                                    memory_order_relaxed) > moment;
 }
 
+/* T6 */
+static inline _Atomic uint64_t *
+table_settled(const struct table_data *table, row_number row)
+{
+    return (_Atomic uint64_t *) (void *) (table_arrays(table, row) + table->settled_offset)
+           + ((row & CHUNK_ROW_MASK) >> GROUP_ROW_BITS);
+}
+
+/* table_row_visible() for who asks about many rows: mostly without a look at the row. */
+static inline bool
+table_row_shown(const struct table_data *table, row_number row, uint64_t moment)
+{
+    return atomic_load_explicit(table_settled(table, row), memory_order_relaxed) <= moment
+           || table_row_visible(table, row, moment);
+}
+
 /* The same for a number that may be no row's, or another row's than it was. */
 static inline bool
 table_row_seen(const struct table_data *table, uint64_t row, uint64_t moment)
@@ -295,6 +320,35 @@ table_integer_given(const struct table_data *table, row_number row, uint32_t col
 }
 
 knackdb_value table_cell(const struct table_data *table, row_number row, uint32_t column);
+
+/* What the posting lists of a column tell of a row (posting.h), from the bits of its cell in `beside`. A rate keeps its rank:
+ * of two rows the one with the larger tag has the larger rate, and NULL is least. A code is cut off. */
+static inline posting_tag
+table_tag(const struct table *definition, uint32_t beside, uint64_t bits)
+{
+    double real;
+
+    if (beside == 0)
+        return 0;
+    if (column_is_dictionary(&definition->columns[beside]))
+        return (posting_tag) (uint16_t) bits;
+    memcpy(&real, &bits, sizeof real);
+    return real == real ? (posting_tag) ((int32_t) (real * 65534.0) - INT16_MAX) : POSTING_TAG_LEAST;
+}
+
+/* The same of a row that is there, beside its code in `column`; of none, anything. */
+static inline posting_tag
+table_row_tag(const struct table_data *table, uint32_t column, row_number row)
+{
+    uint32_t beside = table->definition->columns[column].beside;
+
+    if (beside == 0 || row == ROW_NONE)
+        return 0;
+    return table_tag(table->definition, beside,
+                     column_is_dictionary(&table->definition->columns[beside])
+                         ? table_code(table, row, beside)
+                         : *TABLE_AT(table, row, table->offsets[beside], uint64_t));
+}
 
 /* ---- keys ---- */
 

@@ -131,6 +131,8 @@ table_publish_runs(struct table_data *table)
 
     if (chunks == 0)
         return;
+    for (uint64_t row = 0; row < table->rows_added; row += GROUP_ROWS)
+        atomic_store_explicit(table_settled(table, (row_number) row), 0, memory_order_relaxed); /* T6: all of them live */
     for (uint32_t number = 0; number < chunks; number++, left -= CHUNK_ROWS)
         atomic_store_explicit(&table_chunk_at(table, number)->row_count,
                               left < CHUNK_ROWS ? (uint32_t) left : CHUNK_ROWS, memory_order_release); /* T1 */

@@ -10,8 +10,8 @@
 #define REAL_COLUMN(column_name)                { .name = column_name, .type = KNACKDB_REAL, .since_version = 1 }
 #define RATE_COLUMN(column_name)                { .name = column_name, .type = KNACKDB_REAL, .is_rate = true, .since_version = 1 }
 #define TEXT_COLUMN(column_name, text_storage)  { .name = column_name, .type = KNACKDB_TEXT, .storage = text_storage, .since_version = 1 }
-#define POSTED_COLUMN(column_name)              { .name = column_name, .type = KNACKDB_TEXT, .storage = TEXT_DICTIONARY, \
-                                                  .is_posted = true, .since_version = 1 }
+#define POSTED_COLUMN(column_name, what_beside) { .name = column_name, .type = KNACKDB_TEXT, .storage = TEXT_DICTIONARY, \
+                                                  .is_posted = true, .beside = what_beside, .since_version = 1 }
 
 #define ID_KEY { .columns = { 0 }, .column_count = 1, .conflict = KEY_REPLACES }
 
@@ -21,13 +21,13 @@ static const struct table version_1[] = {
         .column_count = 13,
         .columns = {
             INTEGER_COLUMN("id"),
-            POSTED_COLUMN("task_type"),
-            POSTED_COLUMN("pattern_used"),
+            POSTED_COLUMN("task_type", KNACKDB_PATTERN_CONFIDENCE_SCORE),
+            POSTED_COLUMN("pattern_used", KNACKDB_PATTERN_CONFIDENCE_SCORE),
             REAL_COLUMN("execution_time"),
             RATE_COLUMN("success_rate"),
             RATE_COLUMN("confidence_score"),
             INTEGER_COLUMN("agent_count"),
-            POSTED_COLUMN("complexity_level"),
+            POSTED_COLUMN("complexity_level", KNACKDB_PATTERN_CONFIDENCE_SCORE),
             { .name = "tools_used", .type = KNACKDB_TEXT, .storage = TEXT_DICTIONARY, .is_list = true, .since_version = 1 },
             TEXT_COLUMN("context_factors", TEXT_OWN),
             REAL_COLUMN("created_at"),
@@ -43,7 +43,7 @@ static const struct table version_1[] = {
         .column_count = 6,
         .columns = {
             INTEGER_COLUMN("id"),
-            POSTED_COLUMN("preference_type"),
+            POSTED_COLUMN("preference_type", 0),
             TEXT_COLUMN("preference_value", TEXT_OWN),
             { .name = "weight", .type = KNACKDB_REAL, .merge = MERGE_TAKE, .since_version = 1 },
             { .name = "usage_count", .type = KNACKDB_INTEGER, .merge = MERGE_ADD, .since_version = 1 },
@@ -61,8 +61,8 @@ static const struct table version_1[] = {
         .column_count = 7,
         .columns = {
             INTEGER_COLUMN("id"),
-            POSTED_COLUMN("component_name"),
-            POSTED_COLUMN("metric_name"),
+            POSTED_COLUMN("component_name", KNACKDB_METRIC_METRIC_NAME),
+            POSTED_COLUMN("metric_name", KNACKDB_METRIC_COMPONENT_NAME),
             REAL_COLUMN("metric_value"),
             REAL_COLUMN("baseline_value"),
             REAL_COLUMN("improvement_percentage"),

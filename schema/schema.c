@@ -79,6 +79,11 @@ drop_column(struct table *table, uint32_t dropped, const struct migration_step *
         table->derived.baseline -= derived->baseline > dropped;
         table->derived.target -= derived->target > dropped;
     }
+    for (uint32_t c = 0; c < table->column_count; c++) {
+        struct column *column = &table->columns[c];
+
+        column->beside = column->beside == dropped ? 0 : column->beside - (column->beside > dropped);
+    }
     table->column_count--;
     memmove(&table->columns[dropped], &table->columns[dropped + 1],
             (table->column_count - dropped) * sizeof table->columns[0]);

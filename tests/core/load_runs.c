@@ -211,14 +211,21 @@ check_postings(const struct table_data *table, uint32_t column, uint32_t row_cou
     uint32_t           end = atomic_load(&dictionary->code_end), listed = 0, given = 0;
 
     for (uint32_t code = 1; code < end; code++) {
-        uint32_t        single, count;
-        const uint32_t *rows = posting_view(dictionary_posting(dictionary, code), &single, &count);
+        struct posting_view list;
+        uint32_t            last = 0, count = 0;
 
-        cr_assert_eq(count, dictionary->holders[dictionary_place_of(code).segment][dictionary_place_of(code).at]);
-        for (uint32_t i = 0; i < count; i++) {
-            cr_assert_eq(table_code(table, rows[i], column), code);
-            cr_assert(i == 0 || rows[i] > rows[i - 1]);
+        posting_view_init(&list, dictionary_posting(dictionary, code));
+        for (uint32_t b = 0; b < posting_view_blocks(&list); b++) {
+            struct posting_run run = posting_view_run(&list, b);
+
+            for (uint32_t i = 0; i < run.count; i++, count++) {
+                cr_assert_eq(table_code(table, run.rows[i], column), code);
+                cr_assert(count == 0 || run.rows[i] > last);
+                cr_assert(run.tags == NULL || run.tags[i] == table_row_tag(table, column, run.rows[i]));
+                last = run.rows[i];
+            }
         }
+        cr_assert_eq(count, dictionary->holders[dictionary_place_of(code).segment][dictionary_place_of(code).at]);
         listed += count;
     }
     for (uint32_t row = 0; row < row_count; row++)

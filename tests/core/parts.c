@@ -252,20 +252,75 @@ Test(parts, a_dictionary_gives_each_text_one_code_and_each_code_its_text)
     dictionary_clear(&dictionary, &epochs);
 }
 
+/* The rows of a list, block by block, and their tags where they are kept. */
+static uint32_t
+list_rows(struct posting *posting, uint32_t *rows, posting_tag *tags, uint32_t capacity)
+{
+    struct posting_view view;
+    uint32_t            count = 0;
+
+    posting_view_init(&view, posting);
+    for (uint32_t b = 0; b < posting_view_blocks(&view); b++) {
+        struct posting_run run = posting_view_run(&view, b);
+
+        for (uint32_t i = 0; i < run.count; i++, count++) {
+            cr_assert_lt(count, capacity);
+            rows[count] = run.rows[i];
+            tags[count] = run.tags != NULL ? run.tags[i] : 0;
+        }
+    }
+    return count;
+}
+
+static posting_tag
+tag_of(uint32_t row)
+{
+    return (posting_tag) hash_integer(row);
+}
+
+static void
+add_posting(struct posting *posting, _Atomic uint64_t *bytes, uint32_t row)
+{
+    cr_assert_eq(posting_reserve(posting, tag_of(posting_only(posting)), &epochs, bytes, NULL), KNACKDB_OK);
+    posting_add(posting, row, tag_of(row));
+}
+
+/* What a search passes over must be what it says: no tag of a block above its maximum, but in the last. */
+static void
+check_directory(struct posting *posting)
+{
+    struct posting_view             view;
+    const struct posting_directory *directory;
+
+    posting_view_init(&view, posting);
+    directory = posting_view_directory(&view);
+    for (uint32_t b = 0; directory != NULL && b + 1 < posting_view_blocks(&view); b++) {
+        struct posting_run run = posting_view_run(&view, b);
+        posting_tag        largest = POSTING_TAG_LEAST;
+
+        cr_assert(run.count > 0 && run.count <= POSTING_BLOCK_ROWS);
+        for (uint32_t i = 0; i < run.count; i++)
+            largest = run.tags[i] > largest ? run.tags[i] : largest;
+        cr_assert_eq(posting_directory_maxima(directory)[b], largest, "block %u", b);
+    }
+}
+
 Test(parts, a_posting_list_keeps_its_rows_in_order_through_growth)
 {
-    struct posting   posting = { 0 };
-    _Atomic uint64_t bytes = 0;
-    const uint32_t  *rows;
-    uint32_t         single, count;
+    enum { ROWS = 40000 };
+    static uint32_t    rows[ROWS];
+    static posting_tag tags[ROWS];
+    struct posting     posting = { 0 };
+    _Atomic uint64_t   bytes = 0;
 
-    for (uint32_t i = 0; i < 1000; i++) {
-        cr_assert_eq(posting_reserve(&posting, &epochs, &bytes, NULL), KNACKDB_OK);
-        posting_add(&posting, i * 7);
-        rows = posting_view(&posting, &single, &count);
-        cr_assert_eq(count, i + 1);
-        cr_assert_eq(rows[i], i * 7);
-        cr_assert_eq(rows[0], 0);
+    for (uint32_t i = 0; i < ROWS; i++) {
+        add_posting(&posting, &bytes, i * 7);
+        if (i > 1200 && i % 4999 != 0)
+            continue;
+        cr_assert_eq(list_rows(&posting, rows, tags, ROWS), i + 1);
+        for (uint32_t j = 0; j <= i; j++)
+            cr_assert(rows[j] == j * 7 && (i == 0 || tags[j] == tag_of(j * 7)), "row %u of %u", j, i + 1);
+        check_directory(&posting);
     }
     posting_clear(&posting, &epochs);
 }
@@ -277,38 +332,85 @@ is_odd(const void *context, uint32_t row)
     return row % 2 == 1;
 }
 
-/* Method: lists of every small length and of some large ones, compacted in pieces while rows are added. */
+/* Every third stretch of 300 rows: whole blocks go, others stay as they are, some are cut. */
+static bool
+is_of_a_stretch(const void *context, uint32_t row)
+{
+    (void) context;
+    return row / 300 % 3 == 1;
+}
+
+/* Method: lists of every small length and of some large ones, compacted in pieces while rows are added. Twice, as what is
+ * left by the first time begins the second. */
 Test(parts, compacting_a_posting_list_leaves_out_what_is_doomed_and_keeps_the_order)
 {
-    for (uint32_t length = 0; length < 600; length += length < 12 ? 1 : 97) {
+    enum { ROWS = 12000 };
+    static uint32_t    rows[ROWS], wanted[ROWS];
+    static posting_tag tags[ROWS];
+
+    for (uint32_t round = 0; round < 120; round++) {
+        uint32_t                  length = round < 20 ? round : round * 97;
         struct posting            posting = { 0 };
         struct posting_compaction compaction = { NULL };
         _Atomic uint64_t          bytes = 0;
-        uint32_t                  next = 0, added = length, single, count;
-        const uint32_t           *rows;
+        uint32_t                  count = 0, next = 0;
         int64_t                   budget = 7;
 
-        for (; next < length; next++) {
-            cr_assert_eq(posting_reserve(&posting, &epochs, &bytes, NULL), KNACKDB_OK);
-            posting_add(&posting, next);
-        }
-        while (!posting_compact(&compaction, &posting, &epochs, &bytes, is_odd, NULL, &budget)) {
-            budget = 7;
-            if (added < length + 20) {
-                cr_assert_eq(posting_reserve(&posting, &epochs, &bytes, NULL), KNACKDB_OK);
-                posting_add(&posting, added * 2); /* never doomed: it is new */
-                added++;
+        for (; next < length; next++)
+            add_posting(&posting, &bytes, wanted[count++] = next);
+        for (int again = 0; again < 2; again++) {
+            bool   (*is_doomed)(const void *, uint32_t) = (round + (uint32_t) again) % 2 == 0 ? is_odd : is_of_a_stretch;
+            uint32_t kept = 0, added = 0;
+
+            for (uint32_t i = 0; i < count; i++)
+                if (!is_doomed(NULL, wanted[i]))
+                    wanted[kept++] = wanted[i];
+            count = kept;
+            while (!posting_compact(&compaction, &posting, &epochs, &bytes, is_doomed, NULL, &budget)) {
+                budget = 7;
+                for (uint32_t i = 0; i < 40 && added < 800; i++, added++) {
+                    uint32_t row = ROWS * 900 + 900 * (round * 2000 + again * 1000 + added); /* never doomed: it is new */
+
+                    add_posting(&posting, &bytes, row);
+                    wanted[count++] = row;
+                }
             }
+            cr_assert_eq(list_rows(&posting, rows, tags, ROWS), count, "length %u", length);
+            for (uint32_t i = 0; i < count; i++)
+                cr_assert(rows[i] == wanted[i] && (count == 1 || tags[i] == tag_of(wanted[i])), "length %u, row %u",
+                          length, i);
+            check_directory(&posting);
         }
-        rows = posting_view(&posting, &single, &count);
-        cr_assert_eq(count, (length + 1) / 2 + (added - length), "length %u", length);
-        for (uint32_t i = 0; i < count; i++)
-            cr_assert_eq(rows[i], i < (length + 1) / 2 ? i * 2 : (length + i - (length + 1) / 2) * 2);
-        cr_assert_eq(bytes, posting.rows != NULL ? sizeof(struct posting_rows) + posting.rows->capacity * 4 : 0);
         posting_drop(&posting, &epochs, &bytes);
         cr_assert_eq(bytes, 0);
-        (void) posting_view(&posting, &single, &count);
-        cr_assert_eq(count, 0);
+        cr_assert_eq(list_rows(&posting, rows, tags, ROWS), 0);
+    }
+}
+
+/* Method: compacting is broken off after every number of slices; what it had built goes, the list stays whole. */
+Test(parts, compacting_that_is_broken_off_leaves_the_list_as_it_was)
+{
+    enum { ROWS = 3000 };
+    static uint32_t    rows[ROWS];
+    static posting_tag tags[ROWS];
+
+    for (uint32_t slices = 1; slices < 24; slices++) {
+        struct posting            posting = { 0 };
+        struct posting_compaction compaction = { NULL };
+        _Atomic uint64_t          bytes = 0;
+
+        for (uint32_t i = 0; i < ROWS; i++)
+            add_posting(&posting, &bytes, i);
+        for (uint32_t i = 0; i < slices; i++) {
+            int64_t budget = 7;
+
+            cr_assert_not(posting_compact(&compaction, &posting, &epochs, &bytes, is_of_a_stretch, NULL, &budget));
+        }
+        posting_compaction_clear(&compaction, &epochs);
+        cr_assert_eq(list_rows(&posting, rows, tags, ROWS), ROWS);
+        for (uint32_t i = 0; i < ROWS; i++)
+            cr_assert(rows[i] == i && tags[i] == tag_of(i));
+        posting_clear(&posting, &epochs);
     }
 }
 

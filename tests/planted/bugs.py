@@ -114,11 +114,15 @@ BUGS = [
         "    if (places[0].mapped)\n        id_map_set(&table->ids, (int64_t) cells->bits[0], row);\n" + YIELD,
         (("same_rows", "100"),)),
     Bug("a posting list counts a row before it names it", "core/posting.c",
-        "    rows->rows[count_of(rows)] = row;\n"
-        "    atomic_store_explicit(&rows->count, count_of(rows) + 1, memory_order_release); /* P1 */",
-        "    atomic_store_explicit(&rows->count, count_of(rows) + 1, memory_order_release);\n" + YIELD +
-        "    rows->rows[count_of(rows) - 1] = row;",
+        "    count = count_of(rows);\n    if (directory == NULL) {",
+        "    count = count_of(rows);\n"
+        "    atomic_store_explicit(&rows->count, count + 1, memory_order_release);\n" + YIELD +
+        "    if (directory == NULL) {",
         (("queries", "200"),)),
+    Bug("a search for the best rows stops a round early", "core/ranked.c",
+        "collector->count == collector->keep) /* K1 */",
+        "collector->count >= collector->keep / 2) /* K1 */",
+        (CLAIMS, HISTORY)),
     Bug("ids are given again after a restart", "persist/snapshot_taker.c",
         "next->tables[table].next_id = store_next_id(keeper->store, table);",
         "next->tables[table].next_id = store_next_id(keeper->store, table) > 3 ? 3 : 1;",
