@@ -216,13 +216,13 @@ check_postings(const struct table_data *table, uint32_t column, uint32_t row_cou
 
         posting_view_init(&list, dictionary_posting(dictionary, code));
         for (uint32_t b = 0; b < posting_view_blocks(&list); b++) {
-            struct posting_run run = posting_view_run(&list, b);
+            struct posting_run block = posting_view_run(&list, b);
 
-            for (uint32_t i = 0; i < run.count; i++, count++) {
-                cr_assert_eq(table_code(table, run.rows[i], column), code);
-                cr_assert(count == 0 || run.rows[i] > last);
-                cr_assert(run.tags == NULL || run.tags[i] == table_row_tag(table, column, run.rows[i]));
-                last = run.rows[i];
+            for (uint32_t i = 0; i < block.count; i++, count++) {
+                cr_assert_eq(table_code(table, block.rows[i], column), code);
+                cr_assert(count == 0 || block.rows[i] > last);
+                cr_assert(block.tags == NULL || block.tags[i] == table_row_tag(table, column, block.rows[i]));
+                last = block.rows[i];
             }
         }
         cr_assert_eq(count, dictionary->holders[dictionary_place_of(code).segment][dictionary_place_of(code).at]);
