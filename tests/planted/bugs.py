@@ -61,7 +61,7 @@ BUGS = [
     Bug("recovery goes on behind a bad record", "persist/log_reader.c",
         "status = segment_reader_next(&reader->reader, &ret_commit->record, error);",
         "status = segment_reader_next(&reader->reader, &ret_commit->record, error);\n"
-        "            if (status == KNACKDB_NOT_FOUND && segment_reader_seek(&reader->reader, reader->reader.offset, error) == KNACKDB_OK)\n"
+        "            if (status == KNACKDB_NOT_FOUND && segment_reader_seek(&reader->reader, reader->reader.offset, 8, error) == KNACKDB_OK)\n"
         "                status = segment_reader_next(&reader->reader, &ret_commit->record, error);",
         (LOG_ENDS, POWER_LOSS)),
     Bug("the directory is not synced behind a manifest's rename", "persist/manifest_files.c",

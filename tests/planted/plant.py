@@ -85,7 +85,10 @@ def try_bug(bug):
     """What became of it, in words, and whether it was caught."""
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
-        planted = plant(bug, folder)
+        try:
+            planted = plant(bug, folder)
+        except subprocess.CalledProcessError:
+            return f"{bug.file} does not compile with it any more: plant it anew", False
         if planted is None:
             return f"{bug.file} does not hold the place once any more: plant it anew", False
         for program, *arguments in bug.caught_by:
