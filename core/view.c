@@ -110,7 +110,6 @@ view_struct(const struct view *view, uint32_t table, row_number row, const struc
             void *ret_struct)
 {
     const struct table_data *data = &view->store->tables[table];
-    const struct column     *columns = data->definition->columns;
     const unsigned char     *group = table_group(data, row);
     size_t                   place = row & GROUP_ROW_MASK;
     char                    *base = ret_struct;
@@ -124,19 +123,19 @@ view_struct(const struct view *view, uint32_t table, row_number row, const struc
         double       real;
         bool         is_null;
 
-        switch (columns[c].type) {
-        case KNACKDB_INTEGER:
+        switch (data->kinds[c]) {
+        case CELL_INTEGER:
             integer = ((const int64_t *) array)[place];
             is_null = integer == INTEGER_NULL && !table_integer_given(data, row, c, &integer);
             *(int64_t *) field = is_null ? 0 : integer;
             break;
-        case KNACKDB_REAL:
+        case CELL_REAL:
             real = ((const double *) array)[place];
             is_null = isnan(real);
             *(double *) field = is_null ? 0.0 : real;
             break;
         default:
-            text = columns[c].storage == TEXT_DICTIONARY
+            text = data->kinds[c] == CELL_CODE
                        ? dictionary_text(&data->dictionaries[c], ((const uint32_t *) array)[place])
                        : text_cell_view(((const text_cell *) array)[place]);
             is_null = text.data == NULL;
