@@ -35,6 +35,7 @@ enum work {
     WORK_BATCH,
     WORK_CHANGE,   /* a weight, a use, an update, a replacement, a deletion */
     WORK_CLEAN_UP, /* of 550 or 900 rows */
+    WORK_SYNCED,   /* any of these in sync mode */
     WORK_READ,     /* a row by id */
     WORK_QUERY,
     WORK_REFRESH,

@@ -351,9 +351,9 @@ print_series(struct soak *soak)
 static void
 print_latencies(void)
 {
-    static const char *const names[WORKS] = { "store one",          "store a batch", "change a row", "clean up",
-                                              "read by id",         "query",         "refresh",      "open, recover",
-                                              "snapshot asked for", "backup" };
+    static const char *const names[WORKS] = { "store one",          "store a batch",      "change a row", "clean up",
+                                              "any of these, sync", "read by id",         "query",        "refresh",
+                                              "open, recover",      "snapshot asked for", "backup" };
 
     printf("\nlatencies, us, of this machine as it was      p50          p99        p99.9          max        count\n");
     for (int work = 0; work < WORKS; work++) {

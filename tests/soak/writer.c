@@ -16,7 +16,8 @@
 struct writer {
     knackdb     *db;
     uint64_t     seed;
-    _Atomic bool ends; /* its threads; the writing thread stores */
+    bool         waits; /* for the disk, with every commit: sync mode */
+    _Atomic bool ends;  /* its threads; the writing thread stores */
 };
 
 /* ---- a thread that reads ---- */
@@ -164,8 +165,9 @@ ask_beside(void *context)
 
 /* ---- the thread that writes ---- */
 
-static knackdb *
-open_writer(uint64_t *dice, bool even, uint64_t *ret_sequence)
+/* Returns the newest commit that is there. */
+static uint64_t
+open_writer(struct writer *writer, uint64_t *dice, bool even)
 {
     knackdb_options options = knackdb_options_default();
     knackdb_stats   stats = { .struct_size = sizeof stats };
@@ -176,7 +178,8 @@ open_writer(uint64_t *dice, bool even, uint64_t *ret_sequence)
     uint64_t        seen = atomic_load(&board->seen);
     uint64_t        begun = monotonic_ns();
 
-    options.durability = !even && draw(dice, 5) == 0 ? KNACKDB_SYNC : KNACKDB_ASYNC;
+    writer->waits = !even && draw(dice, 5) == 0;
+    options.durability = writer->waits ? KNACKDB_SYNC : KNACKDB_ASYNC;
     options.log_io = even ? KNACKDB_LOG_AUTO : (knackdb_log_io) draw(dice, 3);
     options.snapshot_log_bytes = SNAPSHOT_LOG_BYTES;
     options.snapshots_kept = 2; /* so that there are moments before the newest */
@@ -196,12 +199,12 @@ open_writer(uint64_t *dice, bool even, uint64_t *ret_sequence)
     knackdb_read_end(read);
     count_up(COUNT_TORN_ENDS, stats.torn_bytes > 0);
     count_up(COUNT_REOPENINGS, acknowledged > 0);
-    *ret_sequence = stats.sequence;
-    return db;
+    writer->db = db;
+    return stats.sequence;
 }
 
 static void
-write_all_along(knackdb *db, uint64_t sequence, uint64_t *dice)
+write_all_along(struct writer *writer, uint64_t sequence, uint64_t *dice)
 {
     static const enum work work_of[COMMIT_KINDS] = { WORK_STORE, WORK_BATCH, WORK_CHANGE, WORK_CLEAN_UP };
     char                   wrong[600];
@@ -210,11 +213,11 @@ write_all_along(knackdb *db, uint64_t sequence, uint64_t *dice)
 
     for (uint64_t number = sequence + 1; !atomic_load(&board->writer_stops); number++) {
         if (!claim_check(&board->claims[CLAIM_ANSWERS],
-                         commit_make(db, &board->schedule, number, &kind, &took_ns, wrong), "commit %" PRIu64 ": %s",
-                         number, wrong))
+                         commit_make(writer->db, &board->schedule, number, &kind, &took_ns, wrong),
+                         "commit %" PRIu64 ": %s", number, wrong))
             _exit(1);
         atomic_store(&board->acknowledged, board->planted == PLANTED_LOSS ? number + 1 : number);
-        latencies_add(&board->works[work_of[kind]], took_ns);
+        latencies_add(&board->works[writer->waits ? WORK_SYNCED : work_of[kind]], took_ns);
         count_up(COUNT_CLEAN_UPS, kind == COMMIT_CLEAN_UP);
         if (board->planted == PLANTED_MEMORY) {
             char *lost = malloc(LEAK_BYTES);
@@ -237,11 +240,11 @@ write_until_killed(uint64_t seed, bool even)
     knackdb_error  error = { .message = "" };
     knackdb_status status;
 
-    writer.db = open_writer(&dice, even, &sequence);
+    sequence = open_writer(&writer, &dice, even);
     for (int i = 0; i <= READERS; i++)
         if (pthread_create(&threads[i], NULL, i < READERS ? read_beside : ask_beside, &writer) != 0)
             _exit(4);
-    write_all_along(writer.db, sequence, &dice);
+    write_all_along(&writer, sequence, &dice);
     atomic_store(&writer.ends, true);
     for (int i = 0; i <= READERS; i++)
         (void) pthread_join(threads[i], NULL);
