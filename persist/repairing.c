@@ -330,6 +330,8 @@ save_rows(struct repair *repair, const struct manifest_list *list, knackdb_error
         repair->has_manifest = true;
         manifest_init(&first->manifest, first->allocator);
         begin_again(first);
+        if (repair->no_memory)
+            status = error_no_memory(error, "the list of what was lost");
     } else {
         begin_again(repair);
         *repair = *first;

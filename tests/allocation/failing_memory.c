@@ -399,6 +399,7 @@ open_with(struct failing_memory *memory, const char *directory)
 
     options.allocator = &allocator;
     options.log_segment_bytes_max = 64 * 1024;
+    options.log_history_bytes = 1024 * 1024; /* so that segments are packed */
     options.flush_interval_ms = 1; /* so that hundreds of lives do not wait for their syncs */
     atomic_store(&memory->armed, true);
     for (int tries = 0; tries < 2 && status == KNACKDB_NO_MEMORY; tries++) {

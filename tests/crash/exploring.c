@@ -19,7 +19,9 @@
 #define ONE_IN_WATCHED  64 /* E4 */
 #define ONE_IN_REOPENED 6  /* E3 */
 #define ONE_IN_GOING_ON 16 /* E5 */
-#define ONE_IN_VERIFIED 32 /* E7 */
+#define ONE_IN_VERIFIED 32 /* E7, and E8 of a copy that is done */
+#define ONE_IN_FOLLOWED 32 /* E7 */
+#define ONE_IN_REPAIRED 64 /* E8 */
 #define ONE_IN_DYING    48 /* E6, of the moments; */
 #define ONE_IN_RENAMED  3  /* of those after a rename, when what counts has another name and that is not yet durable */
 
@@ -88,7 +90,7 @@ seen_put(uint64_t *set, size_t capacity, uint64_t key)
 static bool
 is_new(struct exploration *exploration, struct lying_disk *boot, const struct oracle *oracle)
 {
-    uint64_t promise[2] = { oracle->promised, oracle->begun };
+    uint64_t promise[3] = { oracle->promised, oracle->begun, exploration->copy.is_done };
     uint64_t key = hash_bytes(promise, sizeof promise, lying_disk_digest(boot)) | 1;
     size_t   capacity = exploration->seen_capacity;
 
@@ -189,7 +191,7 @@ verify(struct exploration *exploration, struct lying_disk *boot, const struct or
     uint64_t              newest;
 
     exploration->verified++;
-    status = life_verify(boot, why);
+    status = life_verify(boot, LIFE_PATH, why);
     if (status == KNACKDB_NOT_FOUND && oracle->promised == 0)
         return; /* not even a manifest yet */
     if (status != KNACKDB_OK)
@@ -270,7 +272,7 @@ count_end(struct exploration *exploration, struct life *life)
 
 /* What is done with a disk beside opening it. */
 struct demand {
-    bool is_verified, is_watched, is_reopened, is_written_on;
+    bool is_verified, is_watched, is_reopened, is_written_on, is_followed, is_repaired;
 };
 
 static struct demand
@@ -284,6 +286,8 @@ draw_demand(struct exploration *exploration, uint32_t depth)
         .is_watched = is_watched,
         .is_reopened = is_watched || (dice >> 16) % ONE_IN_REOPENED == 0,
         .is_written_on = depth < DEPTH_MAX && (dice >> 24) % ONE_IN_GOING_ON < ONE_IN_REOPENED,
+        .is_followed = (dice >> 32) % ONE_IN_FOLLOWED == 0,
+        .is_repaired = (dice >> 40) % ONE_IN_REPAIRED == 0,
     };
 }
 
@@ -304,22 +308,70 @@ keep_on(struct exploration *exploration, struct life *life, struct watched *watc
     lying_disk_watch(life->disk, NULL, NULL);
 }
 
+/* E8. It comes before the opening, which changes what there is to repair; and the disk is not changed by it. */
+static void
+look_at_copies(struct exploration *exploration, struct lying_disk *boot, const struct oracle *oracle,
+               const struct demand *demand)
+{
+    const struct copy_claim *claim = &exploration->copy;
+    char                     why[LIFE_WORDS];
+
+    if (claim->path[0] != '\0' && (!claim->is_done || demand->is_verified)) {
+        exploration->copies++;
+        if (!copy_holds(claim, boot, why))
+            fail(exploration, boot, "%s", why);
+    }
+    if (demand->is_repaired) {
+        struct lying_disk *aside = lying_disk_clone(boot);
+
+        exploration->repaired++;
+        if (!copy_repair_holds(aside, oracle, why))
+            fail(exploration, boot, "repair: %s", why);
+        lying_disk_free(aside);
+    }
+}
+
+/* E7: who was there before the writer has what the writer has, and ends. */
+static void
+follow_up(struct exploration *exploration, struct life *follower, const struct life *writer)
+{
+    knackdb_status status = keeper_refresh(follower->keeper, NULL, &follower->error);
+
+    exploration->followed++;
+    if (status != KNACKDB_OK)
+        fail(exploration, writer->disk, "following: status %d: %s", (int) status, follower->error.message);
+    else if (store_sequence(follower->store) != store_sequence(writer->store) ||
+             moment_of(follower->store).digest != moment_of(writer->store).digest)
+        fail(exploration, writer->disk, "a follower is at commit %" PRIu64 ", or at other rows, and the writer at %" PRIu64,
+             store_sequence(follower->store), store_sequence(writer->store));
+    if (life_close(follower) != KNACKDB_OK)
+        fail(exploration, writer->disk, "closing a follower: %s", follower->error.message);
+}
+
 /* Takes the disk, on which every commit up to `returned` must be. */
 static void
 recover(struct exploration *exploration, struct lying_disk *disk, const struct oracle *oracle, uint32_t depth,
         uint64_t returned, const struct demand *demand)
 {
-    struct watched watched = { exploration, disk, oracle, depth + 1, returned };
-    struct life    life;
-    knackdb_status status;
+    struct watched        watched = { exploration, disk, oracle, depth + 1, returned };
+    struct keeper_options following = exploration->options;
+    struct life           life;
+    struct life           follower;
+    bool                  is_followed;
+    knackdb_status        status;
 
     if (demand->is_verified)
         verify(exploration, disk, oracle);
+    look_at_copies(exploration, disk, oracle, demand);
+    following.read_only = following.follow = true;
+    is_followed = demand->is_followed && life_open_guest(&follower, disk, LIFE_PATH, &following) == KNACKDB_OK;
     if (demand->is_watched)
         lying_disk_watch(disk, hear_change, &watched);
     status = life_open(&life, disk, &exploration->options);
     if (status != KNACKDB_OK) {
         fail(exploration, disk, "opening: status %d: %s", (int) status, life.error.message);
+        if (is_followed)
+            (void) life_close(&follower);
         lying_disk_free(disk);
         return;
     }
@@ -331,6 +383,8 @@ recover(struct exploration *exploration, struct lying_disk *disk, const struct o
     if (demand->is_reopened && !exploration->has_failed)
         keep_on(exploration, &life, &watched, demand);
     lying_disk_watch(disk, NULL, NULL);
+    if (is_followed)
+        follow_up(exploration, &follower, &life);
     if (!life_end(&life))
         fail(exploration, disk, "ending: %s", life.error.message);
     lying_disk_free(disk);
@@ -340,7 +394,7 @@ static void
 die_at(struct exploration *exploration, struct lying_disk *disk, const struct oracle *oracle, uint32_t depth,
        uint64_t returned, uint32_t one_in)
 {
-    static const struct demand all = { true, true, true, true };
+    static const struct demand all = { true, true, true, true, true, false };
 
     if (exploration->has_failed || depth > 1 || draw(exploration) % one_in != 0)
         return;

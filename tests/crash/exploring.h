@@ -11,12 +11,14 @@
  *   E6  A process that dies loses no commit that had returned, and while the next one opens what it left, the power
  *       may go: E1 to E5 hold.
  *   E7  Readers without a lock, of the newest moment and of one before it, and a verification of every byte, find no
- *       fault in it either.
+ *       fault in it either; one that was there before the opening follows, and is where the store is.
+ *   E8  Copies of the store beside it, and a repair of it, are what copies.h says.
  *
  * E1 and E2 are asked of every one, the others of some, drawn by the seed. */
 #ifndef TESTS_CRASH_EXPLORING_H
 #define TESTS_CRASH_EXPLORING_H
 
+#include "tests/crash/copies.h"
 #include "tests/crash/life.h"
 #include "tests/crash/oracle.h"
 
@@ -24,10 +26,11 @@ struct exploration {
     uint64_t              seed;    /* moves on */
     uint32_t              budget;  /* disks looked at for each moment */
     struct keeper_options options; /* to open with */
+    struct copy_claim     copy;    /* what is claimed of the copy that was begun last */
     uint64_t             *seen;    /* a set: what has been looked at under the same promise */
     size_t                seen_count, seen_capacity;
     /* What was done. */
-    uint64_t moments, states, within_recovery, deaths, second_opens, went_on, verified, looked_back, torn;
+    uint64_t moments, states, within_recovery, deaths, second_opens, went_on, verified, looked_back, followed, copies, repaired, torn;
     bool     has_failed;
     char     reason[1000];
 };

@@ -21,7 +21,8 @@
  *       A verification finds no fault in it. (Where the log broke and was mended it may: what the disk has lost of
  *       the old one is told for as long as an older snapshot that is kept would want it.)
  *   F6  Once the disk is sound again so is the store: a snapshot by hand makes everything durable, and what comes
- *       after it goes into a log as before. */
+ *       after it goes into a log as before. Once no older snapshot is kept, a verification finds the directory whole,
+ *       wherever the log broke. */
 #include "tests/crash/life.h"
 #include "tests/crash/twins.h"
 
@@ -33,6 +34,8 @@
 #include <string.h>
 
 #define SEED 20261122
+
+#define SNAPSHOTS_KEPT 2
 
 /* One in so many calls that only read is made to fail for ever after, too. */
 #define READS_TRIED 5
@@ -343,7 +346,7 @@ survive(struct play *play, struct lying_disk *disk, const char *how)
     for (int opening = 0; opening < 2 && play->reason[0] == '\0'; opening++) {
         struct lying_disk *next;
 
-        status = is_harmless(&play->fault) && play->degraded == 0 ? life_verify(disk, fault) : KNACKDB_OK;
+        status = is_harmless(&play->fault) && play->degraded == 0 ? life_verify(disk, LIFE_PATH, fault) : KNACKDB_OK;
         if (status != KNACKDB_OK && !(status == KNACKDB_NOT_FOUND && oracle.promised == 0))
             fail(play, "verify %d: %s", opening + 1, fault);
         status = life_open(&life, disk, &play->options);
@@ -361,6 +364,19 @@ survive(struct play *play, struct lying_disk *disk, const char *how)
         lying_disk_free(disk);
         disk = next;
     }
+    lying_disk_free(disk);
+}
+
+/* Takes the disk. */
+static void
+check_whole(struct play *play, struct lying_disk *disk, const char *when)
+{
+    char           fault[LIFE_WORDS];
+    knackdb_status status = life_verify(disk, LIFE_PATH, fault);
+
+    play->step = when;
+    if (status != KNACKDB_OK)
+        fail(play, "verify: %s", fault);
     lying_disk_free(disk);
 }
 
@@ -384,6 +400,12 @@ end_life(struct play *play)
     if (figures.state != KNACKDB_STATE_OK)
         fail(play, "the disk is sound, and the state is still %d: %s", (int) figures.state, figures.reason);
     survive(play, lying_disk_boot(play->disk, LYING_NOTHING, 1), "after all was whole again and a power cut");
+    for (int older = 0; older < SNAPSHOTS_KEPT; older++) {
+        change(play, 2);
+        take_snapshot(play);
+    }
+    check_whole(play, lying_disk_clone(play->disk), "with no snapshot of before");
+    check_whole(play, lying_disk_boot(play->disk, LYING_NOTHING, 1), "with no snapshot of before, and a power cut");
     close_life(play);
 }
 
@@ -401,7 +423,7 @@ run(bool maps, const struct fault *fault, uint64_t *ret_calls, uint64_t *ret_deg
         .log_io = maps ? KNACKDB_LOG_MAP : KNACKDB_LOG_WRITE,
         .log_segment_bytes_max = 4096,
         .snapshot_log_bytes = UINT64_MAX,
-        .snapshots_kept = 2,
+        .snapshots_kept = SNAPSHOTS_KEPT,
         .log_history_bytes = 6000,
     };
     twins_init(&play->twins, SEED);

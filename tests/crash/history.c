@@ -13,6 +13,13 @@
 #define STEPS_LEAST 20
 #define STEPS_MORE  90
 
+/* Of the guests: how often they come, and how many copies a life can have. A copy has many moments, so few ways of each are
+ * looked at. */
+#define ONE_IN_FOLLOWING 8
+#define ONE_IN_COPIES    40
+#define COPIES_MAX       4
+#define COPY_BUDGET      6
+
 struct history {
     struct exploration     *exploration;
     struct history_figures *figures;
@@ -24,6 +31,12 @@ struct history {
     bool                    is_syncing; /* so others may store meanwhile */
     bool                    waits; /* every store for the disk, as with KNACKDB_SYNC */
     const char             *step;  /* in words, for the reason of a failure */
+    struct random_source    guests_dice;
+    bool                    has_guests;
+    bool                    is_followed;
+    struct life             follower;
+    uint64_t                followed; /* the newest commit that the follower has seen */
+    uint32_t                copies;
 };
 
 static void __attribute__((format(printf, 2, 3)))
@@ -92,6 +105,106 @@ change(struct history *history)
     history->figures->commits++;
 }
 
+/* ---- guests ---- */
+
+/* A follower sees what the writer's readers see, and never goes back. */
+static void
+refresh(struct history *history, bool is_quiet)
+{
+    struct life   *follower = &history->follower;
+    struct oracle *oracle = &history->twins.oracle;
+    knackdb_status status = keeper_refresh(follower->keeper, NULL, &follower->error);
+    uint64_t       sequence = store_sequence(follower->store);
+
+    history->figures->refreshes++;
+    if (status != KNACKDB_OK)
+        fail(history, "a refresh: status %d: %s", (int) status, follower->error.message);
+    else if (sequence > oracle->begun || sequence < history->followed)
+        fail(history, "a follower went from commit %" PRIu64 " to %" PRIu64, history->followed, sequence);
+    else if (is_quiet && sequence != store_sequence(history->life.store))
+        fail(history, "a follower is at commit %" PRIu64 ", and the writer at %" PRIu64, sequence,
+             store_sequence(history->life.store));
+    else if (oracle->is_known[sequence] && moment_of(follower->store).digest != oracle->moments[sequence].digest)
+        fail(history, "what a follower sees is not commit %" PRIu64, sequence);
+    history->followed = sequence;
+}
+
+static void
+unfollow(struct history *history)
+{
+    if (history->is_followed && life_close(&history->follower) != KNACKDB_OK)
+        fail(history, "closing a follower: %s", history->follower.error.message);
+    history->is_followed = false;
+}
+
+static void
+step_follow(struct history *history)
+{
+    struct keeper_options following = history->exploration->options;
+
+    history->step = "following";
+    if (history->is_followed) {
+        unfollow(history);
+        return;
+    }
+    following.read_only = following.follow = true;
+    if (life_open_guest(&history->follower, history->disk, LIFE_PATH, &following) != KNACKDB_OK) {
+        fail(history, "%s", history->follower.error.message);
+        return;
+    }
+    history->is_followed = true;
+    history->followed = 0;
+    refresh(history, true);
+}
+
+/* The moment that is copied is the present one; of a backup, others may store while it is written. */
+static void
+step_copy(struct history *history, bool repairs)
+{
+    struct exploration *exploration = history->exploration;
+    struct copy_claim  *claim = &exploration->copy;
+    uint32_t            budget = exploration->budget;
+    uint64_t            losses = 0;
+    uint64_t            first_lost;
+    char                why[LIFE_WORDS] = "";
+    knackdb_status      status;
+
+    history->step = repairs ? "a repair" : "a backup";
+    *claim = (struct copy_claim) {
+        .sequence = store_sequence(history->life.store),
+        .moment = moment_of(history->life.store),
+    };
+    (void) snprintf(claim->path, sizeof claim->path, "copy-%u", (unsigned) ++history->copies);
+    exploration->budget = COPY_BUDGET;
+    history->is_syncing = !repairs;
+    if (repairs)
+        status = copy_by_repair(claim, history->disk, &losses, &first_lost, why);
+    else
+        status = keeper_backup(history->life.keeper, claim->path, NULL, &history->life.error);
+    history->is_syncing = false;
+    if (status != KNACKDB_OK || losses > 0)
+        fail(history, "status %d: %s%s", (int) status, why, repairs ? "" : history->life.error.message);
+    claim->is_done = true;
+    history->figures->backups += !repairs;
+    history->figures->repairs += repairs;
+    look(history);
+    exploration->budget = budget;
+}
+
+/* Beside a step of the life's own. */
+static void
+let_guests_in(struct history *history)
+{
+    if (!history->has_guests || !history->is_open)
+        return;
+    if (history->is_followed && random_chance(&history->guests_dice, 2))
+        refresh(history, true);
+    if (random_chance(&history->guests_dice, ONE_IN_FOLLOWING))
+        step_follow(history);
+    if (random_chance(&history->guests_dice, ONE_IN_COPIES) && history->copies < COPIES_MAX)
+        step_copy(history, random_chance(&history->guests_dice, 2));
+}
+
 /* While one syncs, or writes a snapshot, others store: between two of its calls, as another thread might. */
 static void
 hear_change(void *context, enum lying_call call, const char *name)
@@ -103,6 +216,8 @@ hear_change(void *context, enum lying_call call, const char *name)
     if (history->is_open)
         learn_promise(history);
     look_after(history, call == LYING_RENAME);
+    if (history->is_followed && history->is_open && random_chance(&history->guests_dice, 10))
+        refresh(history, false);
     if (history->is_syncing && is_sync && random_chance(&history->twins.dice, 6)) {
         history->is_syncing = false; /* not again within the change */
         change(history);
@@ -149,6 +264,7 @@ move_to(struct history *history, struct lying_disk *disk, uint64_t least)
 {
     history->is_open = false;
     lying_disk_watch(history->disk, NULL, NULL);
+    unfollow(history);
     history->figures->disk_calls += lying_disk_calls(history->disk);
     if (!life_end(&history->life))
         fail(history, "%s", history->life.error.message);
@@ -224,6 +340,7 @@ step_close(struct history *history)
 {
     knackdb_status status;
 
+    unfollow(history);
     history->step = "a close";
     history->is_open = false;
     status = life_close(&history->life);
@@ -338,7 +455,8 @@ learn_golden(struct history *history)
 }
 
 void
-history_live(struct exploration *exploration, uint64_t seed, const char *golden, struct history_figures *figures)
+history_live(struct exploration *exploration, uint64_t seed, const char *golden, enum history_guests guests,
+             struct history_figures *figures)
 {
     struct history *history = calloc(1, sizeof *history);
     uint32_t        steps;
@@ -349,10 +467,14 @@ history_live(struct exploration *exploration, uint64_t seed, const char *golden,
     history->exploration = exploration;
     history->figures = figures;
     history->step = "the first opening";
+    history->has_guests = guests == HISTORY_WITH_GUESTS;
+    random_init(&history->guests_dice, ~seed);
     exploration->seed = seed;
     exploration_forget(exploration);
+    exploration->copy = (struct copy_claim) { .path = "" };
     twins_init(&history->twins, seed);
     choose_options(history);
+    exploration->options.refuses_degraded = history->has_guests && random_chance(&history->guests_dice, 4);
     history->disk = lying_disk_new(seed);
     if (random_chance(&history->twins.dice, 10))
         lying_disk_unmap_all(history->disk);
@@ -365,12 +487,16 @@ history_live(struct exploration *exploration, uint64_t seed, const char *golden,
     for (uint32_t i = 0; i < steps && lives && !exploration->has_failed; i++) {
         lives = take_step(history);
         figures->steps++;
+        if (lives)
+            let_guests_in(history);
     }
     lying_disk_watch(history->disk, NULL, NULL);
+    unfollow(history);
     figures->disk_calls += lying_disk_calls(history->disk);
     if (lives && !life_end(&history->life))
         fail(history, "%s", history->life.error.message);
     lying_disk_free(history->disk);
+    random_clear(&history->guests_dice);
     twins_clear(&history->twins);
     free(history);
 }

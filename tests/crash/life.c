@@ -13,7 +13,7 @@ static bool
 is_tidy(struct life *life)
 {
     uint64_t bytes = atomic_load(&life->allocator.bytes);
-    size_t   handles = lying_disk_handles(life->disk);
+    size_t   handles = life->is_guest ? 0 : lying_disk_handles(life->disk);
 
     if (bytes == 0 && handles == 0)
         return true;
@@ -22,13 +22,14 @@ is_tidy(struct life *life)
     return false;
 }
 
-knackdb_status
-life_open(struct life *life, struct lying_disk *disk, const struct keeper_options *options)
+static knackdb_status
+open_at(struct life *life, struct lying_disk *disk, const char *path, const struct keeper_options *options, bool is_guest)
 {
     struct keeper_options own = *options;
     knackdb_status        status;
 
     memset(life, 0, sizeof *life);
+    life->is_guest = is_guest;
     allocator_init(&life->allocator, NULL);
     life->disk = disk;
     own.disk = lying_disk_face(disk);
@@ -36,7 +37,7 @@ life_open(struct life *life, struct lying_disk *disk, const struct keeper_option
     own.by_hand = true;
     if (store_new(&life->allocator, schema_builtin(), &life->store, NULL) != KNACKDB_OK)
         abort();
-    status = keeper_open(&life->allocator, LIFE_PATH, &own, life->store, &life->keeper, &life->error);
+    status = keeper_open(&life->allocator, path, &own, life->store, &life->keeper, &life->error);
     if (status == KNACKDB_OK)
         return status;
     store_free(life->store);
@@ -44,6 +45,18 @@ life_open(struct life *life, struct lying_disk *disk, const struct keeper_option
     if (!is_tidy(life))
         status = KNACKDB_INVALID;
     return status;
+}
+
+knackdb_status
+life_open(struct life *life, struct lying_disk *disk, const struct keeper_options *options)
+{
+    return open_at(life, disk, LIFE_PATH, options, false);
+}
+
+knackdb_status
+life_open_guest(struct life *life, struct lying_disk *disk, const char *path, const struct keeper_options *options)
+{
+    return open_at(life, disk, path, options, true);
 }
 
 static void
@@ -56,7 +69,7 @@ hear_fault(void *context, const knackdb_fault *fault)
 }
 
 knackdb_status
-life_verify(struct lying_disk *disk, char why[LIFE_WORDS])
+life_verify(struct lying_disk *disk, const char *path, char why[LIFE_WORDS])
 {
     struct verify_options options = {
         .disk = lying_disk_face(disk),
@@ -72,7 +85,7 @@ life_verify(struct lying_disk *disk, char why[LIFE_WORDS])
 
     why[0] = '\0';
     allocator_init(&allocator, NULL);
-    status = verify_directory(&allocator, LIFE_PATH, &options, &report, &error);
+    status = verify_directory(&allocator, path, &options, &report, &error);
     if (why[0] == '\0' && status != KNACKDB_OK)
         (void) snprintf(why, LIFE_WORDS, "%s", error.message);
     if (atomic_load(&allocator.bytes) != 0) {

@@ -9,6 +9,7 @@
 
 struct life {
     struct allocator   allocator;
+    bool               is_guest;
     struct lying_disk *disk;
     struct store      *store;
     struct keeper     *keeper;
@@ -19,10 +20,15 @@ struct life {
  * there is nothing to end. Leaks are a failure of their own: the message says so. */
 knackdb_status life_open(struct life *life, struct lying_disk *disk, const struct keeper_options *options);
 
+/* The same of another directory of the disk, or beside another life on it: what handles are open at its end is not its own
+ * affair, but that of the other. */
+knackdb_status life_open_guest(struct life *life, struct lying_disk *disk, const char *path,
+                               const struct keeper_options *options);
+
 #define LIFE_WORDS 600
 
 /* Reads and checks every byte, and changes nothing: verify_directory()'s status, and in `why` the first fault. */
-knackdb_status life_verify(struct lying_disk *disk, char why[LIFE_WORDS]);
+knackdb_status life_verify(struct lying_disk *disk, const char *path, char why[LIFE_WORDS]);
 
 /* In order: keeper_close()'s status. The disk lives on. */
 knackdb_status life_close(struct life *life);

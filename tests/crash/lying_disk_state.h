@@ -4,7 +4,7 @@
 
 #include "tests/crash/lying_disk.h"
 
-#define DIRS_MAX    4  /* the root is the first */
+#define DIRS_MAX    8  /* the root is the first */
 #define NAME_MAX_   DISK_NAME_BYTES_MAX
 #define NO_INODE    (-1)
 
