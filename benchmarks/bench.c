@@ -25,7 +25,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-static char work_directory[512]; /* removed at exit, however the program ends */
+static char work_directory[512]; /* removed at exit */
 
 static void
 remove_work_directory(void)
@@ -78,6 +78,7 @@ main(int argc, char **argv)
         return be_footprint_child(argv);
     plan_from_arguments(&plan, argc, argv);
     directory_make(work_directory, sizeof work_directory, plan.parent, "knackdb-bench");
+    directory_remove_afterwards(work_directory);
     atexit(remove_work_directory);
     machine_describe(&machine, work_directory);
     workload = workload_new(plan.seed);

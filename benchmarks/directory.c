@@ -1,9 +1,10 @@
-#define _GNU_SOURCE /* nftw */
+#define _GNU_SOURCE /* nftw, pipe2 */
 #include "directory.h"
 
 #include "failure.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,6 +37,37 @@ void
 directory_remove(const char *path)
 {
     (void) nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+/* A child that waits for our end of a pipe to be closed, which no way to end can leave undone. What this program starts
+ * may live a moment longer and write a moment more: a server, asked to die with us, has yet to hear of it. */
+void
+directory_remove_afterwards(const char *path)
+{
+    int   ends[2];
+    pid_t child;
+    char  byte;
+
+    if (pipe2(ends, O_CLOEXEC) != 0)
+        fail("pipe: %s", strerror(errno));
+    child = fork();
+    if (child < 0)
+        fail("fork: %s", strerror(errno));
+    if (child > 0) {
+        close(ends[0]);
+        return; /* the other end stays open until this program ends */
+    }
+    close(ends[1]);
+    (void) setsid(); /* an interrupt from the terminal is not meant for it */
+    (void) close(STDOUT_FILENO); /* who reads our output must not wait for it */
+    (void) close(STDERR_FILENO);
+    while (read(ends[0], &byte, 1) < 0 && errno == EINTR)
+        ;
+    for (int tries = 0; tries < 20 && access(path, F_OK) == 0; tries++) {
+        directory_remove(path);
+        usleep(50000);
+    }
+    _exit(0);
 }
 
 static uint64_t bytes_found; /* nftw() hands its callback no context */

@@ -11,6 +11,10 @@ void directory_make(char *path, size_t path_bytes, const char *parent, const cha
 /** Removes a directory with all that is in it; one that is absent is no error. */
 void directory_remove(const char *path);
 
+/** Has a directory removed once this program has ended, however it does: killed, too. To be called before there are
+ *  threads. */
+void directory_remove_afterwards(const char *path);
+
 /** Bytes on disk of all files below, in whole blocks as the file system counts them. */
 uint64_t directory_bytes(const char *path);
 

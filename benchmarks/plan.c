@@ -151,7 +151,7 @@ plan_from_arguments(struct plan *plan, int argc, char **argv)
         exit(2);
     }
     plan->effort = is_quick ? (struct effort) { .budget_ns = 20 * 1000000ull, .change_ops = 2000 }
-                            : (struct effort) { .budget_ns = 150 * 1000000ull, .change_ops = 20000 };
+                            : (struct effort) { .budget_ns = 100 * 1000000ull, .change_ops = 20000 };
     if (plan->size_count == 0)
         plan_set_sizes(plan, is_quick ? "10000,100000" : "10000,1000000");
     if (plan->rounds == 0 && is_quick)

@@ -10,6 +10,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 import xml.etree.ElementTree
 
@@ -95,6 +96,21 @@ class Bench(unittest.TestCase):
         self.assertTrue(text.startswith(table))
         for work in OF_ALL_STORES:
             self.assertIn(f"{ROWS}: {work}, ", text)
+
+    def test_nothing_is_left_behind_by_one_that_is_killed(self):
+        place = self.place / "killed"
+        place.mkdir()
+        child = subprocess.Popen([BENCH, "--quick", "--directory", place], stdout=subprocess.DEVNULL,
+                                 stderr=subprocess.DEVNULL)
+        until = time.monotonic() + 60
+        while not any(place.glob("*/*/*")) and time.monotonic() < until:  # a store is open
+            time.sleep(0.01)
+        self.assertTrue(any(place.glob("*/*/*")))
+        child.kill()
+        child.wait()
+        while any(place.iterdir()) and time.monotonic() < until:
+            time.sleep(0.01)
+        self.assertEqual(list(place.iterdir()), [])
 
     def test_calls_that_make_no_sense(self):
         for arguments, why in {("--rows", "0"): "is not a number above 0", ("--rows", "x"): "is not a number above 0",
