@@ -50,7 +50,8 @@ class Loss:
     last_id: int = 0
 
     def __str__(self):
-        what = "" if self.table is None else f"{self.table}: " if self.column is None else f"{self.table}.{self.column}: "
+        what = ".".join(filter(None, (self.table, self.column)))
+        what = f"{what}: " if what else ""
         return f"{self.file}:{self.offset}: {what}{self.reason}"
 
 

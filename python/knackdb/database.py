@@ -5,7 +5,7 @@ import json
 import operator
 import os
 import time
-from typing import Any, Dict, Iterable, List, Optional
+from typing import Any, Dict, Iterable, List, Optional, Union
 
 import _knackdb
 
@@ -105,11 +105,14 @@ class LearningDatabase(_knackdb.Database):
     [('pattern_1a2b3c4d', 'radix')]
     """
 
-    def __init__(self, db_path="learning.db", *, durability="async", strict=False, pool_size=0, read_only=False,
-                 as_of=None, follow=False, create=True, flush_interval_ms=0, snapshot_log_bytes=0,
-                 snapshot_interval_s=0, snapshots_kept=0, memory_bytes_max=0, cache_bytes_max=0, slow_operation_us=0,
-                 file_mode=0, as_of_sequence=0, as_of_time=0.0, log_history_bytes=0, refuse_degraded=False, log_io="auto", log_segment_bytes_max=0, migrate=True,
-                 snapshot_only=False):
+    def __init__(self, db_path: Union[str, bytes, "os.PathLike[str]", "os.PathLike[bytes]", None] = "learning.db", *,
+                 durability: str = "async", strict: bool = False, pool_size: int = 0, read_only: bool = False,
+                 as_of: Union[int, float, datetime.datetime, None] = None, follow: bool = False, create: bool = True,
+                 flush_interval_ms: int = 0, snapshot_log_bytes: int = 0, snapshot_interval_s: int = 0,
+                 snapshots_kept: int = 0, memory_bytes_max: int = 0, cache_bytes_max: int = 0,
+                 slow_operation_us: int = 0, file_mode: int = 0, as_of_sequence: int = 0, as_of_time: float = 0.0,
+                 log_history_bytes: int = 0, refuse_degraded: bool = False, log_io: str = "auto",
+                 log_segment_bytes_max: int = 0, migrate: bool = True, snapshot_only: bool = False):
         if durability not in _DURABILITIES:
             raise ValueError(f"durability must be one of {', '.join(_DURABILITIES)}, not {durability!r}")
         if log_io not in _LOG_IOS:
@@ -218,7 +221,7 @@ class LearningDatabase(_knackdb.Database):
         except Exception as error:
             return self._failed(error)
 
-    async def backup(self, path) -> bool:
+    async def backup(self, path: Union[str, bytes, "os.PathLike[str]", "os.PathLike[bytes]"]) -> bool:
         """Copies the database as it is now to another directory, which must not be there or be empty, and waits until
         the copy is on stable storage and has been checked. One that is in memory only is saved by it."""
         try:

@@ -1,10 +1,14 @@
 """verify() and repair(): faults are named, what can be read is saved, what was lost is told."""
 
 import asyncio
+import gc
 import os
+import shutil
+import sys
 
 import pytest
 
+import _knackdb
 import knackdb
 from conftest import EngineFilters, EnginePattern
 
@@ -102,3 +106,18 @@ def test_the_loop_runs_on_meanwhile(tmp_path, open_database, loop):
         await looking
         return order
     assert loop.run_until_complete(both())[0] == "ran on"
+
+
+@pytest.mark.skipif(os.environ.get("KNACKDB_SANITIZED") == "1", reason="a sanitizer looks for leaks by itself")
+def test_they_leak_nothing(tmp_path, open_database):
+    path = filled(open_database, tmp_path / "a")
+    flip_where(path, b"p7")
+    counts = []
+    for _ in range(3):
+        for _ in range(20):
+            assert _knackdb.verify(path)["fault_count"] >= 1
+            assert _knackdb.repair(path, tmp_path / "b")["loss_count"] == 1
+            shutil.rmtree(tmp_path / "b")
+        gc.collect()
+        counts.append(sys.getallocatedblocks())
+    assert min(after - before for before, after in zip(counts, counts[1:])) < 20

@@ -109,7 +109,7 @@ def test_the_child_of_a_fork_is_refused_and_harms_nothing(db):
     assert {each.id for each in db.retrieve_patterns(EngineFilters())} == {"before", "after"}
 
 
-def test_a_forked_worker_may_open_the_directory_read_only(db, tmp_path):
+def test_workers_may_open_the_directory_read_only(db, tmp_path):
     db.store_execution_pattern(EnginePattern("x"))
     program = """
         import asyncio, multiprocessing, sys
@@ -123,13 +123,15 @@ def test_a_forked_worker_may_open_the_directory_read_only(db, tmp_path):
             return asyncio.run(ids(path))
 
         if __name__ == "__main__":
-            for method in ("fork", "spawn"):
-                if method == "spawn":
-                    continue # -c has no file to import again
+            for method in ("fork", "spawn", "forkserver"):
                 with multiprocessing.get_context(method).Pool(2) as pool:
-                    assert pool.map(worker, [sys.argv[1]] * 4) == [["x"]] * 4
+                    assert pool.map(worker, [sys.argv[1]] * 4) == [["x"]] * 4, method
     """
-    run_python(program, tmp_path / "learning.db")
+    file = tmp_path / "workers.py"      # what is spawned imports it again
+    file.write_text(textwrap.dedent(program))
+    done = subprocess.run([sys.executable, str(file), str(tmp_path / "learning.db")], capture_output=True, text=True,
+                          timeout=120)
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_follower_in_another_process_sees_what_was_stored_once_it_refreshes(db, tmp_path):

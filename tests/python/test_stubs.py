@@ -75,6 +75,11 @@ def test_everything_public_is_there_annotated_and_described():
     for name in dir(knackdb.LearningDatabase):
         if not name.startswith("_"):
             assert inspect.getdoc(getattr(knackdb.LearningDatabase, name)), name
+    for name, thing in vars(knackdb.LearningDatabase).items():
+        if inspect.isfunction(thing) and (not name.startswith("_") or name == "__init__"):
+            parameters = set(inspect.signature(thing).parameters) - {"self"}
+            assert parameters <= set(thing.__annotations__), name
+            assert name == "__init__" or "return" in thing.__annotations__, name
     public = {name for name, thing in vars(knackdb).items()
               if not name.startswith("_") and not inspect.ismodule(thing)}
     assert public <= set(knackdb.__all__), public - set(knackdb.__all__)
