@@ -368,7 +368,7 @@ class LearningDatabase(_knackdb.Database):
                            "hits": stats["answer_hits"], "misses": stats["answer_misses"]},
             query_cache={"size": stats["cache_entries"], "memory_mb": stats["memory_cache_bytes"] / _MEGABYTE,
                          "hits": stats["cache_hits"], "misses": stats["cache_misses"]},
-            metrics=self._metrics.to_dict(),
+            metrics=self._metrics.to_dict(stats),
         )
         return status
 

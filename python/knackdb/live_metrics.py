@@ -61,6 +61,15 @@ class LiveMetrics(LearningMetrics):
             object.__setattr__(self, "_stats", stats)
         return object.__getattribute__(self, "_stats")  # after the end, the last that were seen
 
+    def to_dict(self, stats=None):
+        """All fields as a new dict, of one moment: that of the store's status that is given, or of now."""
+        stats = stats or self._status()
+        figures = {}
+        for each in dataclasses.fields(self):
+            is_followed = each.name in _FOLLOWED and each.name not in self.__dict__ and stats is not None
+            figures[each.name] = _FOLLOWED[each.name](stats) if is_followed else getattr(self, each.name)
+        return figures
+
     def __eq__(self, other):
         if not isinstance(other, LearningMetrics):
             return NotImplemented

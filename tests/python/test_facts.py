@@ -296,6 +296,13 @@ def test_metrics_are_one_and_live(db):
     metrics.learning_accuracy = 0.75
     assert db.metrics.learning_accuracy == 0.75
     assert metrics.memory_usage_mb > 0
+    told = db.get_database_status()["metrics"]
+    assert list(told) == [each.name for each in dataclasses.fields(metrics)]
+    assert (told["patterns_learned"], told["learning_accuracy"], told["pattern_cache_hits"]) == (1, 0.75, hits + 1)
+    metrics.patterns_learned = 7
+    assert db.get_database_status()["metrics"]["patterns_learned"] == metrics.to_dict()["patterns_learned"] == 7
+    metrics.follow()
+    assert metrics.to_dict()["patterns_learned"] == 1
 
 
 # ---- foreign objects ----
