@@ -23,7 +23,6 @@
 #include "persist/sweep.h"
 
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -34,20 +33,6 @@
 #define SEGMENT_BYTES_MAX_LEAST   ((uint64_t) 4096)
 #define SNAPSHOT_LOG_BYTES_DEFAULT ((uint64_t) 64 * 1024 * 1024)
 #define FILE_MODE_DEFAULT         0600u
-
-void
-keeper_say(const struct keeper *keeper, knackdb_severity severity, const char *format, ...)
-{
-    char    message[DISK_PATH_BYTES_MAX + 600];
-    va_list arguments;
-
-    if (keeper->options.log_message == NULL)
-        return;
-    va_start(arguments, format);
-    (void) vsnprintf(message, sizeof message, format, arguments);
-    va_end(arguments);
-    keeper->options.log_message(keeper->options.log_context, severity, message);
-}
 
 static struct keeper_options
 with_defaults(const struct keeper_options *given)

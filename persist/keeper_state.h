@@ -1,4 +1,4 @@
-/* keeper_state.h - what a keeper consists of; for keeper.c, flusher.c, snapshot_taker.c and keeper_backup.c alone. */
+/* keeper_state.h - what a keeper consists of; for keeper.c, keeper_*.c, flusher.c and snapshot_taker.c alone. */
 #ifndef KNACKDB_PERSIST_KEEPER_STATE_H
 #define KNACKDB_PERSIST_KEEPER_STATE_H
 
@@ -60,7 +60,7 @@ struct keeper {
     char                  snapshot_reason[200];
 };
 
-/* Tells the host. A format that needs more than a message's room is cut. */
+/* Tells the host (keeper_saying.c). A format that needs more than a message's room is cut. */
 void keeper_say(const struct keeper *keeper, knackdb_severity severity, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

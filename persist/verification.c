@@ -12,26 +12,7 @@
 #include "persist/file_name.h"
 #include "persist/manifest_files.h"
 
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
-
-void
-verify_fault(struct verification *verification, knackdb_status status, const char *file, uint64_t offset,
-             const char *format, ...)
-{
-    char          reason[500];
-    knackdb_fault fault = { .status = status, .file = file, .offset = offset, .reason = reason };
-    va_list       arguments;
-
-    verification->report.fault_count++;
-    if (verification->options->on_fault == NULL)
-        return;
-    va_start(arguments, format);
-    (void) vsnprintf(reason, sizeof reason, format, arguments);
-    va_end(arguments);
-    verification->options->on_fault(verification->options->context, &fault);
-}
 
 /* One manifest and its parts. *ret_read: it could be read, and is in `manifest`. */
 static knackdb_status

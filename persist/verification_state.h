@@ -1,4 +1,4 @@
-/* verification_state.h - one verification under way; for verification.c, verify_parts.c and verify_log.c alone. */
+/* verification_state.h - one verification under way; for verification.c and verify_*.c alone. */
 #ifndef KNACKDB_PERSIST_VERIFICATION_STATE_H
 #define KNACKDB_PERSIST_VERIFICATION_STATE_H
 
@@ -12,7 +12,7 @@ struct verification {
     knackdb_verify_report        report;
 };
 
-/* Counts a fault and tells of it. */
+/* Counts a fault and tells of it. (verify_faults.c) */
 void verify_fault(struct verification *verification, knackdb_status status, const char *file, uint64_t offset,
                   const char *format, ...) __attribute__((format(printf, 5, 6)));
 
