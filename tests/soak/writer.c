@@ -199,6 +199,7 @@ open_writer(struct writer *writer, uint64_t *dice, bool even)
     knackdb_read_end(read);
     count_up(COUNT_TORN_ENDS, stats.torn_bytes > 0);
     count_up(COUNT_REOPENINGS, acknowledged > 0);
+    atomic_store(&board->acknowledged, stats.sequence); /* the one that was under way is to stay, too */
     writer->db = db;
     return stats.sequence;
 }
