@@ -176,7 +176,7 @@ dictionary_intern(struct dictionary *dictionary, struct epochs *epochs, knackdb_
 
 /* Texts looked for at once: a search waits for the index, for a cell and for a text in turn, all of them mostly far
  * away, and as many searches as these wait together. */
-#define SEARCHES 16u
+#define SEARCHES 64u
 
 static void
 prefetch_searches(const struct dictionary *dictionary, const uint64_t *hashes, size_t count)

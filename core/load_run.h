@@ -9,7 +9,8 @@
  *     column     checked, copied; distinct texts of a dictionary         the dictionary's part under the lock
  *     end        moments, links, columns that did not come; the keys     the keys under the lock
  *
- *     store_load_end()    posting lists in one go, each as long as it has to be; rows and counts are published
+ *     store_load_postings()    the lists of a column in one go, each as long as it has to be; columns are independent
+ *     store_load_end()         rows and counts are published
  *
  * R1  What core calls the writer's is touched under the writers' lock alone, here as everywhere. The cells of a
  *     run's rows are written without it: no other thread has these rows, and nothing leads to them before the
@@ -60,7 +61,8 @@ knackdb_status load_run_column(struct load_run *run, uint32_t column, const stru
                                knackdb_error *error);
 knackdb_status load_run_end(struct load_run *run, uint32_t *ret_rows, knackdb_error *error);
 
-/* After all runs. */
-knackdb_status store_load_end(struct store *store, knackdb_error *error);
+/* After all runs, once for each column that is posted; any thread. And after all of these. */
+knackdb_status store_load_postings(struct store *store, uint32_t table, uint32_t column, knackdb_error *error);
+void           store_load_end(struct store *store);
 
 #endif

@@ -6,10 +6,12 @@
 #include "persist/snapshot_load.h"
 
 #include "base/error.h"
+#include "core/load_run.h"
 #include "persist/ends_file.h"
 #include "persist/file_name.h"
+#include "persist/load_team.h"
 #include "persist/part_format.h"
-#include "persist/part_team.h"
+#include "persist/part_load.h"
 
 #include <string.h>
 
@@ -134,12 +136,18 @@ resolve_table(const struct snapshot_load *load, uint32_t index, uint32_t *ret_ta
                                 strlen(name), ret_table);
 }
 
+struct part_job {
+    size_t            index; /* of the part in the manifest */
+    struct part_place place;
+};
+
 /* What has to be loaded, in which order, and where it goes. */
 struct plan {
-    struct part_job *jobs;
-    size_t           job_count;
-    uint64_t         bytes;                    /* of their files */
-    uint64_t         rows[KNACKDB_TABLES_MAX]; /* that each table is going to have */
+    const struct snapshot_load *load;
+    struct part_job            *jobs;
+    size_t                      job_count;
+    uint64_t                    bytes;                    /* of their files */
+    uint64_t                    rows[KNACKDB_TABLES_MAX]; /* that each table is going to have */
 };
 
 static void
@@ -166,6 +174,7 @@ make_plan(const struct snapshot_load *load, uint64_t *const *ended, struct plan 
     const struct manifest *manifest = load->manifest;
 
     memset(plan, 0, sizeof *plan);
+    plan->load = load;
     plan->jobs = allocator_get(load->allocator, manifest->part_count * sizeof *plan->jobs);
     if (plan->jobs == NULL)
         return error_no_memory(error, "the parts of a snapshot");
@@ -180,10 +189,26 @@ make_plan(const struct snapshot_load *load, uint64_t *const *ended, struct plan 
     return KNACKDB_OK;
 }
 
-static knackdb_status
-load_part(void *context, struct part_loader *loader, const struct part_job *job, knackdb_error *error)
+static void *
+new_loader(void *context)
 {
-    const struct snapshot_load *load = context;
+    const struct snapshot_load *load = ((const struct plan *) context)->load;
+
+    return part_loader_new(load->allocator, load->history, load->manifest->store_id, load->store);
+}
+
+static void
+free_loader(void *loader)
+{
+    part_loader_free(loader);
+}
+
+static knackdb_status
+load_part(void *context, void *loader, size_t number, knackdb_error *error)
+{
+    const struct plan          *plan = context;
+    const struct snapshot_load *load = plan->load;
+    const struct part_job      *job = &plan->jobs[number];
     struct file                 later = { 0 };
     struct file                *file;
     knackdb_status              status = find_file(load, job->index, &later, &file, error);
@@ -194,23 +219,52 @@ load_part(void *context, struct part_loader *loader, const struct part_job *job,
     return status;
 }
 
-static knackdb_status
-load_parts(const struct snapshot_load *load, const struct plan *plan, knackdb_error *error)
+/* The columns that have posting lists, over all tables, numbered. False past the last. */
+static bool
+find_posted(const struct schema *schema, size_t number, uint32_t *ret_table, uint32_t *ret_column)
 {
-    struct part_team team = {
-        .allocator = load->allocator,
-        .history = load->history,
-        .store_id = load->manifest->store_id,
-        .store = load->store,
-        .jobs = plan->jobs,
-        .job_count = plan->job_count,
-        .bytes = plan->bytes,
-        .run = load_part,
-        .context = (void *) (uintptr_t) load,
-    };
-    knackdb_status   status = part_team_run(&team, error);
+    for (uint32_t t = 0; t < schema->table_count; t++) {
+        for (uint32_t c = 0; c < schema->tables[t].column_count; c++) {
+            if (!schema->tables[t].columns[c].is_posted || number-- != 0)
+                continue;
+            *ret_table = t;
+            *ret_column = c;
+            return true;
+        }
+    }
+    return false;
+}
 
-    return status == KNACKDB_OK ? store_load_end(load->store, error) : status;
+static knackdb_status
+build_postings(void *context, void *tool, size_t number, knackdb_error *error)
+{
+    struct store *store = ((const struct plan *) context)->load->store;
+    uint32_t      table = 0;
+    uint32_t      column = 0;
+
+    (void) tool;
+    (void) find_posted(store_schema(store), number, &table, &column);
+    return store_load_postings(store, table, column, error);
+}
+
+static knackdb_status
+load_parts(struct plan *plan, knackdb_error *error)
+{
+    struct store    *store = plan->load->store;
+    struct load_team parts = { .job_count = plan->job_count, .bytes = plan->bytes, .context = plan,
+                               .tool_new = new_loader, .tool_free = free_loader, .run = load_part };
+    struct load_team postings = { .bytes = plan->bytes, .context = plan, .run = build_postings };
+    uint32_t         table;
+    uint32_t         column;
+    knackdb_status   status = load_team_run(&parts, error);
+
+    while (find_posted(store_schema(store), postings.job_count, &table, &column))
+        postings.job_count++;
+    if (status == KNACKDB_OK)
+        status = load_team_run(&postings, error);
+    if (status == KNACKDB_OK)
+        store_load_end(store);
+    return status;
 }
 
 /* Notes where the rows of a part came to stand. The cover takes the bits of those that did not come. */
@@ -244,7 +298,7 @@ load_rows(const struct snapshot_load *load, uint64_t **ended, knackdb_error *err
     knackdb_status status = make_plan(load, ended, &plan, error);
 
     if (status == KNACKDB_OK)
-        status = load_parts(load, &plan, error);
+        status = load_parts(&plan, error);
     for (size_t i = 0; i < plan.job_count && status == KNACKDB_OK && load->coverage != NULL; i++) {
         if (plan.jobs[i].place.table >= 0)
             status = add_cover(load, &plan.jobs[i], &ended[plan.jobs[i].index], error);

@@ -1,6 +1,6 @@
-/* part_team.c - see part_team.h. */
+/* load_team.c - see load_team.h. */
 #define _GNU_SOURCE /* sched_getaffinity */
-#include "persist/part_team.h"
+#include "persist/load_team.h"
 
 #include "base/error.h"
 
@@ -9,13 +9,13 @@
 #include <signal.h>
 #include <stdatomic.h>
 
-#define THREADS_MAX 8 /* beyond these they wait for each other where texts enter dictionaries */
+#define THREADS_MAX 8 /* beyond these they would wait for each other where texts enter dictionaries */
 
 /* A thread costs as much as reading some hundred kilobytes. */
 #define BYTES_WORTH_THREADS ((uint64_t) 512 * 1024)
 
 struct work {
-    const struct part_team *team;
+    const struct load_team *team;
     _Atomic size_t          next;   /* job to be taken */
     pthread_mutex_t         mutex;  /* of what follows */
     _Atomic size_t          failed; /* the first job that has; job_count: none. Others may look before they take one */
@@ -36,9 +36,9 @@ note_failure(struct work *work, size_t job, knackdb_status status, const knackdb
 }
 
 static void
-do_jobs(struct work *work, struct part_loader *loader)
+do_jobs(struct work *work, void *tool)
 {
-    const struct part_team *team = work->team;
+    const struct load_team *team = work->team;
 
     for (;;) {
         size_t         job = atomic_fetch_add(&work->next, 1);
@@ -47,32 +47,39 @@ do_jobs(struct work *work, struct part_loader *loader)
 
         if (job >= atomic_load(&work->failed)) /* there are no more, or they are for nothing */
             return;
-        status = team->run(team->context, loader, &team->jobs[job], &error);
+        status = team->run(team->context, tool, job, &error);
         if (status != KNACKDB_OK)
             note_failure(work, job, status, &error);
     }
 }
 
-static struct part_loader *
-loader_of(const struct part_team *team)
+/* False without memory; then nothing is done. */
+static bool
+take_part(struct work *work)
 {
-    return part_loader_new(team->allocator, team->history, team->store_id, team->store);
+    const struct load_team *team = work->team;
+    void                   *tool = NULL;
+
+    if (team->tool_new != NULL) {
+        tool = team->tool_new(team->context);
+        if (tool == NULL)
+            return false;
+    }
+    do_jobs(work, tool);
+    if (tool != NULL)
+        team->tool_free(tool);
+    return true;
 }
 
 static void *
 help(void *context)
 {
-    struct work        *work = context;
-    struct part_loader *loader = loader_of(work->team);
-
-    if (loader != NULL)
-        do_jobs(work, loader);
-    part_loader_free(loader);
+    (void) take_part(context);
     return NULL;
 }
 
 static size_t
-count_helpers(const struct part_team *team)
+count_helpers(const struct load_team *team)
 {
     cpu_set_t cores;
     size_t    threads;
@@ -103,27 +110,25 @@ start_helpers(struct work *work, pthread_t helpers[THREADS_MAX], size_t wanted)
 }
 
 knackdb_status
-part_team_run(const struct part_team *team, knackdb_error *error)
+load_team_run(const struct load_team *team, knackdb_error *error)
 {
-    struct work         work = { .team = team, .status = KNACKDB_OK };
-    pthread_t           helpers[THREADS_MAX];
-    struct part_loader *loader;
-    size_t              helper_count;
+    struct work work = { .team = team, .status = KNACKDB_OK };
+    pthread_t   helpers[THREADS_MAX];
+    size_t      helper_count;
+    bool        has_memory;
 
     if (team->job_count == 0)
         return KNACKDB_OK;
-    loader = loader_of(team);
-    if (loader == NULL)
-        return error_no_memory(error, "a part of a snapshot");
     (void) pthread_mutex_init(&work.mutex, NULL);
     atomic_init(&work.next, 0);
     atomic_init(&work.failed, team->job_count);
     helper_count = start_helpers(&work, helpers, count_helpers(team));
-    do_jobs(&work, loader);
+    has_memory = take_part(&work);
     for (size_t i = 0; i < helper_count; i++)
         (void) pthread_join(helpers[i], NULL);
-    part_loader_free(loader);
     (void) pthread_mutex_destroy(&work.mutex);
+    if (work.status == KNACKDB_OK && !has_memory && atomic_load(&work.next) < team->job_count)
+        return error_no_memory(error, "loading a snapshot"); /* nobody else did it, either */
     if (work.status != KNACKDB_OK && error != NULL)
         *error = work.error;
     return work.status;
