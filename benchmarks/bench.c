@@ -1,7 +1,7 @@
 /* bench.c - knackdb and what a user could have picked instead, doing the same work.
  *
- *     bench [--quick] [--sizes N,N] [--rounds N] [--stores NAME,NAME] [--output FOLDER]
- *           [--tool PATH] [--directory FOLDER] [--seed N] [--revision TEXT]
+ *     bench [--quick] [--sizes N,N] [--rounds N] [--stores NAME,NAME] [--works WORD,WORD]
+ *           [--output FOLDER] [--tool PATH] [--directory FOLDER] [--seed N] [--revision TEXT]
  *
  * For each size: every store is filled with the same rows; then, in rounds, every
  * work is done by every store in turn, so that a machine that slows down slows all
@@ -85,8 +85,11 @@ main(int argc, char **argv)
 
     for (size_t i = 0; i < plan.size_count; i++)
         size_measure(&plan, workload, plan.sizes[i], work_directory, &results);
-    fprintf(stderr, "benchmark: import and dump of %" PRIu64 " rows\n", plan.tool_rows);
-    tools_measure(plan.tool, workload, plan.tool_rows, plan.rounds != 0 ? plan.rounds : 3, work_directory, &results);
+    if (effort_wants(&plan.effort, "import, dump")) {
+        fprintf(stderr, "benchmark: import and dump of %" PRIu64 " rows\n", plan.tool_rows);
+        tools_measure(plan.tool, workload, plan.tool_rows, plan.rounds != 0 ? plan.rounds : 3, work_directory,
+                      &results);
+    }
 
     results_order(&results);
     struct report report = {

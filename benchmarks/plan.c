@@ -81,6 +81,7 @@ usage(FILE *file)
           "  --sizes N[,N...]    rows (10000,1000000); --rows is the same\n"
           "  --stores A[,A...]   knackdb, bare, lmdb, lmdb-nosync, rocksdb, redis, sqlite,\n"
           "                      sqlite-off, sqlite-memory (all that are there)\n"
+          "  --works A[,A...]    those whose name holds a word: W4, YCSB, W1 (W10 and W11, too), import\n"
           "  --rounds N          of every work (5; 3 for large sizes)\n"
           "  --output FOLDER     write results.json, results.txt and plot.svg there\n"
           "  --tool PATH         the knackdb command, for import and dump (../cli/knackdb beside this program)\n"
@@ -112,12 +113,14 @@ plan_from_arguments(struct plan *plan, int argc, char **argv)
     static const struct option options[] = {
         { "quick", no_argument, NULL, 'q' },           { "sizes", required_argument, NULL, 's' },
         { "rows", required_argument, NULL, 's' },
-        { "stores", required_argument, NULL, 'a' },    { "rounds", required_argument, NULL, 'r' },
+        { "stores", required_argument, NULL, 'a' },    { "works", required_argument, NULL, 'w' },
+           { "rounds", required_argument, NULL, 'r' },
         { "output", required_argument, NULL, 'o' },    { "tool", required_argument, NULL, 't' },
         { "directory", required_argument, NULL, 'd' }, { "seed", required_argument, NULL, 'e' },
         { "revision", required_argument, NULL, 'v' },  { "help", no_argument, NULL, 'h' },
         { NULL, 0, NULL, 0 },
     };
+    const char *words = NULL;
     bool        is_quick = false;
     const char *temporary = getenv("TMPDIR");
     char       *end;
@@ -131,6 +134,7 @@ plan_from_arguments(struct plan *plan, int argc, char **argv)
         switch (option) {
         case 'q': is_quick = true; break;
         case 's': plan_set_sizes(plan, optarg); break;
+        case 'w': words = optarg; break;
         case 'a': plan_set_stores(plan, optarg); break;
         case 'r':
             plan->rounds = (unsigned) number("--rounds", optarg, &end);
@@ -152,6 +156,7 @@ plan_from_arguments(struct plan *plan, int argc, char **argv)
     }
     plan->effort = is_quick ? (struct effort) { .budget_ns = 20 * 1000000ull, .change_ops = 2000 }
                             : (struct effort) { .budget_ns = 100 * 1000000ull, .change_ops = 20000 };
+    plan->effort.words = words;
     if (plan->size_count == 0)
         plan_set_sizes(plan, is_quick ? "10000,100000" : "10000,1000000");
     if (plan->rounds == 0 && is_quick)

@@ -4,7 +4,7 @@
  * decades are drawn as grid lines. A median is a dot, with a bar from its lowest to its
  * highest round, and the dots of a store are joined. knackdb is drawn last, and thicker,
  * so that it lies above the others. Colours are told apart by those who see fewer, too
- * (Okabe and Ito); a store beyond them begins anew, dashed. */
+ * (Okabe and Ito, and a brown); a store beyond them begins anew, dashed. */
 #include "plot.h"
 
 #include <float.h>
@@ -22,7 +22,7 @@
 #define LEGEND       74
 
 static const char *const colours[] = { "#d55e00", "#000000", "#0072b2", "#56b4e9", "#009e73",
-                                       "#e69f00", "#cc79a7", "#999999" };
+                                       "#e69f00", "#cc79a7", "#999999", "#7b4b2a" };
 #define COLOUR_COUNT (sizeof colours / sizeof colours[0])
 
 struct axis {

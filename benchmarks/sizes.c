@@ -109,6 +109,8 @@ measure_crowds(struct size *size, unsigned round)
     static const unsigned thread_counts[] = { 2, 10 };
     uint64_t              budget_ns = 2 * size->effort.budget_ns;
 
+    if (!effort_wants(&size->effort, "W11"))
+        return;
     for (size_t t = 0; t < sizeof thread_counts / sizeof thread_counts[0]; t++)
         for (size_t i = 0; i < size->station_count; i++)
             crowd_measure(size->workload, &size->stations[(i + round) % size->station_count], size->rows,
@@ -135,7 +137,8 @@ static void
 end_stores(struct size *size)
 {
     for (size_t i = 0; i < size->station_count; i++) {
-        measure_clean_up(size, &size->stations[i]);
+        if (effort_wants(&size->effort, "W8"))
+            measure_clean_up(size, &size->stations[i]);
         station_clear(&size->stations[i]);
     }
 }
@@ -173,6 +176,8 @@ size_measure(const struct plan *plan, const struct workload *workload, uint64_t 
     bool        is_fresh_each_round = rows <= FRESH_ROWS_MAX;
     struct size size = { .plan = plan, .workload = workload, .rows = rows, .folder = folder, .results = results,
                          .effort = plan->effort, .station_count = plan->roster.count };
+    bool        measures_lasting = effort_wants(&plan->effort, "W9") || effort_wants(&plan->effort, "W10");
+    unsigned    memory_rounds = !effort_wants(&plan->effort, "W10") ? 0 : is_fresh_each_round ? 2 : 1;
 
     size.rounds = plan->rounds != 0 ? plan->rounds : is_fresh_each_round ? 5 : 3;
     /* Or it would no longer be a store of that size. */
@@ -185,7 +190,7 @@ size_measure(const struct plan *plan, const struct workload *workload, uint64_t 
         works_run_round(workload, size.stations, size.station_count, rows, round, &size.effort, results);
         for (size_t i = 0; i < size.station_count; i++)
             station_check_rows(&size.stations[i], workload, CHECKED_SAMPLES);
-        for (size_t i = 0; round + 1 == size.rounds && i < size.station_count; i++)
+        for (size_t i = 0; round + 1 == size.rounds && i < size.station_count && measures_lasting; i++)
             measure_lasting(&size, &size.stations[i]);
         if (is_fresh_each_round) {
             measure_crowds(&size, round);
@@ -198,11 +203,12 @@ size_measure(const struct plan *plan, const struct workload *workload, uint64_t 
             measure_crowds(&size, round);
         end_stores(&size);
     }
-    fprintf(stderr, "benchmark: %" PRIu64 " rows, memory\n", rows);
+    if (effort_wants(&size.effort, "W10"))
+        fprintf(stderr, "benchmark: %" PRIu64 " rows, memory\n", rows);
     for (size_t i = 0; i < size.station_count; i++) {
-        if (plan->roster.adapters[i]->is_kept && is_fresh_each_round)
+        if (plan->roster.adapters[i]->is_kept && is_fresh_each_round && effort_wants(&size.effort, "W9"))
             measure_new_directories(&size, plan->roster.adapters[i]);
-        for (unsigned round = 0; round < (is_fresh_each_round && size.rounds > 1 ? 2 : 1); round++)
+        for (unsigned round = 0; round < memory_rounds; round++)
             measure_memory(&size, plan->roster.adapters[i]);
     }
 }

@@ -20,6 +20,7 @@
  * same order, they must agree chunk by chunk, however many each got through. Means
  * are compared number by number: the order of a sum is each store's own, and its last
  * bits with it. */
+#define _GNU_SOURCE /* memmem */
 #include "works.h"
 
 #include "clock.h"
@@ -150,6 +151,20 @@ run_work(const struct work *work, struct run *run, unsigned round, const struct 
     free(timing);
 }
 
+bool
+effort_wants(const struct effort *effort, const char *name)
+{
+    const char *words = effort->words;
+
+    while (words != NULL && *words != '\0') {
+        size_t length = strcspn(words, ",");
+        if (length > 0 && memmem(name, strlen(name), words, length) != NULL)
+            return true;
+        words += words[length] == ',' ? length + 1 : length;
+    }
+    return effort->words == NULL;
+}
+
 void
 works_run_round(const struct workload *workload, struct station *stations, size_t station_count, uint64_t rows,
                 unsigned round, const struct effort *effort, struct results *results)
@@ -162,8 +177,11 @@ works_run_round(const struct workload *workload, struct station *stations, size_
     zipfian_init(&zipfian, rows);
     run_init(run, workload, &zipfian, rows);
     for (size_t w = 0; w < work_count; w++) {
-        struct reference *reference = calloc(1, sizeof *reference);
+        struct reference *reference;
 
+        if (!effort_wants(effort, works[w].name))
+            continue;
+        reference = calloc(1, sizeof *reference);
         if (reference == NULL)
             fail("no memory");
         for (size_t s = 0; s < station_count; s++) {

@@ -7,9 +7,13 @@
 
 /** How much of a work is done in one round. */
 struct effort {
-    uint64_t budget_ns;  /**< a work stops after so long */
-    uint64_t change_ops; /**< rows stored or changed by a work: the same for every store, so that all stay alike */
+    uint64_t    budget_ns;  /**< a work stops after so long */
+    uint64_t    change_ops; /**< rows stored or changed by a work: the same for every store, so that all stay alike */
+    const char *words;      /**< works whose name holds one of these, between commas; NULL: all */
 };
+
+/** Whether a work of that name is to be done. */
+bool effort_wants(const struct effort *effort, const char *name);
 
 /** Runs one round of every work on every station, in an order that turns with the
  *  round; stops the program where two stations answer differently. */
