@@ -114,7 +114,8 @@ class Bench(unittest.TestCase):
 
     def test_works_that_are_asked_for_are_done_and_no_others(self):
         output = self.place / "some"
-        done = bench("--quick", "--sizes", 500, "--rounds", 1, "--stores", "bare,sqlite", "--works", "W4,W8", "--output", output)
+        done = bench("--quick", "--sizes", 500, "--rounds", 1, "--stores", "bare,sqlite", "--works", "W4,W8",
+                     "--output", output)
         self.assertEqual(done.returncode, 0, done.stderr)
         works = {figure["work"] for figure in json.loads((output / "results.json").read_text())["figures"]}
         self.assertEqual(works, {work for work in OF_ALL_STORES if work.startswith(("W4", "W8"))})
