@@ -118,6 +118,20 @@ make_heap(struct collector *collector)
     collector->is_heap = true;
 }
 
+knackdb_status
+collector_add(struct collector *collector, row_number row, knackdb_error *error)
+{
+    return collector_add_ranked(collector, row, first_rank(collector, row), error);
+}
+
+double
+collector_last_rank(struct collector *collector)
+{
+    if (!collector->is_heap)
+        make_heap(collector);
+    return collector->hits[0].rank;
+}
+
 void
 collector_sort(struct collector *collector)
 {
@@ -140,9 +154,9 @@ collector_sort(struct collector *collector)
 }
 
 knackdb_status
-collector_add(struct collector *collector, row_number row, knackdb_error *error)
+collector_add_ranked(struct collector *collector, row_number row, double rank, knackdb_error *error)
 {
-    struct hit hit = { first_rank(collector, row), row };
+    struct hit hit = { rank, row };
 
     if (collector->count == collector->keep) {
         collector->dropped = true;

@@ -31,6 +31,9 @@ void           collector_init(struct collector *collector, const struct view *vi
 void           collector_clear(struct collector *collector);
 void           collector_empty(struct collector *collector); /* to begin again */
 knackdb_status collector_add(struct collector *collector, row_number row, knackdb_error *error);
+/* For who knows its rank already: its first sort key, negative where descending, an infinity for NULL. */
+knackdb_status collector_add_ranked(struct collector *collector, row_number row, double rank, knackdb_error *error);
+double         collector_last_rank(struct collector *collector); /* of the last in order, once it holds `keep` rows */
 void           collector_sort(struct collector *collector); /* the last call: the hits are in order */
 
 #endif

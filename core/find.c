@@ -44,8 +44,11 @@ finish(struct collector *collector, struct row_list *list, knackdb_error *error)
 
     collector_sort(collector);
     list->count = 0;
-    for (size_t i = collector->query->offset; i < collector->count && status == KNACKDB_OK; i++)
-        status = row_list_add(list, collector->hits[i].row, error);
+    if (collector->query->offset >= collector->count)
+        return KNACKDB_OK;
+    status = row_list_reserve(list, collector->count - (size_t) collector->query->offset, error);
+    for (size_t i = (size_t) collector->query->offset; i < collector->count && status == KNACKDB_OK; i++)
+        list->rows[list->count++] = collector->hits[i].row;
     return status;
 }
 
@@ -56,11 +59,12 @@ keep_answer(struct collector *collector, const struct view *view, const struct r
 {
     struct cached_result cached = { view->moment, !collector->dropped };
     struct row_list      all;
-    knackdb_status       status = KNACKDB_OK;
+    knackdb_status       status;
 
     row_list_init(&all, collector->allocator);
+    status = row_list_reserve(&all, collector->count, error);
     for (size_t i = 0; i < collector->count && status == KNACKDB_OK; i++)
-        status = row_list_add(&all, collector->hits[i].row, error);
+        all.rows[all.count++] = collector->hits[i].row;
     if (status == KNACKDB_OK)
         result_cache_put(&view->store->cache, key, &cached, all.rows, all.count);
     row_list_clear(&all);

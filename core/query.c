@@ -162,18 +162,16 @@ row_list_clear(struct row_list *list)
 }
 
 knackdb_status
-row_list_add(struct row_list *list, knackdb_row row, knackdb_error *error)
+row_list_reserve(struct row_list *list, size_t count, knackdb_error *error)
 {
-    if (list->count == list->capacity) {
-        size_t       capacity = list->capacity != 0 ? list->capacity * 2 : 16;
-        knackdb_row *rows = allocator_resize(list->allocator, list->rows, list->count * sizeof *rows,
-                                             capacity * sizeof *rows);
+    knackdb_row *rows;
 
-        if (rows == NULL)
-            return error_no_memory(error, "a result");
-        list->rows = rows;
-        list->capacity = capacity;
-    }
-    list->rows[list->count++] = row;
+    if (count <= list->capacity)
+        return KNACKDB_OK;
+    rows = allocator_resize(list->allocator, list->rows, list->capacity * sizeof *rows, count * sizeof *rows);
+    if (rows == NULL)
+        return error_no_memory(error, "a result");
+    list->rows = rows;
+    list->capacity = count;
     return KNACKDB_OK;
 }

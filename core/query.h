@@ -25,7 +25,7 @@ struct row_list {
 };
 void           row_list_init(struct row_list *list, struct allocator *allocator);
 void           row_list_clear(struct row_list *list);
-knackdb_status row_list_add(struct row_list *list, knackdb_row row, knackdb_error *error);
+knackdb_status row_list_reserve(struct row_list *list, size_t count, knackdb_error *error); /* for so many in all */
 
 /* Runs a checked query; through the result cache where that serves. */
 knackdb_status view_find(const struct view *view, const knackdb_query *checked, struct row_list *list,

@@ -13,18 +13,34 @@
  * K1  A round collects every row of a tag from `low` on that was not collected before. So once as many as wanted match, all
  *     that was left out has a smaller tag than any of them, and a smaller rate: it comes after them, whatever the other
  *     sort keys are.
- * K2  Guesses are taken for nothing but guesses: wrong ones cost time. */
+ * K2  As soon as as many as wanted are held, a row of a smaller tag than the last of them has is after it: `low` rises with
+ *     what is found. So a list without a guess is walked once, and most of its rows are not looked at.
+ * K3  Guesses are taken for nothing but guesses: wrong ones cost time. */
 #include "core/ranked.h"
 
 #include "core/store_data.h"
 
-#define BATCH        64u
-#define COLUMNS_MAX  6u
-#define ROWS_MIN     (2 * POSTING_BLOCK_ROWS) /* a list of fewer is walked */
-#define WANTED_SHARE 8u                       /* and so is one of which more than that part is wanted */
+#include <math.h>
+
+#define BATCH       16u
+#define COLUMNS_MAX 6u
+#define ROWS_MIN    32u /* lists of fewer are walked */
 
 typedef posting_tag tags8 __attribute__((vector_size(16), aligned(2), may_alias));
 typedef uint64_t    halves __attribute__((vector_size(16)));
+
+/* A condition that most filters have, asked without a call: the rate in an array of the group is at least this. */
+struct least {
+    size_t offset;
+    double real;
+};
+
+/* A row to be judged. */
+struct asked_row {
+    row_number           row;
+    bool                 is_shown; /* table_row_shown() without a look at it */
+    const unsigned char *group;
+};
 
 struct search {
     struct candidates *candidates;
@@ -34,8 +50,12 @@ struct search {
     posting_tag        low, most; /* tags that this round collects */
     uint32_t           column_count;
     struct table_array columns[COLUMNS_MAX]; /* that a row is judged by */
+    size_t             rate_offset; /* of the column beside, in a group */
+    uint32_t           least_count, rest_count; /* the conditions, but for `posted` */
+    struct least       leasts[KNACKDB_CONDITIONS_MAX];
+    struct predicate  *rest[KNACKDB_CONDITIONS_MAX];
     uint32_t           count;
-    row_number         rows[BATCH];
+    struct asked_row   rows[BATCH];
 };
 
 static uint32_t
@@ -62,7 +82,16 @@ ranked_serves(const struct candidates *candidates, const struct collector *colle
                                                     posted->codes[i]));
         rows += list.count;
     }
-    return candidates->run_end != 0 && rows >= ROWS_MIN && collector->keep < rows / WANTED_SHARE;
+    return candidates->run_end != 0 && rows >= ROWS_MIN && collector->keep < rows;
+}
+
+static posting_tag
+tag_of_rate(const struct candidates *candidates, double rate)
+{
+    uint64_t bits;
+
+    memcpy(&bits, &rate, sizeof bits);
+    return table_tag(candidates->table->definition, column_beside(candidates), bits);
 }
 
 /* No row with a smaller tag fulfils the conditions. */
@@ -75,7 +104,6 @@ tag_floor(const struct candidates *candidates)
     for (uint32_t i = 0; i < candidates->predicate_count; i++) {
         const struct predicate *predicate = &candidates->predicates[i];
         double                  least = predicate->real;
-        uint64_t                bits;
         posting_tag             tag;
 
         if (predicate->form != PREDICATE_REAL || predicate->condition->column != column
@@ -83,8 +111,7 @@ tag_floor(const struct candidates *candidates)
                 && predicate->condition->op != KNACKDB_EQUAL))
             continue;
         least = least < 0.0 ? 0.0 : least > 1.0 ? 1.0 : least;
-        memcpy(&bits, &least, sizeof bits);
-        tag = table_tag(candidates->table->definition, column, bits);
+        tag = tag_of_rate(candidates, least);
         floor = tag > floor ? tag : floor;
     }
     return floor;
@@ -98,15 +125,25 @@ search_init(struct search *search, struct candidates *candidates, struct collect
 
     search->candidates = candidates;
     search->collector = collector;
-    search->count = search->column_count = 0;
+    search->count = search->column_count = search->least_count = search->rest_count = 0;
+    search->rate_offset = table->offsets[column_beside(candidates)];
     search->list_count = candidates->posted->code_count;
     for (uint32_t i = 0; i < search->list_count; i++)
         posting_view_init(&search->lists[i],
                           dictionary_posting(&table->dictionaries[candidates->posted->condition->column],
                                              candidates->posted->codes[i]));
-    for (uint32_t i = 0; i < candidates->predicate_count; i++)
-        if (&candidates->predicates[i] != candidates->posted)
-            columns |= KNACKDB_BIT(candidates->predicates[i].condition->column);
+    for (uint32_t i = 0; i < candidates->predicate_count; i++) {
+        struct predicate *predicate = &candidates->predicates[i];
+
+        if (predicate == candidates->posted)
+            continue;
+        columns |= KNACKDB_BIT(predicate->condition->column);
+        if (predicate->form == PREDICATE_REAL && predicate->condition->op == KNACKDB_AT_LEAST)
+            search->leasts[search->least_count++] =
+                (struct least) { table->offsets[predicate->condition->column], predicate->real };
+        else
+            search->rest[search->rest_count++] = predicate;
+    }
     for (; columns != 0 && search->column_count < COLUMNS_MAX; columns &= columns - 1)
         search->columns[search->column_count++] = table->arrays[__builtin_ctzll(columns)];
 }
@@ -132,17 +169,53 @@ guess(const struct search *search, uint64_t wanted)
     return best;
 }
 
+static void
+raise_low(struct search *search)
+{
+    double      least = -collector_last_rank(search->collector); /* minus infinity for NULL */
+    posting_tag tag = least >= 0.0 ? tag_of_rate(search->candidates, least) : POSTING_TAG_LEAST;
+
+    if (tag > search->low)
+        search->low = tag;
+}
+
+static double
+real_of(const struct asked_row *asked, size_t offset)
+{
+    return ((const double *) (const void *) (asked->group + offset))[asked->row & GROUP_ROW_MASK];
+}
+
+/* NULL is NaN, which is at least nothing. */
+static bool
+matches(const struct search *search, const struct asked_row *asked)
+{
+    const struct table_data *table = search->candidates->table;
+
+    for (uint32_t i = 0; i < search->least_count; i++)
+        if (!(real_of(asked, search->leasts[i].offset) >= search->leasts[i].real))
+            return false;
+    if (!asked->is_shown && !table_row_visible(table, asked->row, search->candidates->moment))
+        return false;
+    for (uint32_t i = 0; i < search->rest_count; i++)
+        if (!predicate_holds(search->rest[i], table, asked->row))
+            return false;
+    return true;
+}
+
 static knackdb_status
 judge_rows(struct search *search, knackdb_error *error)
 {
-    struct candidates *candidates = search->candidates;
-    knackdb_status     status = KNACKDB_OK;
+    knackdb_status status = KNACKDB_OK;
 
     for (uint32_t i = 0; i < search->count && status == KNACKDB_OK; i++)
-        if (table_row_shown(candidates->table, search->rows[i], candidates->moment)
-            && candidates_match(candidates, search->rows[i]))
-            status = collector_add(search->collector, search->rows[i], error);
+        if (matches(search, &search->rows[i])) {
+            double rate = real_of(&search->rows[i], search->rate_offset);
+
+            status = collector_add_ranked(search->collector, search->rows[i].row, isnan(rate) ? INFINITY : -rate, error);
+        }
     search->count = 0;
+    if (status == KNACKDB_OK && search->collector->count == search->collector->keep)
+        raise_low(search); /* K2 */
     return status;
 }
 
@@ -150,12 +223,15 @@ judge_rows(struct search *search, knackdb_error *error)
 static knackdb_status
 take_row(struct search *search, row_number row, knackdb_error *error)
 {
-    const unsigned char *group = table_group(search->candidates->table, row);
-    size_t               place = row & GROUP_ROW_MASK;
+    const struct table_data *table = search->candidates->table;
+    struct asked_row        *asked = &search->rows[search->count++];
+    size_t                   place = row & GROUP_ROW_MASK;
 
+    asked->row = row;
+    asked->group = table_group(table, row);
+    asked->is_shown = table_row_settled(table, row, search->candidates->moment);
     for (uint32_t i = 0; i < search->column_count; i++)
-        __builtin_prefetch(group + search->columns[i].offset + place * search->columns[i].width);
-    search->rows[search->count++] = row;
+        __builtin_prefetch(asked->group + search->columns[i].offset + place * search->columns[i].width);
     return search->count == BATCH ? judge_rows(search, error) : KNACKDB_OK;
 }
 
@@ -171,7 +247,7 @@ any_of_eight(const posting_tag *tags, posting_tag low, posting_tag most)
 static knackdb_status
 look_at_run(struct search *search, const struct posting_run *run, knackdb_error *error)
 {
-    posting_tag    low = search->low, most = search->most;
+    posting_tag    most = search->most;
     knackdb_status status = KNACKDB_OK;
     uint32_t       i = 0;
 
@@ -180,12 +256,12 @@ look_at_run(struct search *search, const struct posting_run *run, knackdb_error 
     while (i < run->count && status == KNACKDB_OK) {
         uint32_t end = i + 8 < run->count ? i + 8 : run->count;
 
-        if (end - i == 8 && !any_of_eight(run->tags + i, low, most)) {
+        if (end - i == 8 && !any_of_eight(run->tags + i, search->low, most)) {
             i = end;
             continue;
         }
         for (; i < end && status == KNACKDB_OK; i++)
-            if (run->tags[i] >= low && run->tags[i] <= most)
+            if (run->tags[i] >= search->low && run->tags[i] <= most)
                 status = take_row(search, run->rows[i], error);
     }
     return status;
@@ -261,6 +337,6 @@ ranked_collect(struct candidates *candidates, struct collector *collector, knack
         wanted = want_more(wanted, collector);
     }
     if (search.low != floor)
-        collector->dropped = true;
+        collector->dropped = true; /* or may have */
     return status;
 }

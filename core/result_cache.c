@@ -169,9 +169,10 @@ result_cache_get(struct result_cache *cache, const struct result_key *key, struc
         return false;
     entry = *bucket_place(cache, key);
     if (entry != NULL) {
-        found = true;
-        for (size_t i = 0; i < entry->row_count && found; i++)
-            found = row_list_add(list, entry->rows[i], NULL) == KNACKDB_OK;
+        found = row_list_reserve(list, entry->row_count, NULL) == KNACKDB_OK;
+        if (found && entry->row_count != 0)
+            memcpy(list->rows, entry->rows, entry->row_count * sizeof entry->rows[0]);
+        list->count = entry->row_count;
         *ret_cached = entry->cached;
         if (entry->newer != NULL) {
             unlink_from_uses(cache, entry);
@@ -182,6 +183,25 @@ result_cache_get(struct result_cache *cache, const struct result_key *key, struc
     if (!found)
         list->count = 0;
     return found;
+}
+
+/* Whether the question was asked before; it is from now on. */
+static bool
+was_asked(struct result_cache *cache, const struct result_key *key)
+{
+    uint8_t *asked = &cache->asked[key->hash >> (64 - RESULT_CACHE_ASKED_BITS)];
+    uint8_t  mark = (uint8_t) (key->hash >> 32) | 1; /* 0: none */
+    bool     was = *asked == mark;
+
+    *asked = mark;
+    return was;
+}
+
+static bool
+is_full(const struct result_cache *cache, size_t bytes, uint64_t bytes_max)
+{
+    return atomic_load_explicit(&((struct result_cache *) (uintptr_t) cache)->bytes, memory_order_relaxed) + bytes
+           > bytes_max;
 }
 
 void
@@ -195,11 +215,11 @@ result_cache_put(struct result_cache *cache, const struct result_key *key, const
     if (bytes > bytes_max || pthread_mutex_trylock(&cache->mutex) != 0)
         return;
     place = bucket_place(cache, key);
-    if (*place == NULL || (*place)->cached.moment < cached->moment) {
+    if (*place == NULL ? !is_full(cache, bytes, bytes_max) || was_asked(cache, key)
+                       : (*place)->cached.moment < cached->moment) {
         if (*place != NULL)
             drop(cache, *place);
-        while (cache->oldest != NULL
-               && atomic_load_explicit(&cache->bytes, memory_order_relaxed) + bytes > bytes_max)
+        while (cache->oldest != NULL && is_full(cache, bytes, bytes_max))
             drop(cache, cache->oldest);
         entry = allocator_get(cache->allocator, bytes);
         if (entry != NULL) {

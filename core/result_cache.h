@@ -4,6 +4,9 @@
  * added, each with the moment of its birth, so a stale entry is not
  * thrown away: find.c checks that its rows still live and looks at the rows born since.
  *
+ * Once it is full, an answer is kept only if its question was asked before, not long ago: questions that come once
+ * neither push out those that come again, nor cost more than a look at a byte.
+ *
  * A mutex guards the whole; it is only ever tried, never waited for: a reader that finds
  * it taken runs its query instead. */
 #ifndef KNACKDB_CORE_RESULT_CACHE_H
@@ -15,7 +18,8 @@
 
 #define RESULT_CACHE_KEY_BYTES_MAX 512
 #define RESULT_CACHE_ROWS_MAX      1024
-#define RESULT_CACHE_BUCKETS       256
+#define RESULT_CACHE_ASKED_BITS    12
+#define RESULT_CACHE_BUCKETS       2048 /* about as many entries as a megabyte holds */
 
 /* A query in normal form: equal bytes, equal question. */
 struct result_key {
@@ -40,6 +44,7 @@ struct result_cache {
     _Atomic uint64_t     bytes_max; /* 0: no cache */
     struct result_entry *buckets[RESULT_CACHE_BUCKETS];
     struct result_entry *newest, *oldest; /* by last use */
+    uint8_t              asked[1 << RESULT_CACHE_ASKED_BITS]; /* by hash, some other bits of it: what was not kept */
     _Atomic uint64_t     bytes, entries, hits, misses;
 };
 

@@ -249,12 +249,18 @@ table_settled(const struct table_data *table, row_number row)
            + ((row & CHUNK_ROW_MASK) >> GROUP_ROW_BITS);
 }
 
+/* Whether every row of the group is visible; where not, some may be. */
+static inline bool
+table_row_settled(const struct table_data *table, row_number row, uint64_t moment)
+{
+    return atomic_load_explicit(table_settled(table, row), memory_order_relaxed) <= moment;
+}
+
 /* table_row_visible() for who asks about many rows: mostly without a look at the row. */
 static inline bool
 table_row_shown(const struct table_data *table, row_number row, uint64_t moment)
 {
-    return atomic_load_explicit(table_settled(table, row), memory_order_relaxed) <= moment
-           || table_row_visible(table, row, moment);
+    return table_row_settled(table, row, moment) || table_row_visible(table, row, moment);
 }
 
 /* The same for a number that may be no row's, or another row's than it was. */
