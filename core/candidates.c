@@ -19,20 +19,46 @@ posted_rows(const struct table_data *table, const struct predicate *predicate)
     return rows;
 }
 
+#define AHEAD 12u /* rows asked for before they are looked at */
+
 static row_number
 row_of_run(const struct candidates *candidates, uint32_t at)
 {
+    if (candidates->is_backwards)
+        at = candidates->count - 1 - at;
     return candidates->rows != NULL ? candidates->rows[at] : candidates->first_row + at;
 }
 
+/* Of the rows of a block those with the tag of the code wanted. */
 static void
-take_block(struct candidates *candidates)
+pick_tagged(struct candidates *candidates, const struct posting_run *run)
 {
-    struct posting_run run = posting_view_run(&candidates->list, candidates->block++);
+    posting_tag wanted = (posting_tag) (uint16_t) candidates->tagged->codes[0];
+    uint32_t    count = 0;
+
+    for (uint32_t i = 0; i < run->count; i++) {
+        candidates->picked[count] = run->rows[i];
+        count += run->tags[i] == wanted;
+    }
+    candidates->rows = candidates->picked;
+    candidates->count = count;
+}
+
+static void
+take_block(struct candidates *candidates, uint32_t block)
+{
+    struct posting_run run = posting_view_run(&candidates->list, block);
 
     candidates->rows = run.rows;
     candidates->count = run.count;
     candidates->at = 0;
+    if (candidates->tagged == NULL)
+        return;
+    if (run.tags != NULL)
+        pick_tagged(candidates, &run);
+    else if (table_code(candidates->table, run.rows[0], candidates->tagged->condition->column)
+             != candidates->tagged->codes[0])
+        candidates->count = 0;
 }
 
 /* Births rise in a list and in a chunk (T4), so what is to be left out is at its beginning. */
@@ -57,8 +83,8 @@ begin_list(struct candidates *candidates, uint32_t code)
     if (!candidates->has_since)
         return;
     for (uint32_t b = candidates->block_end; b > 0; b--) {
-        candidates->block = b - 1;
-        take_block(candidates);
+        candidates->block = b;
+        take_block(candidates, b - 1);
         leave_out_of_run(candidates);
         if (candidates->at > 0)
             return;
@@ -70,9 +96,12 @@ static bool
 next_run(struct candidates *candidates)
 {
     const struct predicate *posted = candidates->posted;
+    uint32_t                number;
 
     if (posted != NULL && candidates->block < candidates->block_end) {
-        take_block(candidates);
+        uint32_t block = candidates->block++;
+
+        take_block(candidates, candidates->is_backwards ? candidates->block_end - 1 - block : block);
         return true;
     }
     if (candidates->next_run >= candidates->run_end)
@@ -81,8 +110,10 @@ next_run(struct candidates *candidates)
         begin_list(candidates, posted->codes[candidates->next_run++]);
         return true;
     }
-    candidates->first_row = candidates->next_run << CHUNK_ROW_BITS;
-    candidates->count = table_chunk_rows(candidates->table, candidates->next_run++);
+    number = candidates->is_backwards ? candidates->run_end - 1 - candidates->next_run : candidates->next_run;
+    candidates->next_run++;
+    candidates->first_row = number << CHUNK_ROW_BITS;
+    candidates->count = table_chunk_rows(candidates->table, number);
     candidates->at = 0;
     if (candidates->has_since)
         leave_out_of_run(candidates);
@@ -124,6 +155,33 @@ narrow_to_key(struct candidates *candidates, const knackdb_query *checked, uint3
     candidates->count = row != ROW_NONE;
 }
 
+/* Fulfilled by every row that comes. */
+static bool
+is_known(const struct candidates *candidates, const struct predicate *predicate)
+{
+    return predicate == candidates->posted || (predicate == candidates->tagged && candidates->tags_suffice);
+}
+
+/* Which condition the tags of the lists answer, if any. */
+static void
+find_tagged(struct candidates *candidates)
+{
+    const struct table *definition = candidates->table->definition;
+    uint32_t            beside = definition->columns[candidates->posted->condition->column].beside;
+
+    for (uint32_t i = 0; i < candidates->predicate_count; i++) {
+        const struct predicate *predicate = &candidates->predicates[i];
+
+        if (beside != 0 && predicate->form == PREDICATE_CODES && predicate->code_count == 1
+            && predicate->condition->column == beside)
+            candidates->tagged = predicate;
+    }
+    /* A row that the view sees has a code that was in use before the view began. */
+    candidates->tags_suffice =
+        candidates->tagged != NULL
+        && atomic_load_explicit(&candidates->table->dictionaries[beside].code_end, memory_order_acquire) <= UINT16_MAX;
+}
+
 void
 candidates_init(struct candidates *candidates, const struct view *view, const knackdb_query *checked)
 {
@@ -141,6 +199,9 @@ candidates_init(struct candidates *candidates, const struct view *view, const kn
     candidates->block = candidates->block_end = 0;
     candidates->run_end = table_chunk_end(table);
     candidates->rows = NULL;
+    candidates->tagged = NULL;
+    candidates->tags_suffice = candidates->is_backwards = false;
+    candidates->column_count = 0;
 
     for (uint32_t i = 0; i < candidates->predicate_count; i++) {
         struct predicate *predicate = &candidates->predicates[i];
@@ -163,6 +224,24 @@ candidates_init(struct candidates *candidates, const struct view *view, const kn
         candidates->run_end = 0;
     for (uint32_t k = 0; k < table->definition->key_count && candidates->run_end != 0; k++)
         narrow_to_key(candidates, checked, k);
+    if (candidates->posted != NULL)
+        find_tagged(candidates);
+    for (uint32_t i = 0; i < candidates->predicate_count; i++)
+        if (!is_known(candidates, &candidates->predicates[i]))
+            candidates_foresee(candidates, candidates->predicates[i].condition->column);
+}
+
+void
+candidates_foresee(struct candidates *candidates, uint32_t column)
+{
+    if (candidates->column_count < CANDIDATES_COLUMNS_MAX)
+        candidates->columns[candidates->column_count++] = candidates->table->arrays[column];
+}
+
+void
+candidates_turn_back(struct candidates *candidates)
+{
+    candidates->is_backwards = candidates->run_end != 0;
 }
 
 void
@@ -178,10 +257,26 @@ bool
 candidates_match(struct candidates *candidates, row_number row)
 {
     for (uint32_t i = 0; i < candidates->predicate_count; i++)
-        if (&candidates->predicates[i] != candidates->posted
+        if (!is_known(candidates, &candidates->predicates[i])
             && !predicate_holds(&candidates->predicates[i], candidates->table, row))
             return false;
     return true;
+}
+
+/* Rows of a list lie apart, and each would be waited for. */
+static void
+look_ahead(const struct candidates *candidates, uint32_t at)
+{
+    row_number           row;
+    const unsigned char *group;
+
+    if (candidates->rows == NULL || candidates->column_count == 0 || at >= candidates->count)
+        return;
+    row = row_of_run(candidates, at);
+    group = table_group(candidates->table, row);
+    for (uint32_t i = 0; i < candidates->column_count; i++)
+        __builtin_prefetch(group + candidates->columns[i].offset
+                           + (row & GROUP_ROW_MASK) * (size_t) candidates->columns[i].width);
 }
 
 row_number
@@ -191,6 +286,7 @@ candidates_next(struct candidates *candidates)
         while (candidates->at < candidates->count) {
             row_number row = row_of_run(candidates, candidates->at++);
 
+            look_ahead(candidates, candidates->at + AHEAD);
             if (table_row_shown(candidates->table, row, candidates->moment) && candidates_match(candidates, row))
                 return row;
         }

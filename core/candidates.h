@@ -2,11 +2,16 @@
  *
  * Every query walks one of three ways, the cheapest that its conditions allow: the one
  * row a key names; the posting lists of a text (or several) that must be equal; all
- * rows. Rows come visible and matching, list by list or chunk by chunk. */
+ * rows. Rows come visible and matching, list by list or chunk by chunk.
+ *
+ * Where the lists tell the code of another column beside each row, and that one is asked for, too, most rows are passed
+ * over without a look at them: the hundred measurements of one metric among a component's two thousand. */
 #ifndef KNACKDB_CORE_CANDIDATES_H
 #define KNACKDB_CORE_CANDIDATES_H
 
 #include "core/predicate.h"
+
+#define CANDIDATES_COLUMNS_MAX 4
 
 struct candidates {
     const struct table_data *table;
@@ -20,14 +25,23 @@ struct candidates {
     const struct predicate  *posted;    /* whose posting lists are walked; NULL: all rows, or one */
     uint32_t                 next_run;  /* the next of its codes, or the next chunk */
     uint32_t                 run_end;
+    const struct predicate  *tagged;    /* whose code the tags of the lists tell; NULL: none */
+    bool                     tags_suffice; /* no two codes have the same tag */
+    bool                     is_backwards; /* the newest first */
+    uint32_t                 column_count;
+    struct table_array       columns[CANDIDATES_COLUMNS_MAX]; /* that are looked at in every row */
     struct posting_view      list;
-    uint32_t                 block, block_end; /* of the list: the next one */
+    uint32_t                 block, block_end; /* of the list: how many were taken, and are there */
     const uint32_t          *rows;      /* of the block; NULL: the rows from first_row on */
+    uint32_t                 picked[POSTING_BLOCK_ROWS]; /* rows of the block that have the tag */
     row_number               first_row;
     uint32_t                 count, at; /* of the block or the chunk */
 };
 
 void candidates_init(struct candidates *candidates, const struct view *view, const knackdb_query *checked);
+/* Which column will be looked at in each row that matches; and the newest rows come first. Before the first next. */
+void       candidates_foresee(struct candidates *candidates, uint32_t column);
+void       candidates_turn_back(struct candidates *candidates);
 /* Only rows born after a moment; the others are known already. Call it before the first next. */
 void       candidates_leave_out(struct candidates *candidates, uint64_t up_to);
 row_number candidates_next(struct candidates *candidates); /* ROW_NONE at the end */

@@ -26,6 +26,12 @@ run(struct collector *collector, const struct view *view, uint64_t since, knackd
     candidates_init(&candidates, view, collector->query);
     if (since != SINCE_EVER)
         candidates_leave_out(&candidates, since);
+    if (collector->query->order_count != 0 && collector->query->order[0].column > 0) {
+        candidates_foresee(&candidates, (uint32_t) collector->query->order[0].column);
+        /* What is newest is mostly what is wanted first: then the rest is no better than what there is. */
+        if (since == SINCE_EVER && collector->query->order[0].descending)
+            candidates_turn_back(&candidates);
+    }
     if (since == SINCE_EVER && ranked_serves(&candidates, collector)) {
         status = ranked_collect(&candidates, collector, error);
     } else {
