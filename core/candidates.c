@@ -24,9 +24,27 @@ posted_rows(const struct table_data *table, const struct predicate *predicate)
 static row_number
 row_of_run(const struct candidates *candidates, uint32_t at)
 {
-    if (candidates->is_backwards)
+    if (candidates->is_backwards && candidates->rows != candidates->picked)
         at = candidates->count - 1 - at;
     return candidates->rows != NULL ? candidates->rows[at] : candidates->first_row + at;
+}
+
+/* The row will be looked at. */
+static inline void
+ask_for_row(const struct candidates *candidates, row_number row)
+{
+    const unsigned char *group = table_group(candidates->table, row);
+
+    for (uint32_t i = 0; i < candidates->column_count; i++)
+        __builtin_prefetch(group + candidates->columns[i].offset
+                           + (row & GROUP_ROW_MASK) * (size_t) candidates->columns[i].width);
+}
+
+static void
+pick(struct candidates *candidates, row_number row)
+{
+    candidates->picked[candidates->count++] = row;
+    ask_for_row(candidates, row);
 }
 
 /* Of the rows of a block those with the tag of the code wanted. */
@@ -34,31 +52,40 @@ static void
 pick_tagged(struct candidates *candidates, const struct posting_run *run)
 {
     posting_tag wanted = (posting_tag) (uint16_t) candidates->tagged->codes[0];
-    uint32_t    count = 0;
+    uint32_t    eights = (run->count + 7) / 8;
 
-    for (uint32_t i = 0; i < run->count; i++) {
-        candidates->picked[count] = run->rows[i];
-        count += run->tags[i] == wanted;
+    for (uint32_t e = 0; e < eights; e++) {
+        uint32_t from = 8 * (candidates->is_backwards ? eights - 1 - e : e);
+        uint32_t count = run->count - from < 8 ? run->count - from : 8;
+
+        if (count == 8 && !posting_any_of_eight(run->tags + from, wanted, wanted))
+            continue;
+        for (uint32_t i = 0; i < count; i++) {
+            uint32_t at = from + (candidates->is_backwards ? count - 1 - i : i);
+
+            if (run->tags[at] == wanted)
+                pick(candidates, run->rows[at]);
+        }
     }
-    candidates->rows = candidates->picked;
-    candidates->count = count;
 }
 
+/* Behind what is picked already, where rows are picked. */
 static void
 take_block(struct candidates *candidates, uint32_t block)
 {
-    struct posting_run run = posting_view_run(&candidates->list, block);
+    struct posting_run      run = posting_view_run(&candidates->list, block);
+    const struct predicate *tagged = candidates->tagged;
 
-    candidates->rows = run.rows;
-    candidates->count = run.count;
-    candidates->at = 0;
-    if (candidates->tagged == NULL)
+    if (tagged == NULL) {
+        candidates->rows = run.rows;
+        candidates->count = run.count;
         return;
+    }
+    candidates->rows = candidates->picked;
     if (run.tags != NULL)
         pick_tagged(candidates, &run);
-    else if (table_code(candidates->table, run.rows[0], candidates->tagged->condition->column)
-             != candidates->tagged->codes[0])
-        candidates->count = 0;
+    else if (table_code(candidates->table, run.rows[0], tagged->condition->column) == tagged->codes[0])
+        pick(candidates, run.rows[0]);
 }
 
 /* Births rise in a list and in a chunk (T4), so what is to be left out is at its beginning. */
@@ -84,6 +111,7 @@ begin_list(struct candidates *candidates, uint32_t code)
         return;
     for (uint32_t b = candidates->block_end; b > 0; b--) {
         candidates->block = b;
+        candidates->count = 0;
         take_block(candidates, b - 1);
         leave_out_of_run(candidates);
         if (candidates->at > 0)
@@ -99,9 +127,13 @@ next_run(struct candidates *candidates)
     uint32_t                number;
 
     if (posted != NULL && candidates->block < candidates->block_end) {
-        uint32_t block = candidates->block++;
+        candidates->count = candidates->at = 0;
+        do {
+            uint32_t block = candidates->block++;
 
-        take_block(candidates, candidates->is_backwards ? candidates->block_end - 1 - block : block);
+            take_block(candidates, candidates->is_backwards ? candidates->block_end - 1 - block : block);
+        } while (candidates->tagged != NULL && candidates->block < candidates->block_end
+                 && candidates->count <= POSTING_BLOCK_ROWS);
         return true;
     }
     if (candidates->next_run >= candidates->run_end)
@@ -263,30 +295,17 @@ candidates_match(struct candidates *candidates, row_number row)
     return true;
 }
 
-/* Rows of a list lie apart, and each would be waited for. */
-static void
-look_ahead(const struct candidates *candidates, uint32_t at)
-{
-    row_number           row;
-    const unsigned char *group;
-
-    if (candidates->rows == NULL || candidates->column_count == 0 || at >= candidates->count)
-        return;
-    row = row_of_run(candidates, at);
-    group = table_group(candidates->table, row);
-    for (uint32_t i = 0; i < candidates->column_count; i++)
-        __builtin_prefetch(group + candidates->columns[i].offset
-                           + (row & GROUP_ROW_MASK) * (size_t) candidates->columns[i].width);
-}
-
 row_number
 candidates_next(struct candidates *candidates)
 {
     do {
+        bool is_list = candidates->rows != NULL && candidates->rows != candidates->picked;
+
         while (candidates->at < candidates->count) {
             row_number row = row_of_run(candidates, candidates->at++);
 
-            look_ahead(candidates, candidates->at + AHEAD);
+            if (is_list && candidates->at + AHEAD < candidates->count) /* rows of a list lie apart, and would be waited for */
+                ask_for_row(candidates, row_of_run(candidates, candidates->at + AHEAD));
             if (table_row_shown(candidates->table, row, candidates->moment) && candidates_match(candidates, row))
                 return row;
         }

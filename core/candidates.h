@@ -33,7 +33,7 @@ struct candidates {
     struct posting_view      list;
     uint32_t                 block, block_end; /* of the list: how many were taken, and are there */
     const uint32_t          *rows;      /* of the block; NULL: the rows from first_row on */
-    uint32_t                 picked[POSTING_BLOCK_ROWS]; /* rows of the block that have the tag */
+    uint32_t                 picked[2 * POSTING_BLOCK_ROWS]; /* rows of some blocks that have the tag, as they are to come */
     row_number               first_row;
     uint32_t                 count, at; /* of the block or the chunk */
 };

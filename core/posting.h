@@ -198,4 +198,17 @@ posting_view_run(const struct posting_view *view, uint32_t block)
     return (struct posting_run) { &view->single, NULL, view->count };
 }
 
+typedef posting_tag posting_eight __attribute__((vector_size(16), aligned(2), may_alias));
+typedef uint64_t    posting_halves __attribute__((vector_size(16)));
+
+/* Whether one of eight tags is from `low` to `most`. */
+static inline bool
+posting_any_of_eight(const posting_tag *tags, posting_tag low, posting_tag most)
+{
+    posting_eight  eight = *(const posting_eight *) (const void *) tags;
+    posting_halves found = (posting_halves) ((eight >= low) & (eight <= most));
+
+    return (found[0] | found[1]) != 0;
+}
+
 #endif

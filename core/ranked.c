@@ -26,9 +26,6 @@
 #define COLUMNS_MAX 6u
 #define ROWS_MIN    32u /* lists of fewer are walked */
 
-typedef posting_tag tags8 __attribute__((vector_size(16), aligned(2), may_alias));
-typedef uint64_t    halves __attribute__((vector_size(16)));
-
 /* A condition that most filters have, asked without a call: the rate in an array of the group is at least this. */
 struct least {
     size_t offset;
@@ -235,15 +232,6 @@ take_row(struct search *search, row_number row, knackdb_error *error)
     return search->count == BATCH ? judge_rows(search, error) : KNACKDB_OK;
 }
 
-static inline bool
-any_of_eight(const posting_tag *tags, posting_tag low, posting_tag most)
-{
-    tags8  eight = *(const tags8 *) (const void *) tags;
-    halves found = (halves) ((eight >= low) & (eight <= most));
-
-    return (found[0] | found[1]) != 0;
-}
-
 static knackdb_status
 look_at_run(struct search *search, const struct posting_run *run, knackdb_error *error)
 {
@@ -256,7 +244,7 @@ look_at_run(struct search *search, const struct posting_run *run, knackdb_error 
     while (i < run->count && status == KNACKDB_OK) {
         uint32_t end = i + 8 < run->count ? i + 8 : run->count;
 
-        if (end - i == 8 && !any_of_eight(run->tags + i, search->low, most)) {
+        if (end - i == 8 && !posting_any_of_eight(run->tags + i, search->low, most)) {
             i = end;
             continue;
         }
@@ -278,7 +266,7 @@ skip_blocks(const struct search *search, const struct posting_view *list, uint32
     if (directory == NULL)
         return block;
     maxima = posting_directory_maxima(directory);
-    while (block + 8 <= last && !any_of_eight(maxima + block, search->low, INT16_MAX))
+    while (block + 8 <= last && !posting_any_of_eight(maxima + block, search->low, INT16_MAX))
         block += 8;
     while (block < last && maxima[block] < search->low)
         block++;
