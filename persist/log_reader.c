@@ -6,6 +6,7 @@
 #include "persist/log_reader_state.h"
 
 #include "base/error.h"
+#include "persist/file_name.h"
 #include "persist/log_past.h"
 
 #include <inttypes.h>
@@ -25,7 +26,9 @@ hear_name(void *context, const char *name)
     struct log_reader_segment    *segment;
     uint64_t           serial;
 
-    if (!log_is_segment_name(name, &serial) || serial < reader->options.first_serial)
+    if (reader->options.skips_history ? file_name_read(name, &serial) != FILE_LOG : !log_is_segment_name(name, &serial))
+        return;
+    if (serial < reader->options.first_serial)
         return;
     while (*link != NULL && (*link)->facts.serial < serial)
         link = &(*link)->next;

@@ -16,6 +16,7 @@ struct log_reader_options {
     uint64_t                     first_serial;   /* segments before this one do not matter */
     uint64_t                     after_sequence; /* the first commit given is the next one... */
     bool                         from_oldest;    /* ...unless this says: the oldest that is kept */
+    bool                         skips_history;  /* no snapshot needs it, so neither does who begins at the newest one */
     bool                         is_locked;      /* we hold the writer's lock: what looks bad now will look so again */
 };
 

@@ -124,6 +124,7 @@ open_sources(struct sources *sources, const struct recovery_options *options, co
             .store_id = manifest->store_id,
             .first_serial = manifest->log_serial,
             .after_sequence = manifest->sequence,
+            .skips_history = options->as_of_sequence == 0 && options->as_of_time_us == 0,
             .is_locked = options->is_locked,
         };
 

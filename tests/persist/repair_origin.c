@@ -139,6 +139,23 @@ origin_repair(struct origin *origin, struct repaired *repaired, struct kept *kep
     kept_must_open(kept, origin->to, 1, &options);
 }
 
+/* ---- damage ---- */
+
+void
+write_damaged(const char *directory, const char *name, const struct bytes *file, enum damage damage, size_t at)
+{
+    unsigned char *copy = malloc(file->count + 1);
+
+    memcpy(copy, file->data, file->count);
+    if (damage == DAMAGE_FLIP)
+        copy[at] ^= (unsigned char) (1u << at % 8);
+    if (damage == DAMAGE_REMOVE)
+        memmove(copy + at, copy + at + 1, file->count - at - 1);
+    bytes_write(directory, name, copy,
+                damage == DAMAGE_FLIP ? file->count : damage == DAMAGE_REMOVE ? file->count - 1 : at);
+    free(copy);
+}
+
 /* ---- comparing ---- */
 
 /* A row of a repaired store, and what it was. */

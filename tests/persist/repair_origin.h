@@ -66,6 +66,17 @@ void origin_damage_again(struct origin *origin);
 /* Repairs the damaged directory, which stays as it is, and opens what came of it. */
 void origin_repair(struct origin *origin, struct repaired *repaired, struct kept *kept);
 
+/* ---- damage ---- */
+
+enum damage {
+    DAMAGE_FLIP,   /* a bit of this byte */
+    DAMAGE_REMOVE, /* this byte: all behind it moves */
+    DAMAGE_CUT,    /* here the file ends */
+};
+
+/* Writes a file as it is after that. */
+void write_damaged(const char *directory, const char *name, const struct bytes *file, enum damage damage, size_t at);
+
 /* ---- comparing ---- */
 
 /* How a repaired store differs from the origin. */

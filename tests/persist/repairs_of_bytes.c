@@ -10,27 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum damage {
-    DAMAGE_FLIP,   /* a bit of this byte */
-    DAMAGE_REMOVE, /* this byte: all behind it moves */
-    DAMAGE_CUT,    /* here the file ends */
-};
-
-static void
-write_damaged(const char *directory, const char *name, const struct bytes *file, enum damage damage, size_t at)
-{
-    unsigned char *copy = malloc(file->count + 1);
-
-    memcpy(copy, file->data, file->count);
-    if (damage == DAMAGE_FLIP)
-        copy[at] ^= (unsigned char) (1u << at % 8);
-    if (damage == DAMAGE_REMOVE)
-        memmove(copy + at, copy + at + 1, file->count - at - 1);
-    bytes_write(directory, name, copy,
-                damage == DAMAGE_FLIP ? file->count : damage == DAMAGE_REMOVE ? file->count - 1 : at);
-    free(copy);
-}
-
 /* What came of all the places of a file. */
 struct totals {
     uint64_t states, lossless, said_nothing, lost_in_silence;
