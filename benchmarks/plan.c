@@ -154,7 +154,7 @@ plan_from_arguments(struct plan *plan, int argc, char **argv)
         usage(stderr);
         exit(2);
     }
-    plan->effort = is_quick ? (struct effort) { .budget_ns = 20 * 1000000ull, .change_ops = 2000 }
+    plan->effort = is_quick ? (struct effort) { .budget_ns = 10 * 1000000ull, .change_ops = 2000 }
                             : (struct effort) { .budget_ns = 100 * 1000000ull, .change_ops = 20000 };
     plan->effort.words = words;
     if (plan->size_count == 0)
