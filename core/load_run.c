@@ -230,7 +230,8 @@ find_texts(struct load_run *run, uint32_t column, const struct column_values *va
         uint32_t length = bytes_get_u32(values->lengths + (size_t) i * sizeof length);
 
         run->texts[i] = (knackdb_text) { values->texts + at, length };
-        broken |= length > KNACKDB_TEXT_BYTES_MAX || (length != 0 && ((unsigned char) values->texts[at] & 0xC0) == 0x80);
+        broken |= length > KNACKDB_TEXT_BYTES_MAX;
+        broken |= length != 0 && ((unsigned char) values->texts[at] & 0xC0) == 0x80;
         at += length;
     }
     if (broken == 0 && utf8_is_valid(values->texts, at))

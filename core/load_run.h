@@ -1,7 +1,7 @@
 /* load_run.h - rows that come back from the disk, column by column, into a store that nobody shares yet.
  *
- * A file holds columns, and so does memory. So a run of rows is taken a column at a time: its numbers are copied group by
- * group, its texts stand in one block of the arena, and a text that repeats is looked for in the dictionary once a
+ * A file holds columns, and so does memory. So a run of rows is taken a column at a time: its numbers are copied group
+ * by group, its texts stand in one block of the arena, and a text that repeats is looked for in the dictionary once a
  * run and not once a row. Who loads a run says where its rows go, so that several threads can load runs at once, in any
  * order; together they fill the rows of a table from 0 on.
  *
@@ -35,13 +35,13 @@ struct load_place {
     uint32_t        row_count;  /* of the run, 1 to LOAD_RUN_ROWS_MAX */
     const uint64_t *ended;      /* bits: rows to be left out; NULL: none */
     uint64_t        ended_from; /* the bit of the run's first row */
-    uint64_t        rows_in_all; /* that the table is going to have; tells large tables from small, and is not trusted */
+    uint64_t        rows_in_all; /* that the table is going to have: large or small? Not trusted */
 };
 
 /* The values of a column in a run. What stands here is within its bounds: counts and lengths have been looked at. */
 struct column_values {
     uint32_t             count;      /* rows that are not NULL */
-    const unsigned char *nulls;      /* bit row % 8 of byte row / 8 is set: NULL. NULL where all of them are, or none is */
+    const unsigned char *nulls;      /* bit row % 8 of byte row / 8: NULL. Not there where all are, or none is */
     const unsigned char *numbers;    /* INTEGER and REAL: 8 bytes for each value, little-endian */
     uint32_t             text_count; /* TEXT: at most LOAD_RUN_ROWS_MAX */
     const unsigned char *lengths;    /* 4 bytes for each text, little-endian */

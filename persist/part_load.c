@@ -105,8 +105,8 @@ load_blocks(struct part_loader *loader, int32_t table, knackdb_error *error)
             continue;
         status = load_block(loader, column, &header, stored, &why);
         if (status != KNACKDB_OK)
-            return error_set(error, status, "%s/%s: offset %" PRIu64 ": %s", reader->file->dir->path, reader->file->name,
-                             reader->block_offset, why.message);
+            return error_set(error, status, "%s/%s: offset %" PRIu64 ": %s", reader->file->dir->path,
+                             reader->file->name, reader->block_offset, why.message);
     }
 }
 

@@ -55,6 +55,19 @@ verify_blocks(struct verification *verification, struct part_reader *reader, str
     }
 }
 
+/* Is it of the table that the manifest says? */
+static void
+verify_table(struct verification *verification, const struct manifest *manifest, const struct manifest_part *part,
+             const struct part_reader *reader, const char *name)
+{
+    const char                  *expected = manifest->tables[part->table].name;
+    const struct described_name *found = &reader->head.table.name;
+
+    if (found->bytes != strlen(expected) || memcmp(found->text, expected, found->bytes) != 0)
+        verify_fault(verification, KNACKDB_CORRUPT, name, PART_HEAD_FIXED_BYTES,
+                     "this part is of another table than the manifest says");
+}
+
 static knackdb_status
 verify_rows(struct verification *verification, const struct manifest *manifest, const struct manifest_part *part,
             const struct file *file, knackdb_error *error)
@@ -65,9 +78,10 @@ verify_rows(struct verification *verification, const struct manifest *manifest, 
 
     block_decoder_init(&decoder, verification->allocator);
     status = part_reader_open(&reader, verification->allocator, file, part, manifest->store_id, error);
-    if (status == KNACKDB_OK)
+    if (status == KNACKDB_OK) {
+        verify_table(verification, manifest, part, &reader, file->name);
         status = verify_blocks(verification, &reader, &decoder, file->name, error);
-    else if (status == KNACKDB_CORRUPT || status == KNACKDB_UNSUPPORTED) {
+    } else if (status == KNACKDB_CORRUPT || status == KNACKDB_UNSUPPORTED) {
         verify_fault(verification, status, file->name, reader.fault_offset, "%s", reader.fault_reason);
         status = KNACKDB_OK;
     }

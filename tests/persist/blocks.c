@@ -434,6 +434,52 @@ Test(snapshots, tell_every_damage_by_file)
     scratch_remove(path);
 }
 
+/* Where the rows of a part go is planned before it is read, by what the manifest says. */
+Test(snapshots, refuse_a_part_of_another_table_than_the_manifest_says)
+{
+    struct verify_options options = { .disk = disk_posix(), .history = bench_history(), .schema = bench_schema(2),
+                                      .on_fault = hear_fault };
+    char                  path[SCRATCH_PATH_MAX];
+    char                  name[64];
+    char                  part[64];
+    struct kept           kept;
+    struct heard          heard = { 0 };
+    struct manifest       manifest;
+    struct byte_buffer    written;
+    struct allocator      allocator;
+    struct bytes          bytes;
+    size_t                offset;
+
+    scratch_make(path);
+    kept_must_open(&kept, path, 2, NULL);
+    bench_put_many(kept.store, 1, 6);
+    cr_assert_eq(keeper_snapshot(kept.keeper, NULL), KNACKDB_OK);
+    kept_close(&kept);
+    (void) names_count(path, "part-", part);
+    (void) names_count(path, "manifest-", name);
+
+    allocator_init(&allocator, NULL);
+    manifest_init(&manifest, &allocator);
+    byte_buffer_init(&written, &allocator);
+    bytes = bytes_read(path, name);
+    cr_assert_eq(manifest_read(&manifest, bytes.data, bytes.count, &offset, NULL), KNACKDB_OK);
+    cr_assert_eq(manifest.table_count, 2);
+    manifest.parts[0].table ^= 1;
+    manifest_write(&manifest, &written);
+    bytes_write(path, name, written.data, written.bytes);
+
+    cr_expect_eq(kept_open(&kept, path, 2, NULL), KNACKDB_CORRUPT);
+    cr_expect_not_null(strstr(kept.error.message, part), "%s", kept.error.message);
+    cr_expect_not_null(strstr(kept.error.message, "another table"), "%s", kept.error.message);
+    options.context = &heard;
+    cr_expect_eq(verify_directory(&allocator, path, &options, NULL, NULL), KNACKDB_CORRUPT);
+    cr_expect_str_eq(heard.file, part);
+    byte_buffer_clear(&written);
+    manifest_clear(&manifest);
+    bytes_free(&bytes);
+    scratch_remove(path);
+}
+
 /* A part that another store wrote, or an older one of the same store, is not taken for the one that is missing. */
 Test(snapshots, take_no_other_part_for_theirs)
 {
