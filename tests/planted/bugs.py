@@ -29,6 +29,7 @@ HEALING = ("persist_healing", "--filter", "healing/stores_while*")
 GAPS = ("persist_healing", "--filter", "degraded/a_log_with*")
 FOLLOWING = ("persist", "--filter", "following/*")
 PAST = ("persist", "--filter", "history/*")
+LOADING = ("core", "--filter", "load_run/*")
 
 # Between two stores that stand in the wrong order, so that a reader has its chance.
 YIELD = "    { int sched_yield(void); (void) sched_yield(); }\n"
@@ -152,4 +153,12 @@ BUGS = [
         "return a > b ? -1 : a < b;",
         "return a < b ? -1 : a > b;",
         (PAST,)),
+    Bug("the ends of a part's first rows are taken for those of later ones", "core/load_run.c",
+        "uint64_t bit = place->ended_from + row;",
+        "uint64_t bit = row;",
+        (LOADING,)),
+    Bug("a stored id that is there already is loaded again", "core/load_keys.c",
+        "if (table_key_head(data, 0, &search) != ROW_NONE)",
+        "if (false && table_key_head(data, 0, &search) != ROW_NONE)",
+        (LOADING,)),
 ]
