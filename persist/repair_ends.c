@@ -1,9 +1,9 @@
 /* repair_ends.c - which rows of the parts have ended, as far as it can be read.
  *
- * An entry tells of one part and has a checksum of its own, so damage costs what one entry tells (in a file of format 1, which
- * has but one checksum, all of them do). Without it, rows that were updated come back once, as the newer version takes the place of the older; rows that were
- * deleted after their part was written come back, and that is told. Of several such files, as there may be where no manifest
- * says which counts, all are believed: rows only end. */
+ * An entry tells of one part and has a checksum of its own, so damage costs what one entry tells (in a file of
+ * format 1, which has but one checksum, all of them do). Without it, rows that were updated come back once, as the newer
+ * version takes the place of the older; rows that were deleted after their part was written come back, and that is told.
+ * Of several such files, as there may be where no manifest says which counts, all are believed: rows only end. */
 #include "persist/repair_state.h"
 
 #include "base/error.h"

@@ -30,6 +30,7 @@ GAPS = ("persist_healing", "--filter", "degraded/a_log_with*")
 FOLLOWING = ("persist", "--filter", "following/*")
 PAST = ("persist", "--filter", "history/*")
 LOADING = ("core", "--filter", "load_run/*")
+ENDS = ("persist_repairs", "--filter", "repair/*ends*")
 
 # Between two stores that stand in the wrong order, so that a reader has its chance.
 YIELD = "    { int sched_yield(void); (void) sched_yield(); }\n"
@@ -161,4 +162,8 @@ BUGS = [
         "if (table_key_head(data, 0, &search) != ROW_NONE)",
         "if (false && table_key_head(data, 0, &search) != ROW_NONE)",
         (LOADING,)),
+    Bug("an entry of ends is believed without its checksum", "persist/ends_format.c",
+        "if (has_checksum && !checksum_matches(checksum,",
+        "if (false && !checksum_matches(checksum,",
+        (ENDS,)),
 ]
