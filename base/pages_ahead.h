@@ -3,8 +3,8 @@
  * The first touch of a page costs its thread an exception and 4 KiB of zeros, a 2 MiB one
  * a hundred microseconds of them: more than all the rest of storing a row. So whoever
  * fills a reserved block asks for the pages some way ahead of what it has filled, and a
- * thread that nobody waits for brings them in. Where there is none, or where it has not kept up, the
- * filler brings them in itself, many with one call.
+ * thread that nobody waits for brings them in. Where there is none, or too many wait for it, the
+ * filler brings them in itself, many with one call; where it comes too late, they come one by one as they are touched.
  *
  * A request is an address and a length, advice about memory that is never read or
  * written on its account. When a block is freed before its request is seen to, the system says that there

@@ -6,8 +6,8 @@
 
 #include "base/clock.h"
 
-/* Pages are made ready for what comes in this time, at the speed of the last round: the flusher is away for a sync
- * now and then. At the least and at the most; and beyond what a small store may take, no more than this part of what
+/* Pages are made ready for what comes in this time, at the speed of the last round: the flusher may be kept from the
+ * processor for a while. At the least and at the most; and beyond what a small store may take, no more than this part of what
  * was written since the store was opened: */
 #define AHEAD_NS          ((uint64_t) 16 * 1000000)
 #define AHEAD_BYTES_MIN   ((uint64_t) 32 * 1024)
@@ -62,6 +62,7 @@ log_writer_tend(struct log_writer *writer)
     writer->dead = NULL;
     (void) pthread_mutex_unlock(&writer->mutex);
     log_writer_free_segments(dead);
+    allocator_serve_requests(writer->allocator); /* also while the log is broken, for memory goes on */
     if (log_writer_condition(writer) == LOG_BROKEN)
         return false;
 
@@ -73,7 +74,6 @@ log_writer_tend(struct log_writer *writer)
     (void) pthread_mutex_unlock(&writer->mutex);
     log_writer_retire_segments(done);
     /* W6: only we close segments, so `current` stays mapped while we look at it, whoever rotates and syncs it. */
-    allocator_serve_requests(writer->allocator);
     if (current != NULL) {
         for (uint64_t part = AHEAD_BYTES_SLICE; part < ahead; part += AHEAD_BYTES_SLICE) {
             log_segment_populate(current, part);

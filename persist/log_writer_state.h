@@ -5,12 +5,13 @@
  *
  *   The appender  is whoever holds the store's writers' lock: one at a time, and what
  *                 one left the next finds. It copies records into the current segment.
- *   The flusher   is the store's one background thread. It makes the next segment,
- *                 readies its pages, and syncs when the interval is over.
- *   The syncers   are threads that want to know their commits safe, the flusher among
- *                 them. One of them syncs, the others wait for it.
+ *   The flusher   is a background thread. It readies pages of the current segment, lets go of those
+ *                 behind, frees what is done, and says when to make and to sync (flusher.c).
+ *   The syncers   are threads that want to know their commits safe, among them the background
+ *                 thread that the flusher sends, which makes the next segment, too. One of
+ *                 them syncs, the others wait for it.
  *
- *     flusher        appender               syncer            flusher
+ *     syncer         appender               syncer            flusher
  *     next ---------> current ---full---> sealed ---synced---> done ---> closed
  *
  * A fourth comes when the disk has failed: the mender (log_mending.c), one at a time, who begins the log anew.
