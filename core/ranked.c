@@ -100,15 +100,13 @@ tag_floor(const struct candidates *candidates)
 
     for (uint32_t i = 0; i < candidates->predicate_count; i++) {
         const struct predicate *predicate = &candidates->predicates[i];
-        double                  least = predicate->real;
         posting_tag             tag;
 
         if (predicate->form != PREDICATE_REAL || predicate->condition->column != column
             || (predicate->condition->op != KNACKDB_AT_LEAST && predicate->condition->op != KNACKDB_MORE
                 && predicate->condition->op != KNACKDB_EQUAL))
             continue;
-        least = least < 0.0 ? 0.0 : least > 1.0 ? 1.0 : least;
-        tag = tag_of_rate(candidates, least);
+        tag = tag_of_rate(candidates, predicate->real);
         floor = tag > floor ? tag : floor;
     }
     return floor;
@@ -232,6 +230,16 @@ take_row(struct search *search, row_number row, knackdb_error *error)
     return search->count == BATCH ? judge_rows(search, error) : KNACKDB_OK;
 }
 
+/* The tag of a list's only row is not kept beside it: asked of the row, it counts as any other (K1). */
+static bool
+is_collected(const struct search *search, row_number only)
+{
+    const struct candidates *candidates = search->candidates;
+    posting_tag              tag = table_row_tag(candidates->table, candidates->posted->condition->column, only);
+
+    return tag >= search->low && tag <= search->most;
+}
+
 static knackdb_status
 look_at_run(struct search *search, const struct posting_run *run, knackdb_error *error)
 {
@@ -239,8 +247,8 @@ look_at_run(struct search *search, const struct posting_run *run, knackdb_error 
     knackdb_status status = KNACKDB_OK;
     uint32_t       i = 0;
 
-    if (run->tags == NULL) /* in the first round, as it may have any */
-        return most == INT16_MAX ? take_row(search, run->rows[0], error) : KNACKDB_OK;
+    if (run->tags == NULL)
+        return is_collected(search, run->rows[0]) ? take_row(search, run->rows[0], error) : KNACKDB_OK;
     while (i < run->count && status == KNACKDB_OK) {
         uint32_t end = i + 8 < run->count ? i + 8 : run->count;
 

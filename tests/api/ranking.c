@@ -2,14 +2,15 @@
  *
  * Asked for a few rows of many, the store looks at few (core/ranked.c); asked for all, it looks at all. Method: random
  * questions, with a limit and then without, of one view. Long lists, so that they consist of many blocks; few distinct
- * values here and many there; NULL; rows that died, moved or were never born; views of the past. That
- * the answer without a limit is right, too, is shown by tests/model. */
+ * values here and many there; NULL; rows that died, moved or were never born; views of the past. Beside that, many stores
+ * of a few lists, most of them of a row or two, asked for together. That the answer without a limit is right, too, is shown
+ * by tests/model. */
 #include "calls.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
 
-enum { ROWS = 9000, QUESTIONS = 300 };
+enum { ROWS = 9000, QUESTIONS = 300, SHAPES = 60, LISTS = 12, ASKED_OF_SHAPE = 20 };
 
 static uint64_t seed;
 
@@ -230,4 +231,81 @@ Test(ranking, the_best_of_few_different_rates_are_the_best_of_all)
 Test(ranking, the_best_of_rates_that_are_nearly_all_equal_are_the_best_of_all)
 {
     check_kind(2);
+}
+
+/* A store of some lists by their texts: one is long, most others hold a row, two or some. `share` percent of the rows
+ * succeed; the rates rise with the rows, or are what `kind` says. */
+static void
+store_lists(knackdb *db, char names[LISTS][16], int kind, uint32_t share)
+{
+    uint32_t         lengths[LISTS], count = 0, at = 0;
+    knackdb_pattern *patterns;
+    knackdb_error    error;
+
+    for (uint32_t list = 0; list < LISTS; list++) {
+        (void) snprintf(names[list], sizeof names[list], "list %u", list);
+        lengths[list] = list == 0 ? 1500 + below(3000) : below(4) != 0 ? 1 : 1 + below(below(3) == 0 ? 300 : 5);
+        count += lengths[list];
+    }
+    patterns = calloc(count, sizeof *patterns);
+    cr_assert_not_null(patterns);
+    for (uint32_t list = 0; list < LISTS; list++)
+        for (uint32_t i = 0; i < lengths[list]; i++, at++) {
+            patterns[at] = some_pattern(kind);
+            patterns[at].task_type = knackdb_string(names[list]);
+            patterns[at].success_rate = below(100) < share ? 1.0 : 0.25;
+            if (list == 0 && below(2) == 0)
+                patterns[at].confidence_score = (double) i / lengths[list];
+            else if (list != 0 && below(2) == 0)
+                patterns[at].confidence_score /= 64.0;
+        }
+    MUST(knackdb_patterns_store(db, patterns, count, KNACKDB_STORE_REPLACE, NULL, &error));
+    free(patterns);
+}
+
+static void
+ask_of_lists(struct question *question, char names[LISTS][16], knackdb_value choices[LISTS])
+{
+    knackdb_query *query = &question->query;
+    uint32_t       first = below(LISTS), count = 2 + below(7);
+
+    memset(question, 0, sizeof *question);
+    choices[0] = knackdb_value_text(knackdb_string(names[0]));
+    for (uint32_t i = 1; i < count; i++)
+        choices[i] = knackdb_value_text(knackdb_string(names[(first + i) % LISTS]));
+    query->table = KNACKDB_EXECUTION_PATTERNS;
+    query->conditions = question->conditions;
+    question->conditions[query->condition_count++] =
+        (knackdb_condition) { .column = KNACKDB_PATTERN_TASK_TYPE, .op = KNACKDB_ONE_OF, .values = choices,
+                              .value_count = count };
+    if (below(6) != 0)
+        question->conditions[query->condition_count++] = knackdb_where_at_least(KNACKDB_PATTERN_SUCCESS_RATE, 0.5);
+    query->order_count = 1 + below(2);
+    query->order[0] = (knackdb_order) { KNACKDB_PATTERN_CONFIDENCE_SCORE, true };
+    query->order[1] = (knackdb_order) { KNACKDB_PATTERN_UPDATED_AT, below(2) != 0 };
+}
+
+Test(ranking, the_best_of_a_long_list_and_of_single_rows_are_the_best_of_all)
+{
+    static const uint32_t shares[] = { 2, 10, 30, 60, 90, 100 };
+
+    seed = 2463534242u;
+    for (int shape = 0; shape < SHAPES; shape++) {
+        knackdb      *db = open_in_memory();
+        knackdb_read *read;
+        knackdb_error error;
+        char          names[LISTS][16];
+
+        store_lists(db, names, shape % 3, shares[below(6)]);
+        MUST(knackdb_read_begin(db, &read, &error));
+        for (int i = 0; i < ASKED_OF_SHAPE; i++) {
+            struct question question;
+            knackdb_value   choices[LISTS];
+
+            ask_of_lists(&question, names, choices);
+            check_question(read, &question, shape * ASKED_OF_SHAPE + i);
+        }
+        knackdb_read_end(read);
+        MUST(knackdb_close(db, &error));
+    }
 }
