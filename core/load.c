@@ -1,7 +1,7 @@
 /* load.c - commits that come back from the disk, and where a snapshot stands. Rows are load_run.h's.
  *
  * No rules here: what was committed is put back as it is. Everything comes from files,
- * so what does not fit what is there already is CORRUPT, never an assertion. */
+ * so what does not fit what is there already, or could not have been stored, is CORRUPT, never an assertion. */
 #include "core/store_data.h"
 
 #include "base/error.h"
@@ -38,6 +38,23 @@ store_next_id(struct store *store, uint32_t table)
     return next_id;
 }
 
+/* Of types and texts commit_reader_next() has seen to it; what is a rate it does not know. */
+static knackdb_status
+check_rates(const struct transaction *transaction, const struct commit_operation *operation, knackdb_error *error)
+{
+    const struct table *definition = transaction->store->tables[operation->table].definition;
+
+    for (size_t i = 0; i < operation->count; i++) {
+        knackdb_error why = { .message = "" };
+
+        if (operation->values[i].type == KNACKDB_REAL
+            && table_check_value(definition, operation->columns[i], &operation->values[i], &why) != KNACKDB_OK)
+            return error_set(error, KNACKDB_CORRUPT, "commit %llu changes row %lld: %s",
+                             (unsigned long long) transaction->sequence, (long long) operation->id, why.message);
+    }
+    return KNACKDB_OK;
+}
+
 static knackdb_status
 apply_put(struct transaction *transaction, const struct commit_operation *operation, knackdb_error *error)
 {
@@ -72,7 +89,10 @@ apply_operation(struct transaction *transaction, const struct commit_operation *
     const struct table *definition = transaction->store->tables[operation->table].definition;
     uint64_t            deleted;
     row_number          row;
+    knackdb_status      status = check_rates(transaction, operation, error);
 
+    if (status != KNACKDB_OK)
+        return status;
     switch (operation->kind) {
     case KNACKDB_LOG_PUT:
         return apply_put(transaction, operation, error);

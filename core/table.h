@@ -328,7 +328,8 @@ table_integer_given(const struct table_data *table, row_number row, uint32_t col
 knackdb_value table_cell(const struct table_data *table, row_number row, uint32_t column);
 
 /* What the posting lists of a column tell of a row (posting.h), from the bits of its cell in `beside`. A rate keeps its rank:
- * of two rows the one with the larger tag has the larger rate, and NULL is least. A code is cut off. */
+ * of two rows the one with the larger tag has the larger rate, and NULL is least. A code is cut off. Any
+ * double may be asked about: what is no rate counts as the rate next to it. */
 static inline posting_tag
 table_tag(const struct table *definition, uint32_t beside, uint64_t bits)
 {
@@ -339,7 +340,10 @@ table_tag(const struct table *definition, uint32_t beside, uint64_t bits)
     if (column_is_dictionary(&definition->columns[beside]))
         return (posting_tag) (uint16_t) bits;
     memcpy(&real, &bits, sizeof real);
-    return real == real ? (posting_tag) ((int32_t) (real * 65534.0) - INT16_MAX) : POSTING_TAG_LEAST;
+    if (real != real)
+        return POSTING_TAG_LEAST;
+    real = real < 0.0 ? 0.0 : real > 1.0 ? 1.0 : real;
+    return (posting_tag) ((int32_t) (real * 65534.0) - INT16_MAX);
 }
 
 /* The same of a row that is there, beside its code in `column`; of none, anything. */

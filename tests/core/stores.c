@@ -1,7 +1,8 @@
 /* stores.c - claims about a store whose log or files say no. What users can reach is held to a model in tests/model. */
-#include "core/store.h"
+#include "core/store_data.h"
 
 #include <criterion/criterion.h>
+#include <math.h>
 #include <stdio.h>
 
 static struct allocator allocator;
@@ -168,6 +169,62 @@ Test(store, a_commit_that_does_not_fit_the_rows_is_corrupt_and_changes_nothing)
     cr_expect_eq(store_apply(store, &map, 2, 5, writer.data, writer.bytes, NULL), KNACKDB_CORRUPT);
     cr_expect_eq(store_sequence(store), 1);
     commit_writer_clear(&writer);
+}
+
+Test(store, a_commit_of_a_rate_that_could_not_be_stored_is_corrupt_and_changes_nothing)
+{
+    static const double  rates[] = { 1e300, -1e300, 7.5, -0.25, 1.0 + 0x1p-52 };
+    struct commit_writer writer;
+    struct commit_map    map;
+    uint32_t             column = KNACKDB_PATTERN_CONFIDENCE_SCORE;
+
+    cr_assert_eq(put(1, "first", "a"), KNACKDB_OK);
+    commit_map_identity(&map, schema_builtin());
+    commit_writer_init(&writer, &allocator);
+    for (size_t i = 0; i < 2 * sizeof rates / sizeof *rates; i++) {
+        knackdb_value row[KNACKDB_PATTERN_COLUMNS] = { { .type = KNACKDB_NULL } };
+        knackdb_error error = { .message = "" };
+
+        row[KNACKDB_PATTERN_TASK_TYPE] = knackdb_value_text(knackdb_string("first"));
+        row[column] = knackdb_value_real(rates[i / 2]);
+        commit_writer_begin(&writer);
+        if (i % 2 == 0)
+            cr_assert_eq(commit_writer_put(&writer, KNACKDB_LOG_PUT, 0, 2, NULL, row, KNACKDB_PATTERN_COLUMNS, NULL), 0);
+        else
+            cr_assert_eq(commit_writer_put(&writer, KNACKDB_LOG_UPDATE, 0, 1, &column, &row[column], 1, NULL), 0);
+        cr_expect_eq(store_apply(store, &map, 2, 5, writer.data, writer.bytes, &error), KNACKDB_CORRUPT, "%g",
+                     rates[i / 2]);
+        cr_expect_not_null(strstr(error.message, "confidence_score"), "%s", error.message);
+        cr_expect_eq(store_sequence(store), 1);
+    }
+    commit_writer_clear(&writer);
+}
+
+static uint64_t
+bits_of(double real)
+{
+    uint64_t bits;
+
+    memcpy(&bits, &real, sizeof bits);
+    return bits;
+}
+
+/* Such a rate as no row can hold may be asked about, and a file may hold one. */
+Test(store, tags_keep_the_rank_of_whatever_double_they_are_made_of)
+{
+    static const double rising[] = { -1e300, -7.5, -0.0, 0.0, 0.25, 0.5, 1.0, 1.0 + 0x1p-52, 7.5, 1e300, INFINITY };
+    const struct table *patterns = &schema_builtin()->tables[KNACKDB_EXECUTION_PATTERNS];
+    posting_tag         last = table_tag(patterns, KNACKDB_PATTERN_CONFIDENCE_SCORE, bits_of((double) NAN));
+
+    cr_expect_eq(last, POSTING_TAG_LEAST, "NULL");
+    for (size_t i = 0; i < sizeof rising / sizeof *rising; i++) {
+        posting_tag tag = table_tag(patterns, KNACKDB_PATTERN_CONFIDENCE_SCORE, bits_of(rising[i]));
+
+        cr_expect_geq(tag, last, "%g", rising[i]);
+        cr_expect_gt(tag, POSTING_TAG_LEAST);
+        last = tag;
+    }
+    cr_expect_eq(last, INT16_MAX);
 }
 
 Test(store, a_snapshot_leaves_its_number_and_its_next_ids)
