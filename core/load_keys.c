@@ -45,13 +45,14 @@ add_id(struct load_run *run, uint32_t i, knackdb_error *error)
     return status;
 }
 
-/* How many rows from i on have ids that follow each other in one segment of the map. */
+/* How many rows from i on have ids that follow each other in one segment of the map. Compared without a sign, so that
+ * nothing follows INT64_MAX. */
 static uint32_t
 count_following(const struct load_run *run, uint32_t i)
 {
     uint32_t count = 1;
 
-    while (i + count < run->kept && run->ids[i + count] == run->ids[i] + (int64_t) count
+    while (i + count < run->kept && (uint64_t) run->ids[i + count] == (uint64_t) run->ids[i] + count
            && ((uint64_t) run->ids[i + count] & (ID_MAP_SEGMENT_IDS - 1)) != 0)
         count++;
     return count;

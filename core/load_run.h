@@ -14,7 +14,9 @@
  *
  * R1  What core calls the writer's is touched under the writers' lock alone, here as everywhere. The cells of a
  *     run's rows are written without it: no other thread has these rows, and nothing leads to them before the
- *     run's end has put their keys in, under the lock, after which others compare keys with them.
+ *     run's end has put their keys in, under the lock, after which others compare keys with them. And lists are built
+ *     without it, by one thread a column: runs have ended, so nobody counts holders any more, and as every list is
+ *     empty (posting_reserve_first() asserts it), none is given to the epochs, which are one thread's.
  * R2  Until store_load_end() no view may be open, and after a failure the store is good for store_free() alone.
  *
  * No rules here: what was committed is put back as it is. But nobody vouches for it: what could not have been

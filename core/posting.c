@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 
+#include <assert.h>
 #include <string.h>
 
 #define CAPACITY_MIN 4u
@@ -355,6 +356,7 @@ posting_reserve_first(struct posting *posting, struct epochs *epochs, _Atomic ui
     struct posting_rows *rows;
     uint32_t             capacity = CAPACITY_MIN;
 
+    assert(atomic_load_explicit(&posting->rows, memory_order_relaxed) == NULL);
     if (count <= 1)
         return KNACKDB_OK; /* stands in place */
     while (capacity < count && capacity < POSTING_BLOCK_ROWS)

@@ -81,7 +81,8 @@ posting_only(const struct posting *posting)
 /* Room for one more. `only_tag`: of posting_only(). */
 knackdb_status posting_reserve(struct posting *posting, posting_tag only_tag, struct epochs *epochs,
                                _Atomic uint64_t *bytes, knackdb_error *error);
-/* Makes an empty list ready for so many. */
+/* Makes an empty list ready for so many. As nothing goes to the epochs, lists of several columns may be made ready at
+ * once (load_run.h, R1). */
 knackdb_status posting_reserve_first(struct posting *posting, struct epochs *epochs, _Atomic uint64_t *bytes,
                                      uint32_t count, knackdb_error *error);
 void           posting_add(struct posting *posting, uint32_t row, posting_tag tag);

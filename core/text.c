@@ -79,13 +79,6 @@ text_block_put(struct text_block *block, size_t *at, knackdb_text text)
     return put_text(to, text);
 }
 
-void
-text_block_free(struct allocator *allocator, struct text_block *block)
-{
-    if (block != NULL)
-        allocator_put_lasting(allocator, block, block->bytes);
-}
-
 /* A long text gets a block of its own, behind the newest: what is left of that one is not given up for it. */
 static const struct stored_text *
 add_long(struct text_arena *arena, struct allocator *allocator, knackdb_text text)

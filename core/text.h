@@ -107,7 +107,6 @@ void                      text_arena_clear(struct text_arena *arena, struct allo
  * knows beforehand what comes loses nothing at a block's end, and shares no arena while he copies. NULL: no memory. */
 struct text_block        *text_block_new(struct allocator *allocator, size_t bytes);
 const struct stored_text *text_block_put(struct text_block *block, size_t *at, knackdb_text text); /* *at: 0 at first */
-void                      text_block_free(struct allocator *allocator, struct text_block *block); /* NULL is accepted */
 void                      text_arena_adopt(struct text_arena *arena, struct text_block *block);
 /* Moves everything from one arena to another, which is empty. */
 void                      text_arena_take(struct text_arena *from, struct text_arena *to);

@@ -342,3 +342,25 @@ Test(load_run, ids_far_apart_are_found)
 {
     load_and_compare(4, 3000, 1000003);
 }
+
+/* No id follows the largest, and a smaller one may come after it. */
+Test(load_run, the_largest_ids_are_found_in_any_order)
+{
+    static const int64_t ids[] = { INT64_MAX - 1, INT64_MAX, 1, 2, INT64_MAX - 2, INT64_MAX - 4097, 3 };
+    enum { ROWS = sizeof ids / sizeof ids[0] };
+    knackdb_value rows[ROWS][COLUMNS] = { { { .type = KNACKDB_NULL } } };
+    struct view   view;
+    row_number    found;
+    knackdb_error error;
+
+    for (uint32_t i = 0; i < ROWS; i++)
+        rows[i][0] = knackdb_value_integer(ids[i]);
+    cr_assert_eq(load_few(0, rows[0], ROWS, &error), KNACKDB_OK, "%s", error.message);
+    store_load_end(store);
+    cr_assert_eq(view_begin(store, &view, NULL), KNACKDB_OK);
+    for (uint32_t i = 0; i < ROWS; i++) {
+        cr_assert_eq(view_find_by_key(&view, 0, 0, &rows[i][0], &found), KNACKDB_OK, "row %u", i);
+        cr_expect_eq(found, i);
+    }
+    view_end(&view);
+}
