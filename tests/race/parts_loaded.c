@@ -1,9 +1,10 @@
 /* parts_loaded.c - a store whose parts were loaded by several threads is the store that was closed.
  *
- * A directory is made of several parts of a table, rows of which have ended since, large enough that opening it takes as
- * many threads as there are cores. It is opened again and again: every row must be there by its id and by its key,
- * as it was stored, and found by its text. Then it is opened with one allocation after another refused: that must
- * be said, and all memory given back, whichever thread asked for it.
+ * A directory is made of several parts of a table, rows of which have ended since, large enough that opening it takes
+ * several threads where there are cores for them. It is opened again and again: every row must be there by its id and
+ * by its key, as it was stored, and found by its text. Then it is opened with an allocation refused, a sample of them:
+ * the 1st, 2nd, 3rd, 4th, 6th, 8th, 11th, each later by a quarter, to the last. That must be said, and all memory
+ * given back, whichever thread asked for it.
  *
  *     parts_loaded [OPENS] */
 #include "../api/scratch.h"
@@ -265,7 +266,7 @@ main(int count, char **arguments)
         check_opened(db);
         must(knackdb_close(db, &error), "closing", &error);
     }
-    for (int64_t refused = 1; !open_refused(path, refused); refused += 1 + refused / 4)
+    for (int64_t refused = 1; !open_refused(path, refused); refused += 1 + refused / 4) /* a sample: see above */
         ;
     scratch_remove(path);
     return claims_report(claims, CLAIMS);
