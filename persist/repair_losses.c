@@ -80,9 +80,22 @@ repair_count_losses(const struct repair *repair, enum file_kind kind)
     return losses;
 }
 
+/* Snapshots share parts, so this way may have met the same damage. */
+static bool
+is_among(const struct kept_loss *losses, size_t count, const struct kept_loss *wanted)
+{
+    for (size_t i = 0; i < count; i++)
+        if (losses[i].loss.kind == wanted->loss.kind && losses[i].loss.offset == wanted->loss.offset &&
+            losses[i].loss.column == wanted->loss.column && strcmp(losses[i].file, wanted->file) == 0)
+            return true;
+    return false;
+}
+
 void
 repair_note_spared(struct repair *repair, const struct repair *given_up)
 {
+    size_t own = repair->loss_count;
+
     for (size_t i = 0; i < given_up->loss_count; i++) {
         const struct kept_loss *kept = &given_up->losses[i];
         knackdb_loss            loss = {
@@ -95,6 +108,8 @@ repair_note_spared(struct repair *repair, const struct repair *given_up)
         uint64_t       number;
         enum file_kind kind = file_name_read(kept->file, &number);
 
+        if (is_among(repair->losses, own, kept))
+            continue;
         if (kept->loss.kind == KNACKDB_LOSS_MANIFEST)
             repair_note(repair, &kept->loss, kept->file, "%s", kept->reason);
         else if (kind == FILE_PART && kept->loss.kind == KNACKDB_LOSS_FRAME)

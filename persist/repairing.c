@@ -7,7 +7,8 @@
  *
  * Where parts are damaged, what they held may be found on another way: from an earlier snapshot that is kept, whose parts
  * are sound, by the log since; or by all of the log from the first commit on, where all of its history is kept. Such a
- * way is taken if it loses less and leads as far. What was damaged is told all the same, as no loss.
+ * way is taken if it loses less, nothing more of any kind, and leads as far. What was damaged is told all the same, as
+ * no loss.
  *
  * The rows come together in a store in memory under numbers of their own; the commit that the new directory
  * ends at is the newest that was saved. Nothing is written into the damaged directory and no lock is
@@ -257,12 +258,16 @@ save_this_way(struct repair *repair, knackdb_error *error)
     return status;
 }
 
-/* Does it lose less than the first way, and lead as far? */
+/* Does it lose less than the first way, of each kind no more, and lead as far? Fewer places alone say little: one of
+ * them may be a whole part. */
 static bool
 is_better(const struct repair *repair, const struct repair *first)
 {
-    return repair->report.loss_count + repair_count_losses(first, FILE_MANIFEST) < first->report.loss_count &&
-           repair->report.commits_lost <= first->report.commits_lost && repair->sequence >= first->sequence;
+    const knackdb_repair_report *report = &repair->report;
+
+    return report->loss_count + repair_count_losses(first, FILE_MANIFEST) < first->report.loss_count &&
+           report->rows_lost <= first->report.rows_lost && report->values_lost <= first->report.values_lost &&
+           report->commits_lost <= first->report.commits_lost && repair->sequence >= first->sequence;
 }
 
 /* All that was found is another's now. */
@@ -277,37 +282,35 @@ give_away(struct repair *repair)
     manifest_init(&repair->manifest, repair->allocator);
 }
 
-/* From each older manifest, and from nothing. *ret_found: repair is a way that is better than the first, which began at a
- * manifest: without one nobody knows how far a way has to lead. */
-static knackdb_status
-try_other_ways(struct repair *repair, const struct repair *first, const struct manifest_list *list, bool *ret_found,
-               knackdb_error *error)
+/* From each older manifest, and from nothing. True: repair is a way that is better than the first, which began at a
+ * manifest: without one nobody knows how far a way has to lead. Where one fails, be it for want of memory (it may have
+ * all of the log to read), the first is still there. */
+static bool
+try_other_ways(struct repair *repair, const struct repair *first, const struct manifest_list *list)
 {
-    *ret_found = false;
-    for (size_t index = first->manifest_index + 1; index <= list->count && !*ret_found; index++) {
+    bool is_found = false;
+
+    for (size_t index = first->manifest_index + 1; index <= list->count && !is_found; index++) {
+        knackdb_error  why = { .message = "" };
         knackdb_status status = KNACKDB_OK;
 
         begin_again(repair);
         repair->from_nothing = index == list->count;
         repair->store_id = first->store_id;
         if (!repair->from_nothing)
-            status = read_manifest(repair, list->generations[index], &repair->has_manifest, error);
-        if (status == KNACKDB_OK && (repair->has_manifest || repair->from_nothing))
-            status = save_this_way(repair, error);
-        else
+            status = read_manifest(repair, list->generations[index], &repair->has_manifest, &why);
+        if (status != KNACKDB_OK || (!repair->has_manifest && !repair->from_nothing))
             continue;
-        if (status == KNACKDB_NO_MEMORY)
-            return status;
-        *ret_found = status == KNACKDB_OK && is_better(repair, first); /* where it fails the first is still there */
+        is_found = save_this_way(repair, &why) == KNACKDB_OK && is_better(repair, first);
     }
-    return KNACKDB_OK;
+    return is_found;
 }
 
 static knackdb_status
 save_rows(struct repair *repair, const struct manifest_list *list, knackdb_error *error)
 {
     struct repair *first;
-    bool           found;
+    bool           is_found;
     knackdb_status status;
 
     begin_again(repair);
@@ -318,26 +321,27 @@ save_rows(struct repair *repair, const struct manifest_list *list, knackdb_error
         return status;
     first = allocator_get(repair->allocator, sizeof *first);
     if (first == NULL)
-        return error_no_memory(error, "a repair");
+        return KNACKDB_OK; /* it is complete as it is */
     *first = *repair;
     give_away(repair);
-    status = try_other_ways(repair, first, list, &found, error);
-    if (status == KNACKDB_OK && found) {
+    is_found = try_other_ways(repair, first, list);
+    if (is_found) {
         repair_note_spared(repair, first);
+        is_found = !repair->no_memory;
+    }
+    if (is_found) {
         take_next_ids(repair, &first->manifest);
         manifest_clear(&repair->manifest);
         repair->manifest = first->manifest; /* what the new directory descends from is the newest all the same */
         repair->has_manifest = true;
         manifest_init(&first->manifest, first->allocator);
         begin_again(first);
-        if (repair->no_memory)
-            status = error_no_memory(error, "the list of what was lost");
     } else {
         begin_again(repair);
         *repair = *first;
     }
     allocator_put(repair->allocator, first, sizeof *first);
-    return status;
+    return KNACKDB_OK;
 }
 
 static bool

@@ -212,6 +212,7 @@ repair_in_want(bool keeps, bool for_ever)
     struct kept      writer;
     struct bytes     part;
     uint64_t         number = 0;
+    uint64_t         without_other_way = 0;
 
     scratch_prefer_memory();
     scratch_make(folder);
@@ -249,10 +250,13 @@ repair_in_want(bool keeps, bool for_ever)
             continue;
         }
         cr_assert_eq(losses, 1, "allocation %" PRIu64 ": %d losses: %s", number, losses, last_reason);
-        cr_assert_eq(report.loss_count, keeps ? 0 : 1, "what is told of is no loss if there is another way to it");
+        /* What is told of is no loss if there is another way to it; where memory does not suffice for that, it is. */
+        cr_assert(report.loss_count == (keeps ? 0 : 1) || (failed && report.loss_count == 1));
+        without_other_way += keeps && report.loss_count == 1;
         scratch_remove(to);
     }
     cr_assert_gt(number, 50);
+    cr_assert(!keeps || for_ever || without_other_way > 0, "no allocation failed on the other way alone");
     scratch_remove(folder);
 }
 

@@ -2,6 +2,9 @@
  * then saves, and what it says of the rest.
  *
  * What is lost is the record or the block that was hit, it is told, and nothing else changes. */
+#include "base/bytes.h"
+#include "persist/block_format.h"
+#include "persist/part_format.h"
 #include "tests/persist/repair_origin.h"
 
 #include <criterion/criterion.h>
@@ -333,38 +336,132 @@ Test(repair, a_segment_that_is_also_history_may_be_damaged)
     origin_remove(&origin);
 }
 
-/* An earlier snapshot that is kept, and the log since, lead to the rows of a part that only the newest one has. */
-Test(repair, an_earlier_snapshot_gives_back_what_a_newer_part_has_lost)
+/* ---- two snapshots ---- */
+
+/* Two snapshots are kept, the first of the rows to SNAPSHOT_ROWS. By the second there are all of them; or, where the
+ * first's part is to be worth keeping no more, the first `left` of those. */
+static void
+make_two_snapshots(struct origin *origin, int64_t left)
 {
     struct keeper_options options = kept_options();
-    struct origin         origin = { .has_ended = false };
     struct kept           writer;
-    struct totals         totals;
     char                  name[64];
 
+    memset(origin, 0, sizeof *origin);
     scratch_prefer_memory();
-    scratch_make(origin.folder);
-    scratch_join(origin.sound, origin.folder, "sound");
-    scratch_join(origin.to, origin.folder, "to");
+    scratch_make(origin->folder);
+    scratch_join(origin->sound, origin->folder, "sound");
+    scratch_join(origin->to, origin->folder, "to");
     options.by_hand = true;
     options.snapshots_kept = 2;
-    kept_must_open(&writer, origin.sound, 1, &options);
+    kept_must_open(&writer, origin->sound, 1, &options);
     bench_put_many(writer.store, 1, SNAPSHOT_ROWS);
     cr_assert_eq(keeper_snapshot(writer.keeper, NULL), KNACKDB_OK);
-    bench_put_many(writer.store, SNAPSHOT_ROWS + 1, ALL_ROWS);
+    if (left == 0)
+        bench_put_many(writer.store, SNAPSHOT_ROWS + 1, ALL_ROWS);
+    for (int64_t id = SNAPSHOT_ROWS; left != 0 && id > left; id--)
+        cr_assert_eq(store_delete(writer.store, 0, id, NULL, NULL), KNACKDB_OK);
     cr_assert_eq(keeper_snapshot(writer.keeper, NULL), KNACKDB_OK);
     kept_close(&writer);
     options = kept_options();
     options.read_only = true;
-    kept_must_open(&origin.kept, origin.sound, 1, &options);
-    origin.dump = bench_dump(origin.kept.store);
-    cr_assert_eq(names_count(origin.sound, "manifest-", name), 2);
-    cr_assert_eq(names_count(origin.sound, "part-", name), 2);
+    kept_must_open(&origin->kept, origin->sound, 1, &options);
+    origin->dump = bench_dump(origin->kept.store);
+    cr_assert_eq(names_count(origin->sound, "manifest-", name), 2);
+    cr_assert_eq(names_count(origin->sound, "part-", name), 2);
+}
+
+/* An earlier snapshot that is kept, and the log since, lead to the rows of a part that only the newest one has. */
+Test(repair, an_earlier_snapshot_gives_back_what_a_newer_part_has_lost)
+{
+    struct origin origin;
+    struct totals totals;
+    char          name[64];
+
+    make_two_snapshots(&origin, 0);
+    part_name(name, 2);
     totals = damage_each(&origin, name, DAMAGE_FLIP, 7, NULL);
     cr_assert_eq(totals.lossless, totals.states);
     cr_assert_lt(totals.said_nothing, totals.states / 8, "what is damaged is told all the same, but for some of the end");
     part_name(name, 1);
     totals = damage_each(&origin, name, DAMAGE_FLIP, 29, NULL);
     cr_assert_lt(totals.lossless, totals.states, "that one both snapshots share");
+    origin_remove(&origin);
+}
+
+/* Flips a bit of the block of a column, of a part of one band. How many bytes the block has. */
+static uint64_t
+flip_column(const struct origin *origin, uint64_t number, int column)
+{
+    char         name[64];
+    struct bytes part;
+    size_t       at;
+    uint32_t     bytes;
+
+    part_name(name, number);
+    part = bytes_read(origin->damaged, name);
+    at = part_head_measure(part.data);
+    bytes = BLOCK_HEADER_BYTES + bytes_get_u32(part.data + at); /* stored_bytes is what a block begins with */
+    for (int i = 0; i < column; i++) {
+        at += bytes;
+        bytes = BLOCK_HEADER_BYTES + bytes_get_u32(part.data + at);
+    }
+    part.data[at + BLOCK_HEADER_BYTES] ^= 1;
+    bytes_write(origin->damaged, name, part.data, part.count);
+    bytes_free(&part);
+    return bytes;
+}
+
+/* Both ways meet the same damage: what is lost with it is told once, and not said to be lost nowhere besides. */
+Test(repair, damage_of_a_part_that_both_snapshots_share_is_told_once)
+{
+    struct origin     origin;
+    struct repaired   repaired;
+    struct kept       kept;
+    struct difference difference;
+    uint64_t          bytes;
+
+    make_two_snapshots(&origin, 0);
+    origin_damage_again(&origin);
+    bytes = flip_column(&origin, 1, 2);
+    bytes += flip_column(&origin, 2, 0);
+    origin_repair(&origin, &repaired, &kept);
+    difference = origin_compare(&origin, kept.store);
+    cr_assert_eq(difference.rows_gone, 0, "%s", repaired.told.text);
+    cr_assert_eq(repaired.report.values_lost, SNAPSHOT_ROWS, "%s", repaired.told.text);
+    cr_assert_eq(repaired.report.loss_count, 1, "%s", repaired.told.text);
+    cr_assert_eq(repaired.told.count, 2, "one that is lost, one that is spared:\n%s", repaired.told.text);
+    cr_assert_eq(repaired.told.losses[0].kind, KNACKDB_LOSS_VALUES);
+    cr_assert_eq(repaired.told.losses[1].kind, KNACKDB_LOSS_FRAME);
+    cr_assert_eq(repaired.report.bytes_lost, bytes, "%s", repaired.told.text);
+    kept_close(&kept);
+    origin_remove(&origin);
+}
+
+/* Two blocks lost of the newest snapshot are less than the one part lost of which the other consists. */
+Test(repair, fewer_losses_of_more_rows_are_no_better_way)
+{
+    struct origin     origin;
+    struct repaired   repaired;
+    struct kept       kept;
+    struct difference difference;
+    char              name[64];
+    char              path[SCRATCH_PATH_MAX];
+
+    make_two_snapshots(&origin, 10);
+    origin_damage_again(&origin);
+    part_name(name, 1);
+    scratch_join(path, origin.damaged, name);
+    cr_assert_eq(remove(path), 0);
+    (void) flip_column(&origin, 2, 1);
+    (void) flip_column(&origin, 2, 2);
+    origin_repair(&origin, &repaired, &kept);
+    difference = origin_compare(&origin, kept.store);
+    cr_assert_eq(difference.rows_gone, 0, "%s", repaired.told.text);
+    cr_assert_eq(repaired.report.rows_saved, 10, "%s", repaired.told.text);
+    cr_assert_eq(repaired.report.rows_lost, 0, "%s", repaired.told.text);
+    cr_assert_eq(repaired.report.values_lost, 20, "%s", repaired.told.text);
+    cr_assert_leq(difference.cells_null, 20);
+    kept_close(&kept);
     origin_remove(&origin);
 }
