@@ -175,6 +175,7 @@ void
 log_reader_follow(struct log_reader *reader)
 {
     reader->forgets = true;
+    reader->options.skips_history = false; /* what is made and packed between two looks is in no snapshot it has */
     if (reader->current != NULL)
         forget_passed(reader);
 }

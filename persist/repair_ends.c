@@ -3,17 +3,22 @@
  * An entry tells of one part and has a checksum of its own, so damage costs what one entry tells (in a file of
  * format 1, which has but one checksum, all of them do). Without it, rows that were updated come back once, as the newer
  * version takes the place of the older; rows that were deleted after their part was written come back, and that is told.
- * Of several such files, as there may be where no manifest says which counts, all are believed: rows only end. */
+ * Of several such files, as there may be where no manifest says which counts, all are believed: rows only end.
+ *
+ * The files are kept as they were read, and an entry becomes bits when its part is asked for: an entry of forty bytes
+ * may tell of a part of 65,536 rows, and what a file claims is not to cost more memory than a few times its bytes. */
 #include "persist/repair_state.h"
 
 #include "base/error.h"
 #include "persist/coverage.h"
-#include "persist/ends_format.h"
 #include "persist/file_name.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* Of a file that no manifest gives a size: the ends of two thousand million rows. */
+#define UNNAMED_BYTES_MAX ((uint64_t) 256 * 1024 * 1024)
 
 bool
 repair_are_ends(const struct file *file)
@@ -28,8 +33,8 @@ repair_are_ends(const struct file *file)
 static int
 compare(const void *left, const void *right)
 {
-    const struct known_ends *a = left;
-    const struct known_ends *b = right;
+    const struct ends_entry *a = left;
+    const struct ends_entry *b = right;
 
     if (a->part != b->part)
         return a->part < b->part ? -1 : 1;
@@ -37,58 +42,59 @@ compare(const void *left, const void *right)
 }
 
 const uint64_t *
-repair_find_ends(const struct repair *repair, uint64_t part, uint32_t row_count)
+repair_find_ends(struct repair *repair, uint64_t part, uint32_t row_count)
 {
-    struct known_ends        wanted = { .part = part, .row_count = row_count };
-    const struct known_ends *found = NULL;
+    struct ends_entry        wanted = { .part = part, .row_count = row_count };
+    const struct ends_entry *end = repair->ends + repair->ends_count;
+    const struct ends_entry *found = NULL;
 
+    if (row_count != 0 && repair->ended_part == part && repair->ended_rows == row_count)
+        return repair->ended;
     if (repair->ends_count > 0)
         found = bsearch(&wanted, repair->ends, repair->ends_count, sizeof wanted, compare);
-    return found != NULL ? found->ended : NULL;
+    if (found == NULL)
+        return NULL;
+    while (found > repair->ends && compare(found - 1, &wanted) == 0)
+        found--;
+    memset(repair->ended, 0, bitmap_bytes(row_count));
+    for (; found < end && compare(found, &wanted) == 0; found++)
+        ends_mark(found, repair->ended);
+    repair->ended_part = part;
+    repair->ended_rows = row_count;
+    return repair->ended;
 }
 
 void
 repair_settle_ends(struct repair *repair)
 {
-    size_t kept = 0;
-
-    if (repair->ends_count == 0)
-        return;
-    qsort(repair->ends, repair->ends_count, sizeof *repair->ends, compare);
-    for (size_t i = 1; i < repair->ends_count; i++) {
-        struct known_ends *into = &repair->ends[kept];
-        struct known_ends *from = &repair->ends[i];
-
-        if (compare(into, from) != 0) {
-            repair->ends[++kept] = *from;
-            continue;
-        }
-        for (size_t word = 0; word < bitmap_bytes(into->row_count) / sizeof *into->ended; word++)
-            into->ended[word] |= from->ended[word];
-        allocator_put(repair->allocator, from->ended, bitmap_bytes(from->row_count));
-    }
-    repair->ends_count = kept + 1;
+    if (repair->ends_count > 0)
+        qsort(repair->ends, repair->ends_count, sizeof *repair->ends, compare);
+    repair->ended_rows = 0;
 }
 
 void
 repair_forget_ends(struct repair *repair)
 {
-    for (size_t i = 0; i < repair->ends_count; i++)
-        allocator_put(repair->allocator, repair->ends[i].ended, bitmap_bytes(repair->ends[i].row_count));
+    while (repair->ends_files != NULL) {
+        struct ends_file *file = repair->ends_files;
+
+        repair->ends_files = file->next;
+        byte_buffer_clear(&file->bytes);
+        allocator_put(repair->allocator, file, sizeof *file);
+    }
     if (repair->ends != NULL)
         allocator_put(repair->allocator, repair->ends, repair->ends_capacity * sizeof *repair->ends);
     repair->ends = NULL;
     repair->ends_count = repair->ends_capacity = 0;
+    repair->ended_rows = 0;
 }
 
 static knackdb_status
 learn_entry(struct repair *repair, const struct ends_entry *entry, knackdb_error *error)
 {
-    uint64_t *ended;
-
     if (repair->ends_count == repair->ends_capacity) {
         size_t             capacity = repair->ends_capacity == 0 ? 16 : repair->ends_capacity * 2;
-        struct known_ends *moved = allocator_resize(repair->allocator, repair->ends,
+        struct ends_entry *moved = allocator_resize(repair->allocator, repair->ends,
                                                     repair->ends_capacity * sizeof *moved, capacity * sizeof *moved);
 
         if (moved == NULL)
@@ -96,11 +102,7 @@ learn_entry(struct repair *repair, const struct ends_entry *entry, knackdb_error
         repair->ends = moved;
         repair->ends_capacity = capacity;
     }
-    ended = allocator_get_zeroed(repair->allocator, bitmap_bytes(entry->row_count));
-    if (ended == NULL)
-        return error_no_memory(error, "the ends of rows");
-    ends_mark(entry, ended);
-    repair->ends[repair->ends_count++] = (struct known_ends) { entry->part, entry->row_count, ended };
+    repair->ends[repair->ends_count++] = *entry;
     return KNACKDB_OK;
 }
 
@@ -139,25 +141,52 @@ learn_damaged(struct repair *repair, const struct byte_buffer *bytes, uint64_t n
     return status;
 }
 
+/* How many bytes of the file are wanted: where it has grown, or is sparse, its size says nothing. */
+static uint64_t
+wanted_bytes(const struct manifest_part *part, uint64_t file_bytes)
+{
+    uint64_t bound = part != NULL ? part->bytes : UNNAMED_BYTES_MAX;
+
+    return file_bytes < bound ? file_bytes : bound;
+}
+
+/* Reads it into memory that the repair keeps. */
+static knackdb_status
+read_file(struct repair *repair, const struct file *file, uint64_t bytes, struct byte_buffer **ret_bytes,
+          knackdb_error *error)
+{
+    struct ends_file *kept = allocator_get_zeroed(repair->allocator, sizeof *kept);
+
+    if (kept == NULL)
+        return error_no_memory(error, "the ends of rows");
+    byte_buffer_init(&kept->bytes, repair->allocator);
+    kept->next = repair->ends_files;
+    repair->ends_files = kept;
+    *ret_bytes = &kept->bytes;
+    if (!byte_buffer_reserve(&kept->bytes, (size_t) bytes + 1))
+        return error_no_memory(error, "the ends of rows");
+    return file_read(file, 0, kept->bytes.data, (size_t) bytes, &kept->bytes.bytes, error);
+}
+
 /* CORRUPT: *why says why, and *ret_damage what that costs. */
 static knackdb_status
 learn_file(struct repair *repair, const struct file *file, uint64_t number, const struct manifest_part *part,
            struct ends_damage *ret_damage, knackdb_error *why, knackdb_error *error)
 {
-    struct byte_buffer bytes;
-    struct ends_reader reader;
-    struct ends_entry  entry;
-    uint64_t           file_bytes = 0;
-    size_t             offset = 0;
-    knackdb_status     status = file_size(file, &file_bytes, error);
+    struct byte_buffer *bytes = NULL;
+    struct ends_reader  reader;
+    struct ends_entry   entry;
+    uint64_t            file_bytes = 0;
+    uint64_t            wanted = 0;
+    size_t              offset = 0;
+    knackdb_status      status = file_size(file, &file_bytes, error);
 
-    byte_buffer_init(&bytes, repair->allocator);
-    if (status == KNACKDB_OK && !byte_buffer_reserve(&bytes, (size_t) file_bytes + 1))
-        status = error_no_memory(error, "the ends of rows");
-    if (status == KNACKDB_OK)
-        status = file_read(file, 0, bytes.data, (size_t) file_bytes, &bytes.bytes, error);
     if (status == KNACKDB_OK) {
-        status = ends_open(&reader, bytes.data, bytes.bytes, repair->store_id, number, &offset, why);
+        wanted = wanted_bytes(part, file_bytes);
+        status = read_file(repair, file, wanted, &bytes, error);
+    }
+    if (status == KNACKDB_OK) {
+        status = ends_open(&reader, bytes->data, bytes->bytes, repair->store_id, number, &offset, why);
         if (status == KNACKDB_UNSUPPORTED)
             (void) error_set(error, status, "%s/%s: %s", repair->dir.path, file->name, why->message);
     }
@@ -168,11 +197,14 @@ learn_file(struct repair *repair, const struct file *file, uint64_t number, cons
     }
     ret_damage->offset = offset;
     if (status == KNACKDB_CORRUPT) {
-        knackdb_status learned = learn_damaged(repair, &bytes, number, part, ret_damage, error);
+        knackdb_status learned = learn_damaged(repair, bytes, number, part, ret_damage, error);
 
         status = learned != KNACKDB_OK ? learned : status;
+        ret_damage->bytes += file_bytes - wanted;
+    } else if (status == KNACKDB_NOT_FOUND && file_bytes > wanted) { /* all of it, and something behind */
+        *ret_damage = (struct ends_damage) { .offset = wanted, .bytes = file_bytes - wanted, .is_none = true };
+        status = error_set(why, KNACKDB_CORRUPT, "the file is longer than it was");
     }
-    byte_buffer_clear(&bytes);
     return status == KNACKDB_NOT_FOUND ? KNACKDB_OK : status;
 }
 

@@ -3,8 +3,10 @@
 #define KNACKDB_PERSIST_REPAIR_STATE_H
 
 #include "core/mending.h"
+#include "persist/ends_format.h"
 #include "persist/file_name.h"
 #include "persist/manifest.h"
+#include "persist/part_format.h"
 #include "persist/repairing.h"
 
 /* A loss as it is kept until all are told, with texts of its own. */
@@ -14,11 +16,10 @@ struct kept_loss {
     char         reason[240];
 };
 
-/* Rows of a part that have ended, by a part of ends. */
-struct known_ends {
-    uint64_t  part;
-    uint32_t  row_count;
-    uint64_t *ended; /* bits */
+/* A part of ends as it was read; entries that were learned from it point into it. */
+struct ends_file {
+    struct ends_file  *next;
+    struct byte_buffer bytes;
 };
 
 struct repair {
@@ -40,9 +41,13 @@ struct repair {
     size_t                       loss_capacity;
     bool                         no_memory;
 
-    struct known_ends           *ends;
+    struct ends_file            *ends_files;
+    struct ends_entry           *ends;        /* which rows of parts have ended, as read: bits would be many... */
     size_t                       ends_count;
     size_t                       ends_capacity;
+    uint64_t                     ended_part;  /* ...and are made for one part, the one asked for last */
+    uint32_t                     ended_rows;  /* of that part; 0: of none */
+    uint64_t                     ended[PART_ROWS_MAX / 64];
 };
 
 /* ---- repair_losses.c ---- */
@@ -66,14 +71,15 @@ void repair_note_spared(struct repair *repair, const struct repair *given_up);
 knackdb_status repair_learn_ends(struct repair *repair, uint64_t number, const struct manifest_part *part,
                                  knackdb_error *error);
 
-/* Brings together what has been learned; then it can be asked for. */
+/* Puts what has been learned in order; then it can be asked for. */
 void repair_settle_ends(struct repair *repair);
 
 /* Is it a part of ends, by its first bytes? */
 bool repair_are_ends(const struct file *file);
 
-/* Bits of the rows of a part of so many rows that have ended; NULL where none is known to. */
-const uint64_t *repair_find_ends(const struct repair *repair, uint64_t part, uint32_t row_count);
+/* Bits of the rows of a part of so many rows that have ended, valid until another is asked for; NULL where none is
+ * known to have. */
+const uint64_t *repair_find_ends(struct repair *repair, uint64_t part, uint32_t row_count);
 void            repair_forget_ends(struct repair *repair);
 
 /* ---- repair_parts.c ---- */

@@ -277,6 +277,7 @@ give_away(struct repair *repair)
     repair->store = NULL;
     repair->losses = NULL;
     repair->loss_count = repair->loss_capacity = 0;
+    repair->ends_files = NULL;
     repair->ends = NULL;
     repair->ends_count = repair->ends_capacity = 0;
     manifest_init(&repair->manifest, repair->allocator);

@@ -437,3 +437,34 @@ Test(following, a_migration_is_followed_or_refused)
     kept_close(&writer);
     scratch_remove(path);
 }
+
+/* What the writer makes and packs between two looks is history by then, and is read from there. */
+Test(following, goes_on_through_segments_that_have_become_history)
+{
+    struct keeper_options options = small_segments();
+    char                  path[SCRATCH_PATH_MAX];
+    struct kept           writer;
+    struct kept           follower;
+
+    options.by_hand = true;
+    options.log_history_bytes = UINT64_MAX;
+    scratch_make(path);
+    kept_must_open(&writer, path, 1, &options);
+    bench_put_many(writer.store, 1, 20);
+    cr_assert_eq(keeper_snapshot(writer.keeper, NULL), KNACKDB_OK);
+    bench_put_many(writer.store, 21, 40);
+    follow(&follower, path, 1);
+    for (int64_t number = 41; number <= 641; number += 200) {
+        size_t before = names_count(path, "past-", NULL);
+
+        bench_put_many(writer.store, number, number + 199);
+        cr_assert_eq(keeper_snapshot(writer.keeper, NULL), KNACKDB_OK);
+        cr_assert_gt(names_count(path, "past-", NULL), before + 2);
+        (void) must_refresh(&follower);
+        assert_same(&follower, &writer, "after", number);
+    }
+    cr_assert_eq(reloads(&follower), 0, "all of the log is there");
+    kept_close(&follower);
+    kept_close(&writer);
+    scratch_remove(path);
+}

@@ -1,5 +1,8 @@
 /* repairs.c - what repair saves of a damaged directory: files that are missing, sectors that cannot be read, commits that
  * build on lost ones. repairs_of_bytes.c has every bit and byte. */
+#include "base/bytes.h"
+#include "persist/ends_format.h"
+#include "persist/part_format.h"
 #include "tests/persist/repair_origin.h"
 
 #include <criterion/criterion.h>
@@ -8,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 Test(repair, of_a_sound_directory_is_a_copy)
 {
@@ -302,4 +306,141 @@ Test(repair, knows_which_rows_had_ended)
     }
     free(dump);
     scratch_remove(folder);
+}
+
+/* ---- ends that would cost memory ---- */
+
+/* Memory, with its high-water mark. */
+struct meter {
+    size_t now, peak;
+};
+
+static void *
+meter_allocate(void *context, size_t bytes)
+{
+    struct meter *meter = context;
+
+    if (bytes > (size_t) 1 << 30)
+        return NULL;
+    meter->now += bytes;
+    if (meter->now > meter->peak)
+        meter->peak = meter->now;
+    return malloc(bytes);
+}
+
+static void
+meter_release(void *context, void *memory, size_t bytes)
+{
+    struct meter *meter = context;
+
+    meter->now -= bytes;
+    free(memory);
+}
+
+/* The most memory that a repair holds at a time. */
+static size_t
+repair_measured(const char *path, const char *to, struct repaired *repaired)
+{
+    struct meter          meter = { 0 };
+    knackdb_allocator     functions = { .context = &meter, .allocate = meter_allocate, .release = meter_release };
+    struct allocator      allocator;
+    struct repair_options options = {
+        .disk = disk_posix(),
+        .history = bench_history(),
+        .schema = bench_schema(1),
+        .on_loss = told_hear,
+        .context = &repaired->told,
+    };
+    knackdb_status status;
+
+    memset(repaired, 0, sizeof *repaired);
+    allocator_init(&allocator, &functions);
+    status = repair_directory(&allocator, path, to, &options, &repaired->report, &repaired->error);
+    cr_assert_eq(status, KNACKDB_OK, "%s", repaired->error.message);
+    cr_assert_eq(meter.now, 0);
+    return meter.peak;
+}
+
+/* A file of ends, its checksums right, with an entry of forty bytes for each of so many parts of 65,536 rows that are
+ * not there, or so many times for the same one. */
+static size_t
+write_crowded_ends(const char *path, const struct bytes *sound, uint64_t parts, bool are_same)
+{
+    static const uint64_t one[PART_ROWS_MAX / 64] = { 1 };
+    const uint64_t        number = 0x77;
+    struct allocator      allocator;
+    struct byte_buffer    bytes;
+    struct ends_writer    writer;
+    size_t                file_bytes;
+
+    allocator_init(&allocator, NULL);
+    byte_buffer_init(&bytes, &allocator);
+    ends_begin(&writer, &bytes, bytes_get_u64(sound->data + 32), number);
+    for (uint64_t part = 0; part < parts; part++)
+        ends_put(&writer, 1000 + (are_same ? 0 : part), PART_ROWS_MAX, one, 1);
+    (void) ends_finish(&writer);
+    cr_assert(!bytes.failed);
+    file_bytes = bytes.bytes;
+    bytes_write(path, "part-0000000000000077.knp", bytes.data, bytes.bytes);
+    byte_buffer_clear(&bytes);
+    return file_bytes;
+}
+
+Test(repair, ends_cost_no_more_memory_than_a_few_times_their_bytes)
+{
+    struct origin   origin;
+    struct repaired repaired;
+    struct bytes    sound;
+    char            name[64];
+    char            path[SCRATCH_PATH_MAX];
+    size_t          plain;
+
+    origin_make(&origin, ORIGIN_WITH_ENDS);
+    cr_assert_gt(names_count(origin.sound, "part-", name), 3);
+    sound = bytes_read(origin.sound, name);
+    origin_damage_again(&origin);
+    cr_assert_eq(names_count(origin.damaged, "manifest-", name), 1);
+    scratch_join(path, origin.damaged, name);
+    cr_assert_eq(remove(path), 0);
+    plain = repair_measured(origin.damaged, origin.to, &repaired);
+    for (int are_same = 0; are_same < 2; are_same++) {
+        size_t bytes = write_crowded_ends(origin.damaged, &sound, 20000, are_same != 0);
+        size_t peak;
+
+        scratch_remove(origin.to);
+        peak = repair_measured(origin.damaged, origin.to, &repaired);
+        cr_assert_leq(peak, plain + 4 * bytes, "%zu bytes for a file of %zu and %zu for the rest", peak, bytes, plain);
+        cr_assert_eq(repaired.report.loss_count, 0, "%s", repaired.told.text);
+    }
+    bytes_free(&sound);
+    origin_remove(&origin);
+}
+
+/* Grown to a terabyte, most of it a hole: what the manifest names is there, and is all that is read. */
+Test(repair, ends_that_have_grown_are_read_as_far_as_they_were_written)
+{
+    struct origin   origin;
+    struct repaired repaired;
+    struct bytes    ends;
+    char            name[64];
+    char            path[SCRATCH_PATH_MAX];
+    size_t          plain;
+
+    origin_make(&origin, ORIGIN_WITH_ENDS);
+    origin_damage_again(&origin);
+    plain = repair_measured(origin.damaged, origin.to, &repaired);
+    scratch_remove(origin.to);
+    cr_assert_gt(names_count(origin.damaged, "part-", name), 3);
+    ends = bytes_read(origin.damaged, name);
+    scratch_join(path, origin.damaged, name);
+    cr_assert_eq(truncate(path, (off_t) 1 << 40), 0);
+    cr_assert_leq(repair_measured(origin.damaged, origin.to, &repaired), plain + 65536, "but for the list of losses");
+    cr_assert_eq(repaired.told.count, 1, "%s", repaired.told.text);
+    cr_assert_eq(repaired.told.losses[0].kind, KNACKDB_LOSS_FRAME);
+    cr_assert_eq(repaired.told.losses[0].offset, ends.count);
+    cr_assert_eq(repaired.told.losses[0].bytes, ((uint64_t) 1 << 40) - ends.count);
+    cr_assert_eq(repaired.report.loss_count, 0);
+    cr_assert_eq(repaired.report.rows_saved, ALL_ROWS - ENDED_IN_FIRST - ENDED_IN_SECOND);
+    bytes_free(&ends);
+    origin_remove(&origin);
 }
