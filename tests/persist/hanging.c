@@ -4,12 +4,16 @@
  * it waited the test would never end. */
 #include "tests/persist/ailing.h"
 
+#include "core/store_data.h"
+#include "persist/log_format.h"
 #include "tests/api/scratch.h"
 #include "tests/persist/failing_disk.h"
 
 #include <criterion/criterion.h>
 #include <inttypes.h>
 #include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #define SEGMENT_BYTES ((uint64_t) 64 * 1024)
@@ -64,13 +68,65 @@ Test(hanging, a_sync_is_waited_for_by_nobody_but_who_asked_for_it)
     }
 }
 
+/* ---- a log that is full ---- */
+
+#define STORES 1000 /* more than there is room for */
+
+/* Of things whose records are all of a length: no number among them is longer than another, and none has a NULL. */
+static int64_t
+number_of(int64_t i)
+{
+    return 2100001 + 420 * i;
+}
+
+struct storing {
+    struct kept *kept;
+    int64_t      next; /* of number_of() */
+    _Atomic int  begun, ended;
+};
+
 static void *
 store_more(void *context)
 {
-    struct kept *kept = context;
+    struct storing *storing = context;
 
-    bench_put_many(kept->store, 2001, 3000);
+    for (int i = 0; i < STORES; i++) {
+        atomic_fetch_add(&storing->begun, 1);
+        bench_put(storing->kept->store, number_of(storing->next++));
+        atomic_fetch_add(&storing->ended, 1);
+    }
     return NULL;
+}
+
+/* With more than so many bytes in the log, no other record goes into its first segment. */
+static uint64_t
+full_log(const char *path, uint64_t record_bytes)
+{
+    struct bytes segment = bytes_read(path, "log-0000000000000001.knl");
+    uint64_t     room = segment.count - log_head_measure(segment.data);
+
+    bytes_free(&segment);
+    return room - log_record_bytes(0) - record_bytes;
+}
+
+/* Returns when the thread is in a store that finds no room, and holds the writers' lock meanwhile; or when none of its
+ * stores needed more room. How many there was room for. */
+static int
+await_waiting(struct storing *storing, uint64_t log_bytes, uint64_t full, uint64_t record_bytes)
+{
+    pthread_mutex_t *writer = &storing->kept->store->writer;
+    int              fitting;
+
+    while (figures_of(storing->kept).log_bytes <= full && atomic_load(&storing->ended) < STORES)
+        (void) sched_yield();
+    fitting = (int) ((figures_of(storing->kept).log_bytes - log_bytes) / record_bytes);
+    while (atomic_load(&storing->begun) <= fitting && atomic_load(&storing->ended) < STORES)
+        (void) sched_yield();
+    while (atomic_load(&storing->ended) < STORES && pthread_mutex_trylock(writer) == 0) {
+        (void) pthread_mutex_unlock(writer);
+        (void) sched_yield();
+    }
+    return fitting;
 }
 
 /* The next segment is asked for when half of this one is full, so a store has the other half before it needs it. Then
@@ -80,31 +136,42 @@ Test(hanging, a_file_that_is_not_made_is_waited_for_when_the_log_is_full)
     struct keeper_options options = healing_options(KNACKDB_LOG_MAP);
     char                  path[SCRATCH_PATH_MAX];
     struct kept           kept;
+    struct storing        storing = { .kept = &kept };
     pthread_t             thread;
-    uint64_t              stored;
-    int64_t               number = 0;
+    uint64_t              stored, before = 0, record_bytes;
     char                 *dump;
+    int                   fitting;
 
     options.log_segment_bytes_max = SEGMENT_BYTES;
     scratch_make(path);
     kept_must_open(&kept, path, 1, &options);
-    while (figures_of(&kept).log_bytes < SEGMENT_BYTES * 2 / 5)
-        bench_put(kept.store, ++number);
+    while (figures_of(&kept).log_bytes < SEGMENT_BYTES * 2 / 5) {
+        before = figures_of(&kept).log_bytes;
+        bench_put(kept.store, number_of(storing.next++));
+    }
+    record_bytes = figures_of(&kept).log_bytes - before;
     failing_disk_hold(CALL_CREATE, "log-");
     while (figures_of(&kept).log_bytes < SEGMENT_BYTES * 11 / 20)
-        bench_put(kept.store, ++number);
+        bench_put(kept.store, number_of(storing.next++));
     failing_disk_await_held();
     while (figures_of(&kept).log_bytes < SEGMENT_BYTES * 9 / 10)
-        bench_put(kept.store, ++number);
+        bench_put(kept.store, number_of(storing.next++));
+    before = figures_of(&kept).log_bytes;
+    cr_assert_eq(pthread_create(&thread, NULL, store_more, &storing), 0);
+    fitting = await_waiting(&storing, before, full_log(path, record_bytes), record_bytes);
     stored = store_sequence(kept.store);
-    cr_assert_eq(pthread_create(&thread, NULL, store_more, &kept), 0);
+    cr_assert(fitting > 0 && fitting < STORES, "there was room for some: %d", fitting);
     cr_assert_eq(keeper_wait_durable(kept.keeper, stored, &kept.error), KNACKDB_OK, "%s", kept.error.message);
     cr_assert_geq(figures_of(&kept).durable_sequence, stored);
     dump = bench_dump(kept.store);
     cr_assert_neq(dump[0], '\0');
     free(dump);
+    cr_assert_eq(atomic_load(&storing.begun), fitting + 1, "one is under way");
+    cr_assert_eq(atomic_load(&storing.ended), fitting, "and waits");
+    cr_assert_eq(store_sequence(kept.store), stored);
     failing_disk_release();
     cr_assert_eq(pthread_join(thread, NULL), 0);
+    cr_assert_eq(atomic_load(&storing.ended), STORES);
     must_hold_all(&kept, path);
     scratch_remove(path);
 }
