@@ -2,6 +2,7 @@
 #include "parts.h"
 
 #include <inttypes.h>
+#include <string.h>
 #include <unistd.h>
 
 #define EARLIER_COMMITS 30000 /* so far before the newest snapshot somebody looks: it may be kept, or not any more */
@@ -108,9 +109,9 @@ inspect_backup(uint64_t number, bool is_complete)
     backup_path(path, number);
     status = open_reader(path, 0, &db, &error);
     count_up(is_complete ? COUNT_BACKUPS : COUNT_HALF_BACKUPS, 1);
-    /* Nothing, or parts without a manifest. */
-    if ((status == KNACKDB_NOT_FOUND || status == KNACKDB_CORRUPT) && !is_complete)
-        _exit(0);
+    if (!is_complete && (status == KNACKDB_NOT_FOUND ||
+                         (status == KNACKDB_CORRUPT && strstr(error.message, "no manifest") != NULL)))
+        _exit(0); /* nothing there, or parts that no manifest names */
     if (!claim_check(&board->claims[CLAIM_BACKUPS], status == KNACKDB_OK, "open: %s", error.message))
         _exit(0);
     found = look_and_close(db, CLAIM_BACKUPS);

@@ -1,7 +1,7 @@
 /* latencies.h - how long calls took, counted by any number of processes in memory that they share.
  *
- * A bucket is an eighth of a doubling wide, so a percentile is within 5 %. Adding is one atomic addition, and a
- * process killed in it leaves a count that is right or one too low. */
+ * A bucket is an eighth of a doubling wide and told by its middle, so a percentile is within a sixteenth, 6.25 %.
+ * Adding is one atomic addition, and a process killed in it leaves a count that is right or one too low. */
 #ifndef TESTS_SOAK_LATENCIES_H
 #define TESTS_SOAK_LATENCIES_H
 

@@ -4,6 +4,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,14 +52,14 @@ struct verdict
 series_judge(const struct series *series)
 {
     struct verdict verdict = { .is_flat = true };
-    double         first, third;
+    double         middle_s, last_s;
 
     if (series->count < 9)
         return verdict;
-    first = series->at_s[0];
-    third = (series->at_s[series->count - 1] - first) / 3;
-    verdict.middle_bytes = series_median(series, first + third, first + 2 * third);
-    verdict.last_bytes = series_median(series, first + 2 * third, first + 4 * third);
+    middle_s = series->at_s[series->count / 3];
+    last_s = series->at_s[2 * series->count / 3];
+    verdict.middle_bytes = series_median(series, middle_s, last_s);
+    verdict.last_bytes = series_median(series, last_s, INFINITY);
     verdict.is_flat = verdict.last_bytes <= verdict.middle_bytes * (1 + METER_SLACK_SHARE) + METER_SLACK_BYTES;
     return verdict;
 }

@@ -32,7 +32,7 @@ struct verdict {
 
 void series_add(struct series *series, double at_s, double bytes);
 
-/* Thirds of the time from the first to the last sample. Few samples are flat. */
+/* Thirds of the samples: their subject may be away for a while. Few samples are flat. */
 struct verdict series_judge(const struct series *series);
 
 /* The median of the samples from one time up to another; negative without any. */

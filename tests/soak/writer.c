@@ -20,6 +20,11 @@ struct writer {
     _Atomic bool ends;  /* its threads; the writing thread stores */
 };
 
+struct reader {
+    struct writer *writer;
+    uint64_t       dice;
+};
+
 /* ---- a thread that reads ---- */
 
 static void
@@ -44,8 +49,9 @@ time_reads(knackdb_read *read, uint64_t *dice)
 static void *
 read_beside(void *context)
 {
-    struct writer  *writer = context;
-    uint64_t        dice = mix(writer->seed, (uint64_t) pthread_self());
+    struct reader  *reader = context;
+    struct writer  *writer = reader->writer;
+    uint64_t        dice = reader->dice;
     struct findings findings = { .rows_checked = 0 };
     knackdb_error   error;
 
@@ -235,6 +241,7 @@ _Noreturn void
 write_until_killed(uint64_t seed, bool even)
 {
     struct writer  writer = { .seed = seed };
+    struct reader  readers[READERS];
     pthread_t      threads[READERS + 1];
     uint64_t       dice = seed;
     uint64_t       sequence;
@@ -242,9 +249,13 @@ write_until_killed(uint64_t seed, bool even)
     knackdb_status status;
 
     sequence = open_writer(&writer, &dice, even);
-    for (int i = 0; i <= READERS; i++)
-        if (pthread_create(&threads[i], NULL, i < READERS ? read_beside : ask_beside, &writer) != 0)
+    for (int i = 0; i < READERS; i++) {
+        readers[i] = (struct reader) { .writer = &writer, .dice = mix(seed, (uint64_t) i) };
+        if (pthread_create(&threads[i], NULL, read_beside, &readers[i]) != 0)
             _exit(4);
+    }
+    if (pthread_create(&threads[READERS], NULL, ask_beside, &writer) != 0)
+        _exit(4);
     write_all_along(&writer, sequence, &dice);
     atomic_store(&writer.ends, true);
     for (int i = 0; i <= READERS; i++)
