@@ -12,6 +12,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+const char *
+directory_of_temporaries(void)
+{
+    const char *told = getenv("TMPDIR");
+
+    return told != NULL && told[0] != '\0' ? told : "/tmp";
+}
+
 void
 directory_make(char *path, size_t path_bytes, const char *parent, const char *name)
 {

@@ -5,6 +5,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/** Where temporary directories go: $TMPDIR, or /tmp. */
+const char *directory_of_temporaries(void);
+
 /** Makes a new directory PARENT/NAME.XXXXXX and writes its path to `path`. */
 void directory_make(char *path, size_t path_bytes, const char *parent, const char *name);
 

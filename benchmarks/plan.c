@@ -1,5 +1,6 @@
 #include "plan.h"
 
+#include "directory.h"
 #include "failure.h"
 
 #include <errno.h>
@@ -122,13 +123,12 @@ plan_from_arguments(struct plan *plan, int argc, char **argv)
     };
     const char *words = NULL;
     bool        is_quick = false;
-    const char *temporary = getenv("TMPDIR");
     char       *end;
 
     memset(plan, 0, sizeof *plan);
     plan->seed = 1;
     plan->tool = default_tool();
-    plan->parent = temporary != NULL && temporary[0] != '\0' ? temporary : "/tmp";
+    plan->parent = directory_of_temporaries();
     plan->revision = "";
     for (int option; (option = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
         switch (option) {

@@ -1,6 +1,6 @@
 /* snapshots.c - what snapshots write, what they take, and what a store call notices of them.
  *
- *     snapshots [--rows N] [--log-mib N] [--directory FOLDER]
+ *     snapshots [--rows N] [--log-mib N] [--directory FOLDER]    in $TMPDIR or /tmp unless told
  *
  * Through knackdb.h and the sizes of files. Three questions, each with an aim:
  *
@@ -34,12 +34,12 @@
 struct run {
     uint64_t             rows;
     uint64_t             log_mib;
-    const char          *parent;
+    char                 place[4096]; /* that all of it happens in; gone afterwards, however this ends */
     struct workload     *workload;
     struct pattern_block block;
     uint64_t             next_row; /* of the workload */
     knackdb             *db;
-    char                 path[512];
+    char                 path[4200];
     uint64_t             highest_part;
     uint64_t             written_bytes; /* by snapshots: parts and manifests */
     uint64_t             snapshots;
@@ -59,7 +59,7 @@ open_new(struct run *run, const char *name)
     knackdb_error   error;
 
     options.snapshot_log_bytes = UINT64_MAX;
-    directory_make(run->path, sizeof run->path, run->parent, name);
+    directory_make(run->path, sizeof run->path, run->place, name);
     check(knackdb_open(run->path, &options, &run->db, &error), "open", &error);
     run->next_row = 0;
     run->highest_part = 0;
@@ -139,7 +139,7 @@ files_bytes(const char *path, const char *kind, uint64_t above, uint64_t *ret_hi
         fail("%s: cannot be listed", path);
     *ret_highest = above;
     while ((entry = readdir(directory)) != NULL) {
-        char        name[1024];
+        char        name[4500];
         char       *end;
         uint64_t    number;
         struct stat facts;
@@ -373,8 +373,8 @@ number_of(const char *text)
 int
 main(int count, char **arguments)
 {
-
-    struct run run = { .rows = 1000000, .log_mib = 64, .parent = "/tmp" };
+    struct run  run = { .rows = 1000000, .log_mib = 64 };
+    const char *parent = directory_of_temporaries();
 
     for (int i = 1; i < count; i += 2) {
         if (i + 1 < count && strcmp(arguments[i], "--rows") == 0)
@@ -382,11 +382,13 @@ main(int count, char **arguments)
         else if (i + 1 < count && strcmp(arguments[i], "--log-mib") == 0)
             run.log_mib = number_of(arguments[i + 1]);
         else if (i + 1 < count && strcmp(arguments[i], "--directory") == 0)
-            run.parent = arguments[i + 1];
+            parent = arguments[i + 1];
         else
             fail("usage: snapshots [--rows N] [--log-mib N] [--directory FOLDER]");
     }
     (void) setvbuf(stdout, NULL, _IOLBF, 0);
+    directory_make(run.place, sizeof run.place, parent, "knackdb-snapshots");
+    directory_remove_afterwards(run.place);
     printf("snapshots of execution_patterns; every time in this table is of this machine as it was\n");
     run.workload = workload_new(1);
     if (run.workload == NULL)
@@ -397,5 +399,6 @@ main(int count, char **arguments)
     measure_latency(&run);
     pattern_block_clear(&run.block);
     workload_free(run.workload);
+    directory_remove(run.place);
     return 0;
 }
