@@ -5,7 +5,8 @@
  * the percentiles are those a caller sees; the price of reading the clock (some 25 ns)
  * is in every figure and printed with them. What an operation needs, the row to store or
  * the question to ask, is made before its clock starts. A work ends after so many
- * operations or so long, whichever comes first.
+ * operations or so long, whichever comes first. An interrupt ends it after the operation
+ * under way, with the directory removed.
  *
  * It answers "how fast is it here", not "is it faster than X": the comparison with
  * other stores lives in benchmarks/. */
@@ -21,6 +22,7 @@
 #include <ftw.h>
 #include <inttypes.h>
 #include <knackdb.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -29,7 +31,8 @@
 #define ROWS_MAX     10000000
 #define BATCH_ROWS   100
 #define TOP          10
-#define HISTORY      100
+#define HISTORY      100 /* give or take HISTORY_SWAY */
+#define HISTORY_SWAY 10
 #define WORK_NS      (UINT64_C(2) * 1000000000) /* of a work that may end early */
 
 static const char help[] =
@@ -68,6 +71,32 @@ struct work {
     knackdb_status (*prepare)(struct bench *bench, uint64_t operation, knackdb_error *error); /* NULL: nothing */
     knackdb_status (*perform)(struct bench *bench, knackdb_error *error);
 };
+
+/* ---- interrupts ---------------------------------------------------------------- */
+
+static volatile sig_atomic_t interrupted_by; /* 0: nothing */
+
+static void
+interrupted(int number)
+{
+    interrupted_by = number;
+}
+
+/* A signal that the caller has ignored stays so; the second of a kind ends the process where it is. */
+static void
+heed_interrupts(void)
+{
+    static const int interrupts[] = { SIGINT, SIGTERM, SIGHUP };
+    struct sigaction action = { .sa_handler = interrupted, .sa_flags = (int) SA_RESETHAND | SA_RESTART };
+
+    (void) sigemptyset(&action.sa_mask);
+    for (size_t i = 0; i < sizeof interrupts / sizeof interrupts[0]; i++) {
+        struct sigaction before;
+
+        if (sigaction(interrupts[i], NULL, &before) == 0 && before.sa_handler == SIG_DFL)
+            (void) sigaction(interrupts[i], &action, NULL);
+    }
+}
 
 /* ---- filling ------------------------------------------------------------------- */
 
@@ -189,10 +218,11 @@ prepare_same_best_and_store(struct bench *bench, uint64_t operation, knackdb_err
     return status == KNACKDB_OK ? knackdb_pattern_store(bench->db, &bench->patterns[1], NULL, error) : status;
 }
 
+/* Of one of a thousand values. How many are asked for varies, so that few of the questions are among those before,
+ * whose answers are kept. */
 static knackdb_status
 prepare_history(struct bench *bench, uint64_t operation, knackdb_error *error)
 {
-    (void) operation;
     (void) error;
     made_up_component_and_metric(&bench->made_up, &bench->texts[0]);
     bench->conditions[0] = knackdb_where_text(KNACKDB_METRIC_COMPONENT_NAME, bench->texts[0].first);
@@ -204,7 +234,7 @@ prepare_history(struct bench *bench, uint64_t operation, knackdb_error *error)
         .condition_count = 2,
         .order = { { .column = KNACKDB_METRIC_MEASURED_AT, .descending = true } },
         .order_count = 1,
-        .limit = HISTORY,
+        .limit = HISTORY - HISTORY_SWAY + operation % (2 * HISTORY_SWAY + 1),
     };
     return KNACKDB_OK;
 }
@@ -341,7 +371,7 @@ run_work(struct bench *bench, const struct work *work, struct progress *progress
     uint64_t       count = operations_of(work, bench->rows), done = 0, began = monotonic_ns();
     knackdb_status status = KNACKDB_OK;
 
-    while (done < count && (work->is_whole || done == 0 || monotonic_ns() - began < WORK_NS)) {
+    while (done < count && interrupted_by == 0 && (work->is_whole || done == 0 || monotonic_ns() - began < WORK_NS)) {
         uint64_t begin;
 
         if (work->prepare != NULL)
@@ -358,7 +388,8 @@ run_work(struct bench *bench, const struct work *work, struct progress *progress
             progress_tell(progress, done);
     }
     progress_end(progress);
-    report(bench, work->name, done);
+    if (done > 0)
+        report(bench, work->name, done);
     return KNACKDB_OK;
 }
 
@@ -377,7 +408,8 @@ run_all(struct bench *bench, knackdb_error *error)
                   "%-44s %9s %9s %9s %9s %9s %9s\n",
                   bench->rows, bench->directory, (double) (monotonic_ns() - begin) / 1e6, knackdb_version(),
                   sysconf(_SC_NPROCESSORS_ONLN), "", "count", "mean", "p50", "p99", "p99.9", "max");
-    for (size_t i = 0; i < sizeof works / sizeof works[0] && status == KNACKDB_OK; i++) {
+    for (size_t i = 0; i < sizeof works / sizeof works[0] && status == KNACKDB_OK && interrupted_by == 0;
+         i++) {
         struct progress progress;
 
         if (works[i].perform == take_snapshot) /* the store as it was filled */
@@ -410,6 +442,7 @@ run_in(struct bench *bench, const char *folder)
     uint64_t       samples = 0;
     int            status;
 
+    heed_interrupts();
     if (snprintf(bench->directory, sizeof bench->directory, "%s/knackdb-bench-XXXXXX", folder) >=
             (int) sizeof bench->directory ||
         mkdtemp(bench->directory) == NULL)
@@ -430,13 +463,17 @@ run_in(struct bench *bench, const char *folder)
                 status = complain_status(command_bench.name, bench->directory, result, &error);
             (void) knackdb_close(bench->db, NULL);
         }
-        if (status == EXIT_DONE)
+        if (status == EXIT_DONE && interrupted_by == 0)
             status = output_finish(&bench->output);
         else
             output_abandon(&bench->output);
     }
     free(bench->samples_ns);
     (void) nftw(bench->directory, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+    if (interrupted_by != 0) {
+        (void) signal(interrupted_by, SIG_DFL);
+        (void) raise(interrupted_by);
+    }
     return status;
 }
 

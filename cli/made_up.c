@@ -45,14 +45,21 @@ made_up_pattern(struct made_up *made_up, struct made_up_texts *texts)
     static const char *const levels[] = { "simple", "moderate", "complex" };
     static const char *const tools[] = { "[\"sort\"]", "[\"grep\",\"sed\"]", "[\"read\",\"write\",\"run\"]" };
     knackdb_pattern          pattern = knackdb_pattern_default();
+    uint64_t                 run[2], branch;
+    int                      files, retries;
 
     made_up_task_type(made_up, texts);
     (void) snprintf(texts->second, sizeof texts->second, "pattern_%d", (int) made_up_below(made_up, MADE_UP_PATTERNS));
+    /* One after the other: C leaves open in which order arguments are computed. */
+    run[0] = next_random(made_up);
+    run[1] = next_random(made_up);
+    files = (int) made_up_below(made_up, 500);
+    branch = next_random(made_up);
+    retries = (int) made_up_below(made_up, 4);
     (void) snprintf(texts->context, sizeof texts->context,
                     "{\"run\":\"%016" PRIx64 "%016" PRIx64 "\",\"files\":%d,\"branch\":\"feature/%" PRIx64
                     "\",\"retries\":%d}",
-                    next_random(made_up), next_random(made_up), (int) made_up_below(made_up, 500),
-                    next_random(made_up), (int) made_up_below(made_up, 4));
+                    run[0], run[1], files, branch, retries);
     pattern.task_type = knackdb_string(texts->first);
     pattern.pattern_used = knackdb_string(texts->second);
     pattern.context_factors = knackdb_string(texts->context);

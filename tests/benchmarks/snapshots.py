@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""snapshots.py SNAPSHOTS - the benchmark of snapshots, at a size at which no figure counts: it works where it is told to,
-answers its three questions, and leaves nothing, even when it is killed."""
+"""snapshots.py SNAPSHOTS - the benchmark of snapshots, at a size at which no figure counts: it works where it is told
+to, answers its three questions, and leaves nothing, even when it is killed."""
 
 import os
 import pathlib
@@ -36,7 +36,7 @@ class Snapshots(unittest.TestCase):
         self.assertEqual(list(self.place.iterdir()), [])
 
     def test_killed_in_the_middle_it_leaves_nothing_in_the_temporary_folder(self):
-        for number in signal.SIGINT, signal.SIGKILL:
+        for number in signal.SIGTERM, signal.SIGKILL:
             running = subprocess.Popen([SNAPSHOTS, "--rows", "100000000", "--log-mib", "1"],
                                        env={**os.environ, "TMPDIR": str(self.place)}, stdout=subprocess.DEVNULL)
             try:

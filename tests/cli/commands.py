@@ -425,6 +425,20 @@ class Others(ToolCase):
             self.assertGreater(float(mean), 0, name)
         self.assertEqual(list(place.iterdir()), [])
 
+    def test_bench_interrupted_leaves_nothing(self):
+        place = self.folder / "here"
+        place.mkdir()
+        for number in signal.SIGINT, signal.SIGTERM, signal.SIGHUP:
+            running = subprocess.Popen([tool.TOOL, "bench", "--rows", "10000000", "--in", place],
+                                       stdout=subprocess.DEVNULL,  # and not ignored, as it is in the background
+                                       preexec_fn=lambda: signal.signal(number, signal.SIG_DFL))
+            deadline = time.monotonic() + 60  # only for what hangs
+            while not list(place.glob("*/log-*")) and running.poll() is None and time.monotonic() < deadline:
+                time.sleep(0.01)
+            running.send_signal(number)
+            self.assertEqual(running.wait(timeout=60), -number)
+            self.assertEqual(list(place.iterdir()), [])
+
 
 class Moments(ToolCase):
     """The store as it was."""
