@@ -15,6 +15,7 @@ for each contender."""
 
 import argparse
 import asyncio
+import contextlib
 import gc
 import json
 import os
@@ -35,6 +36,7 @@ AIMED = {"store": 0.8, "retrieve 10, cached": 1, "retrieve 10, not cached": 3, "
 CALLS = 2000     # of the quick works, a quarter of the others
 BATCHES = 300
 OPENINGS = 100
+ROWS_LEAST = 5000  # five batches of 1,000 stores
 
 def percentiles(spent_ns):
     spent_ns.sort()
@@ -65,7 +67,7 @@ async def works(store, rows, fresh_store):
     async def thousand(batch):
         for each in batch:
             await store.store(each)
-    yield "1,000 stores", await timed(thousand, [patterns[i:i + 1000] for i in range(0, 5000, 1000)] * 2)
+    yield "1,000 stores", await timed(thousand, [patterns[i:i + 1000] for i in range(0, ROWS_LEAST, 1000)] * 2)
     same = contenders.question(3, 0.5)
     await store.retrieve(same, 10)
     yield "retrieve 10, cached", await timed(lambda _: store.retrieve(same, 10), range(CALLS))
@@ -125,8 +127,7 @@ def resident():
 
 
 def grow(name, rows):
-    async def fill():
-        folder = tempfile.mkdtemp()
+    async def fill(folder):
         store = contenders.ALL[name]()
         await store.open(folder)
         for i in range(10):
@@ -138,30 +139,40 @@ def grow(name, rows):
         gc.collect()
         print((resident() - before) / 2 ** 20)
         await store.close()
-        shutil.rmtree(folder)
-    asyncio.run(fill())
+    with tempfile.TemporaryDirectory() as folder:
+        asyncio.run(fill(folder))
 
 
-async def opened(name, folders):
-    folders.append(tempfile.mkdtemp())
+async def opened(name, place):
+    folder = tempfile.mkdtemp(dir=place)
     store = contenders.ALL[name]()
     begun = time.perf_counter_ns()
-    await store.open(folders[-1])
-    return store, time.perf_counter_ns() - begun
+    await store.open(folder)
+    return store, time.perf_counter_ns() - begun, folder
 
 
-async def measure(names, rows):
+async def measure(names, rows, place):
+    async with contextlib.AsyncExitStack() as stack:  # what is open is closed, whatever is thrown
+        return await measure_open(names, rows, place, stack)
+
+
+async def measure_open(names, rows, place, stack):
     figures = {name: {} for name in names}
-    stores, folders, runs = {}, [], {}
-    for name in names:
-        spent = []
-        for _ in range(OPENINGS):
-            store, took = await opened(name, folders)
-            spent.append(took)
+    opening_ns = {name: [] for name in names}
+    stores, runs = {}, {}
+    for _ in range(OPENINGS):
+        for name in names:
+            store, took_ns, folder = await opened(name, place)
+            opening_ns[name].append(took_ns)
             await store.close()
-            shutil.rmtree(folders.pop())
-        figures[name]["initialize"] = percentiles(spent)
-        stores[name] = [(await opened(name, folders))[0] for _ in range(2)]
+            shutil.rmtree(folder)
+    for name in names:
+        figures[name]["initialize"] = percentiles(opening_ns[name])
+        stores[name] = []
+        for _ in range(2):
+            store, *_ = await opened(name, place)
+            stack.push_async_callback(store.close)
+            stores[name].append(store)
         runs[name] = works(stores[name][0], rows, stores[name][1])
     gc.collect()
     gc.freeze()
@@ -179,10 +190,6 @@ async def measure(names, rows):
     for name in names:
         if said[name] != said[names[0]]:
             raise SystemExit(f"bench: {name} and {names[0]} do not give the same answers")
-        for store in stores[name]:
-            await store.close()
-    for folder in folders:
-        shutil.rmtree(folder)
     return figures
 
 
@@ -203,20 +210,22 @@ def table(figures, memory):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--rows", type=int, default=10_000)
+    parser.add_argument("--rows", type=int, default=10_000, help=f"at least {ROWS_LEAST:,}")
     parser.add_argument("--only", help="these contenders, by name, separated by commas")
     parser.add_argument("--json", help="write the figures there, too")
     options = parser.parse_args()
+    rows = max(options.rows, ROWS_LEAST)
     names = options.only.split(",") if options.only else list(contenders.ALL)
-    figures = asyncio.run(measure(names, max(options.rows, 5000)))
-    memory = {name: memory_of(name, options.rows) for name in names}
-    print(f"{options.rows:,} rows, Python {sys.version.split()[0]}, {os.cpu_count()} cores, "
+    with tempfile.TemporaryDirectory() as place:  # gone afterwards, whatever is thrown
+        figures = asyncio.run(measure(names, rows, place))
+    memory = {name: memory_of(name, rows) for name in names}
+    print(f"{rows:,} rows, Python {sys.version.split()[0]}, {os.cpu_count()} cores, "
           f"load {os.getloadavg()[0]:.1f}\n")
     print(table(figures, memory))
     print(f"\n{len(names)} contenders gave the same answers" if len(names) > 1 else "")
     if options.json:
         with open(options.json, "w") as out:
-            json.dump({"rows": options.rows, "figures": figures, "memory_mb": memory}, out, indent=1)
+            json.dump({"rows": rows, "figures": figures, "memory_mb": memory}, out, indent=1)
 
 
 if __name__ == "__main__":
