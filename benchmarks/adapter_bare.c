@@ -15,17 +15,23 @@
 
 #define TOP_MAX 128
 
+/* Its length beside it, so that handing out a row does not walk its texts. */
+struct owned {
+    char  *bytes;
+    size_t length;
+};
+
 struct bare_pattern {
     int64_t id; /* negative: deleted */
-    char   *task_type;
-    char   *pattern_used;
+    struct owned task_type;
+    struct owned pattern_used;
     double  execution_time;
     double  success_rate;
     double  confidence_score;
     int64_t agent_count;
-    char   *complexity_level;
-    char   *tools_used;
-    char   *context_factors;
+    struct owned complexity_level;
+    struct owned tools_used;
+    struct owned context_factors;
     double  created_at;
     double  updated_at;
     int64_t usage_count;
@@ -33,8 +39,8 @@ struct bare_pattern {
 
 struct bare_metric {
     int64_t id;
-    char   *component_name;
-    char   *metric_name;
+    struct owned component_name;
+    struct owned metric_name;
     double  metric_value;
     double  baseline_value;
     double  improvement_percentage;
@@ -66,23 +72,29 @@ grown(void *memory, size_t count, size_t *capacity, size_t size)
     return memory;
 }
 
-static char *
+static struct owned
 copied(struct text text)
 {
-    char *string = malloc(text.length + 1);
+    struct owned copy = { malloc(text.length + 1), text.length };
 
-    if (string == NULL)
+    if (copy.bytes == NULL)
         fail("no memory");
-    memcpy(string, text.data, text.length);
-    string[text.length] = '\0';
-    return string;
+    memcpy(copy.bytes, text.data, text.length);
+    copy.bytes[text.length] = '\0';
+    return copy;
 }
 
 static struct text
-lent(char *string)
+lent(struct owned owned)
 {
-    struct text text = { string, strlen(string) };
+    struct text text = { owned.bytes, owned.length };
     return text;
+}
+
+static bool
+is_equal(const struct owned *owned, struct text text)
+{
+    return owned->length == text.length && memcmp(owned->bytes, text.data, text.length) == 0;
 }
 
 static size_t
@@ -134,15 +146,15 @@ bare_close(void *handle)
     struct bare_store *store = handle;
 
     for (size_t i = 0; i < store->pattern_count; i++) {
-        free(store->patterns[i].task_type);
-        free(store->patterns[i].pattern_used);
-        free(store->patterns[i].complexity_level);
-        free(store->patterns[i].tools_used);
-        free(store->patterns[i].context_factors);
+        free(store->patterns[i].task_type.bytes);
+        free(store->patterns[i].pattern_used.bytes);
+        free(store->patterns[i].complexity_level.bytes);
+        free(store->patterns[i].tools_used.bytes);
+        free(store->patterns[i].context_factors.bytes);
     }
     for (size_t i = 0; i < store->metric_count; i++) {
-        free(store->metrics[i].component_name);
-        free(store->metrics[i].metric_name);
+        free(store->metrics[i].component_name.bytes);
+        free(store->metrics[i].metric_name.bytes);
     }
     free(store->patterns);
     free(store->places);
@@ -306,7 +318,6 @@ bare_patterns_top(void *handle, const struct top_query *query, see_pattern see, 
     struct bare_store         *store = handle;
     const struct bare_pattern *best[TOP_MAX];
     size_t                     found = 0;
-    char                      *task_type = copied(query->task_type);
 
     if (query->limit > TOP_MAX)
         fail("bare C: at most the top %d", TOP_MAX);
@@ -320,7 +331,7 @@ bare_patterns_top(void *handle, const struct top_query *query, see_pattern see, 
             continue;
         if (pattern->success_rate < query->success_rate_min || pattern->confidence_score < query->confidence_score_min)
             continue;
-        if (pattern->id < 0 || strcmp(pattern->task_type, task_type) != 0)
+        if (pattern->id < 0 || !is_equal(&pattern->task_type, query->task_type))
             continue;
         if (found < query->limit)
             found++;
@@ -335,7 +346,6 @@ bare_patterns_top(void *handle, const struct top_query *query, see_pattern see, 
         see(context, &row);
     }
     pthread_rwlock_unlock(&store->lock);
-    free(task_type);
 }
 
 /* Metrics come in the order they were measured, so the newest are at the end. */
@@ -343,16 +353,14 @@ static void
 bare_metrics_history(void *handle, const struct history_query *query, see_metric see, void *context)
 {
     struct bare_store *store = handle;
-    char              *component_name = copied(query->component_name);
-    char              *metric_name = query->metric_name.data != NULL ? copied(query->metric_name) : NULL;
     uint32_t           found = 0;
 
     pthread_rwlock_rdlock(&store->lock);
     for (size_t i = store->metric_count; i-- > 0 && found < query->limit;) {
         const struct bare_metric *metric = &store->metrics[i];
 
-        if ((metric_name != NULL && strcmp(metric->metric_name, metric_name) != 0) ||
-            strcmp(metric->component_name, component_name) != 0)
+        if ((query->metric_name.data != NULL && !is_equal(&metric->metric_name, query->metric_name)) ||
+            !is_equal(&metric->component_name, query->component_name))
             continue;
         struct metric_row row = { .id = metric->id,
                                   .metric_name = lent(metric->metric_name),
@@ -364,8 +372,6 @@ bare_metrics_history(void *handle, const struct history_query *query, see_metric
         found++;
     }
     pthread_rwlock_unlock(&store->lock);
-    free(component_name);
-    free(metric_name);
 }
 
 static void

@@ -13,8 +13,8 @@
  * orders in which they are asked for. The price is paid at each store: a row and its
  * index entries are one write transaction.
  *
- * Readers keep one read transaction each, renewed for every question, which costs no
- * allocation; answers are read where they lie in the map. A write transaction excludes
+ * Readers keep one read transaction each, renewed for every question, where a new one would
+ * be allocated; only cursors are. Answers are read where they lie in the map. A write transaction excludes
  * other writers by itself.
  *
  *     sync     as LMDB comes: every commit waits for the disk

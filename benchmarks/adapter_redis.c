@@ -33,7 +33,7 @@
 #define ID_FORMAT     "%012" PRId64
 #define GROUP_ROWS    1000 /* asked for in one go when all are read */
 #define CLEAN_UP_ROWS 1000
-#define CANDIDATES    4 /* for each answer wanted, asked for in one go */
+#define CANDIDATES    2 /* for each answer still wanted, asked for in one go */
 
 struct redis_store {
     struct redis_server server;
@@ -325,17 +325,18 @@ redis_pattern_read(void *handle, int64_t id, see_pattern see, void *context)
     return is_there;
 }
 
-/* Candidates come by falling confidence; success_rate is a matter of the row, so a few
- * more of them are looked at than are wanted, until enough have passed. */
+/* Candidates come by falling confidence; success_rate is a matter of the row, so twice
+ * as many of them are looked at as are wanted, and where too few have passed, twice as many as are missing. */
 static void
 redis_patterns_top(void *handle, const struct top_query *query, see_pattern see, void *context)
 {
     struct redis_store *store = handle;
-    size_t              at_once = CANDIDATES * (size_t) query->limit, offset = 0;
+    size_t              offset = 0;
     uint32_t            found = 0;
     bool                is_more = true;
 
     while (found < query->limit && is_more) {
+        size_t      at_once = CANDIDATES * (size_t) (query->limit - found);
         redisReply *ids = checked(store, redisCommand(store->connection,
                                                       "ZRANGEBYSCORE best:%b -inf %.17g WITHSCORES LIMIT %lu %lu",
                                                       query->task_type.data, query->task_type.length,

@@ -148,6 +148,20 @@ check_others(const struct workload *workload, struct station *station)
     }
 }
 
+/* A round, unless time was so short that nothing was done in it: that took not 0 us. */
+static void
+note_latency(struct results *results, const char *work, const struct station *station, uint64_t rows,
+             const struct histogram *latency)
+{
+    struct figure *figure;
+
+    if (latency->count == 0)
+        return;
+    figure = results_figure(results, work, station->adapter->name, rows, "us");
+    histogram_merge(figure_latency(figure), latency);
+    figure_add_round(figure, histogram_mean_ns(latency) / 1e3);
+}
+
 /* ---- W11 --------------------------------------------------------------------------- */
 
 void
@@ -199,9 +213,7 @@ crowd_measure(const struct workload *workload, struct station *station, uint64_t
         pattern_block_clear(&members[t].block);
     }
     figure_add_round(figure, (double) operations / ((double) elapsed_ns / 1e9));
-    figure = results_figure(results, names[1], station->adapter->name, rows, "us");
-    histogram_merge(figure_latency(figure), stores);
-    figure_add_round(figure, histogram_mean_ns(stores) / 1e3);
+    note_latency(results, names[1], station, rows, stores);
     free(stores);
     station->others += stored;
     check_others(workload, station);
@@ -275,15 +287,13 @@ crowd_measure_beside_snapshot(const struct workload *workload, struct station *s
     own_rows(workload, 0, &member.block);
     for (int stores = 0; stores < 2; stores++) {
         struct histogram *latency = calloc(1, sizeof *latency);
-        struct figure    *figure = results_figure(results, works[stores], station->adapter->name, rows, "us");
         uint64_t          began = clock_ns();
 
         if (latency == NULL)
             fail("no memory");
         for (int i = 0; i < SNAPSHOTS_MAX && (i == 0 || clock_ns() - began < budget_ns); i++)
             run_beside_snapshot(&member, station, stores == 1, latency);
-        histogram_merge(figure_latency(figure), latency);
-        figure_add_round(figure, histogram_mean_ns(latency) / 1e3);
+        note_latency(results, works[stores], station, rows, latency);
         free(latency);
     }
     station->others += member.stored;

@@ -21,7 +21,8 @@
 
 #define TOP_LIMIT       10
 #define TOP_LIMIT_LONG  100
-#define METRIC_LIMIT    100
+#define METRIC_LIMIT_MIN 90
+#define METRIC_LIMITS    21 /* up to 110 */
 #define COMPONENT_LIMIT 2000
 #define CATCH_UP_ROWS   10000
 
@@ -114,12 +115,18 @@ prepare_same_top(struct run *run, const struct work *work, uint64_t first_operat
     perform_top(run, 0);
 }
 
+/* A component's metrics are a thousand in all: without a limit that varies, a store that keeps answers would be
+ * asked for what it has kept. */
 static void
 prepare_metric_histories(struct run *run, const struct work *work, uint64_t first_operation, size_t count)
 {
     (void) work;
-    for (size_t i = 0; i < count; i++)
-        workload_history_query(run->workload, first_operation + i, METRIC_LIMIT, &run->histories[i]);
+    for (size_t i = 0; i < count; i++) {
+        uint64_t operation = first_operation + i;
+        uint32_t limit = METRIC_LIMIT_MIN + (uint32_t) workload_choice(run->workload, operation, METRIC_LIMITS);
+
+        workload_history_query(run->workload, operation, limit, &run->histories[i]);
+    }
 }
 
 static void

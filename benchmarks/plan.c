@@ -157,6 +157,8 @@ plan_from_arguments(struct plan *plan, int argc, char **argv)
     plan->effort = is_quick ? (struct effort) { .budget_ns = 10 * 1000000ull, .change_ops = 2000 }
                             : (struct effort) { .budget_ns = 100 * 1000000ull, .change_ops = 20000 };
     plan->effort.words = words;
+    if (!effort_is_known(&plan->effort))
+        refuse("--works: %s: there is no work for each of these words", words);
     if (plan->size_count == 0)
         plan_set_sizes(plan, is_quick ? "10000,100000" : "10000,1000000");
     if (plan->rounds == 0 && is_quick)

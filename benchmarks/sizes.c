@@ -84,23 +84,34 @@ open_again(struct size *size, struct station *station)
     station_check_rows(station, size->workload, CHECKED_SAMPLES);
 }
 
-/* Disk after everything has its lasting form, and opening what an earlier close left. The store is open afterwards. */
 static void
-measure_lasting(struct size *size, struct station *station)
+settle(struct size *size, struct station *station)
 {
-    const struct adapter *adapter = station->adapter;
-    uint64_t              start = clock_ns();
+    uint64_t start = clock_ns();
 
-    if (!adapter->is_kept)
-        return;
-    adapter->settle(station->store);
-    note(size, "W10 snapshot, checkpoint", adapter, "ms", ms_since(start));
-    for (unsigned i = 0; i < size->rounds; i++) {
-        station_close(station);
-        if (i == 0)
-            note(size, "W10 disk, metrics too", adapter, "MB", (double) directory_bytes(station->directory) / 1e6);
-        open_again(size, station);
-    }
+    station->adapter->settle(station->store);
+    note(size, "W10 snapshot, checkpoint", station->adapter, "ms", ms_since(start));
+    station_close(station);
+    note(size, "W10 disk, metrics too", station->adapter, "MB", (double) directory_bytes(station->directory) / 1e6);
+}
+
+/* Disk after everything has its lasting form, and opening what an earlier close left, in rounds. The stores are open
+ * afterwards. */
+static void
+measure_lasting(struct size *size)
+{
+    for (unsigned round = 0; round < size->rounds; round++)
+        for (size_t i = 0; i < size->station_count; i++) {
+            struct station *station = &size->stations[(i + round) % size->station_count];
+
+            if (!station->adapter->is_kept)
+                continue;
+            if (round == 0)
+                settle(size, station);
+            else
+                station_close(station);
+            open_again(size, station);
+        }
 }
 
 static void
@@ -144,18 +155,18 @@ end_stores(struct size *size)
 }
 
 static void
-measure_new_directories(struct size *size, const struct adapter *adapter)
+measure_new_directory(struct size *size, const struct adapter *adapter)
 {
-    for (int i = 0; i < NEW_DIRECTORIES; i++) {
-        struct station station;
-        uint64_t       start;
+    struct station station;
+    uint64_t       start;
 
-        station_init(&station, adapter, size->folder);
-        start = clock_ns();
-        station_open(&station);
-        note(size, "W9 open, new directory", adapter, "ms", ms_since(start));
-        station_clear(&station);
-    }
+    if (!adapter->is_kept)
+        return;
+    station_init(&station, adapter, size->folder);
+    start = clock_ns();
+    station_open(&station);
+    note(size, "W9 open, new directory", adapter, "ms", ms_since(start));
+    station_clear(&station);
 }
 
 static void
@@ -177,6 +188,7 @@ size_measure(const struct plan *plan, const struct workload *workload, uint64_t 
     struct size size = { .plan = plan, .workload = workload, .rows = rows, .folder = folder, .results = results,
                          .effort = plan->effort, .station_count = plan->roster.count };
     bool        measures_lasting = effort_wants(&plan->effort, "W9") || effort_wants(&plan->effort, "W10");
+    unsigned    new_directories = is_fresh_each_round && effort_wants(&plan->effort, "W9") ? NEW_DIRECTORIES : 0;
     unsigned    memory_rounds = !effort_wants(&plan->effort, "W10") ? 0 : is_fresh_each_round ? 2 : 1;
 
     size.rounds = plan->rounds != 0 ? plan->rounds : is_fresh_each_round ? 5 : 3;
@@ -190,8 +202,8 @@ size_measure(const struct plan *plan, const struct workload *workload, uint64_t 
         works_run_round(workload, size.stations, size.station_count, rows, round, &size.effort, results);
         for (size_t i = 0; i < size.station_count; i++)
             station_check_rows(&size.stations[i], workload, CHECKED_SAMPLES);
-        for (size_t i = 0; round + 1 == size.rounds && i < size.station_count && measures_lasting; i++)
-            measure_lasting(&size, &size.stations[i]);
+        if (round + 1 == size.rounds && measures_lasting)
+            measure_lasting(&size);
         if (is_fresh_each_round) {
             measure_crowds(&size, round);
             end_stores(&size);
@@ -205,10 +217,10 @@ size_measure(const struct plan *plan, const struct workload *workload, uint64_t 
     }
     if (effort_wants(&size.effort, "W10"))
         fprintf(stderr, "benchmark: %" PRIu64 " rows, memory\n", rows);
-    for (size_t i = 0; i < size.station_count; i++) {
-        if (plan->roster.adapters[i]->is_kept && is_fresh_each_round && effort_wants(&size.effort, "W9"))
-            measure_new_directories(&size, plan->roster.adapters[i]);
-        for (unsigned round = 0; round < memory_rounds; round++)
-            measure_memory(&size, plan->roster.adapters[i]);
-    }
+    for (unsigned round = 0; round < new_directories; round++)
+        for (size_t i = 0; i < size.station_count; i++)
+            measure_new_directory(&size, plan->roster.adapters[(i + round) % size.station_count]);
+    for (unsigned round = 0; round < memory_rounds; round++)
+        for (size_t i = 0; i < size.station_count; i++)
+            measure_memory(&size, plan->roster.adapters[(i + round) % size.station_count]);
 }

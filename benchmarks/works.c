@@ -34,13 +34,21 @@
 #define CHUNKS_MAX 4096
 #define MEAN_ERROR 1e-9 /* of the value: a sum of ten million in any order */
 
-/* What the first station answered, which the others are compared with. */
+/* What was answered first, which the others are compared with: the first station's answers, and behind their end those
+ * of whoever got further. */
 struct reference {
-    const struct adapter *adapter;
+    const struct adapter *adapter; /* whose answers the last ones are */
     size_t                chunk_count;
     uint64_t              digests[CHUNKS_MAX];
     struct group_row      groups[GROUPS_MAX];
 };
+
+/* A NaN is near nothing, itself neither. */
+static bool
+is_near(double one, double other)
+{
+    return fabs(one - other) <= MEAN_ERROR * fabs(one);
+}
 
 static void
 compare_means(const struct reference *reference, const struct run *run, const struct work *work)
@@ -48,8 +56,8 @@ compare_means(const struct reference *reference, const struct run *run, const st
     for (size_t g = 0; g < run->group_count; g++) {
         const struct group_row *one = &reference->groups[g], *other = &run->groups[g];
 
-        if (fabs(one->execution_time_mean - other->execution_time_mean) > MEAN_ERROR * fabs(one->execution_time_mean) ||
-            fabs(one->success_rate_mean - other->success_rate_mean) > MEAN_ERROR * fabs(one->success_rate_mean))
+        if (!is_near(one->execution_time_mean, other->execution_time_mean) ||
+            !is_near(one->success_rate_mean, other->success_rate_mean))
             fail("%s: %s and %s disagree on the means of %s", work->name, reference->adapter->name,
                  run->station->adapter->name, run->group_names[g]);
     }
@@ -58,17 +66,16 @@ compare_means(const struct reference *reference, const struct run *run, const st
 static void
 compare_chunk(struct reference *reference, const struct run *run, const struct work *work, size_t chunk)
 {
-    if (reference->adapter == NULL || reference->adapter == run->station->adapter) {
+    if (reference->chunk_count == 0)
+        memcpy(reference->groups, run->groups, sizeof reference->groups);
+    if (chunk >= reference->chunk_count) {
         reference->adapter = run->station->adapter;
         reference->digests[chunk] = run->digest;
         reference->chunk_count = chunk + 1;
-        memcpy(reference->groups, run->groups, sizeof reference->groups);
-    } else if (chunk < reference->chunk_count) {
-        if (reference->digests[chunk] != run->digest)
-            fail("%s: %s and %s answer differently", work->name, reference->adapter->name,
-                 run->station->adapter->name);
-        compare_means(reference, run, work);
+    } else if (reference->digests[chunk] != run->digest) {
+        fail("%s: %s and %s answer differently", work->name, reference->adapter->name, run->station->adapter->name);
     }
+    compare_means(reference, run, work);
 }
 
 /* What was timed so far. */
@@ -163,6 +170,40 @@ effort_wants(const struct effort *effort, const char *name)
         words += words[length] == ',' ? length + 1 : length;
     }
     return effort->words == NULL;
+}
+
+/* What sizes.c and bench.c ask effort_wants() for, beside the works. */
+static const char *const other_works[] = { "W8", "W9", "W10", "W11", "import, dump" };
+
+static bool
+is_wanted_anywhere(const struct effort *effort)
+{
+    bool is_wanted = false;
+
+    for (size_t i = 0; i < work_count; i++)
+        is_wanted |= effort_wants(effort, works[i].name);
+    for (size_t i = 0; i < sizeof other_works / sizeof other_works[0]; i++)
+        is_wanted |= effort_wants(effort, other_works[i]);
+    return is_wanted;
+}
+
+bool
+effort_is_known(const struct effort *effort)
+{
+    for (const char *rest = effort->words; rest != NULL && *rest != '\0';) {
+        struct effort one = *effort;
+        char          word[64] = "";
+        size_t        length = strcspn(rest, ",");
+
+        if (length >= sizeof word)
+            return false;
+        memcpy(word, rest, length);
+        one.words = word;
+        if (!is_wanted_anywhere(&one))
+            return false;
+        rest += rest[length] == ',' ? length + 1 : length;
+    }
+    return effort->words == NULL || *effort->words != '\0';
 }
 
 void

@@ -14,6 +14,8 @@ struct effort {
 
 /** Whether a work of that name is to be done. */
 bool effort_wants(const struct effort *effort, const char *name);
+/** Whether each of the words is in the name of a work. There is at least one where there are words at all. */
+bool effort_is_known(const struct effort *effort);
 
 /** Runs one round of every work on every station, in an order that turns with the
  *  round; stops the program where two stations answer differently. */

@@ -26,6 +26,9 @@ OF_ALL_STORES = {"W1 store one", "W2 batch of 100", "W3 read by id", "W3 read by
                  "W11 stores of 10 threads", "YCSB A, 50 % updates", "YCSB B, 5 % updates", "YCSB C, reads",
                  "YCSB F, 50 % read, modify"}
 OF_TOOLS = {"import", "dump"}
+# At this size a store can be through with these before one of their operations was timed.
+AT_TIMES_TOO_SHORT = {"W11 stores of 2 threads", "W11 stores of 10 threads", "W11 read by id, snapshot beside",
+                      "W11 store one, snapshot beside"}
 ALWAYS_THERE = {"knackdb", "bare", "sqlite", "sqlite-off", "sqlite-memory"}
 PEERS = {"lmdb", "lmdb-nosync", "rocksdb", "redis"}
 BENCH = None
@@ -69,8 +72,11 @@ class Bench(unittest.TestCase):
         self.assertEqual(len(figures), len(report["figures"]))
         wanted = {(work, store["name"]) for store in report["stores"]
                   for work in OF_ALL_STORES | (OF_KEPT_STORES if store["is_kept"] else set())}
-        self.assertEqual({key for key in figures if key[0] not in OF_TOOLS}, wanted)
+        told = {key for key in figures if key[0] not in OF_TOOLS}
+        self.assertLessEqual(told, wanted)
+        self.assertLessEqual({work for work, _ in wanted - told}, AT_TIMES_TOO_SHORT)
         self.assertEqual(report["build"]["revision"], "of a test")
+        self.assertIn(" lto=", report["build"]["flags"])
         numbers = [int(figure["work"][1:].split()[0]) for figure in report["figures"] if figure["work"].startswith("W")]
         self.assertEqual(numbers, sorted(numbers))
         for key, figure in figures.items():
@@ -78,6 +84,7 @@ class Bench(unittest.TestCase):
             self.assertTrue(min(figure["rounds"]) <= figure["median"] * 1.00001, key)
             self.assertTrue(figure["median"] <= max(figure["rounds"]) * 1.00001, key)
             if "timed" in figure:
+                self.assertGreater(min(figure["rounds"]), 0, key)
                 quantiles = [figure[name] for name in ("p50_ns", "p99_ns", "p999_ns", "max_ns")]
                 self.assertEqual(quantiles, sorted(quantiles), key)
             if "knackdb_is_better_by" in figure:
@@ -87,14 +94,15 @@ class Bench(unittest.TestCase):
         root = xml.etree.ElementTree.parse(self.output / "plot.svg").getroot()
         space = "{http://www.w3.org/2000/svg}"
         titles = {text.text.rsplit(", ", 1)[0] for text in root.iter(space + "text") if text.get("class") == "title"}
-        self.assertEqual(titles, OF_ALL_STORES | OF_KEPT_STORES)
+        self.assertLessEqual((OF_ALL_STORES | OF_KEPT_STORES) - AT_TIMES_TOO_SHORT, titles)
+        self.assertLessEqual(titles, OF_ALL_STORES | OF_KEPT_STORES)
         self.assertGreater(len(list(root.iter(space + "path"))), len(titles) * (len(ALWAYS_THERE) - 2))
 
     def test_the_text_holds_all_that_the_terminal_showed(self):
         text = (self.output / "results.txt").read_text()
         table = self.done.stdout[:self.done.stdout.index("\nAll stores agreed")]
         self.assertTrue(text.startswith(table))
-        for work in OF_ALL_STORES:
+        for work in OF_ALL_STORES - AT_TIMES_TOO_SHORT:
             self.assertIn(f"{ROWS}: {work}, ", text)
 
     def test_nothing_is_left_behind_by_one_that_is_killed(self):
@@ -123,7 +131,8 @@ class Bench(unittest.TestCase):
     def test_calls_that_make_no_sense(self):
         for arguments, why in {("--rows", "0"): "is not a number above 0", ("--rows", "x"): "is not a number above 0",
                                ("--stores", "oracle"): "oracle: there is no such store",
-                               ("--rounds", "999"): "at most", ("more",): "usage: bench"}.items():
+                               ("--rounds", "999"): "at most", ("--works", "W4,nothing"): "there is no work",
+                               ("--works", ""): "there is no work", ("more",): "usage: bench"}.items():
             done = bench(*arguments)
             self.assertEqual(done.returncode, 2, arguments)
             self.assertIn(why, done.stderr)
