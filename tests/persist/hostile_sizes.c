@@ -11,6 +11,7 @@
 #include "persist/manifest.h"
 #include "persist/segment_reader.h"
 #include "tests/persist/ends_seal.h"
+#include "tests/persist/meter.h"
 
 #include <criterion/criterion.h>
 #include <stdlib.h>
@@ -19,41 +20,6 @@
 static const uint32_t hostile[] = { UINT32_MAX, INT32_MAX, 0x80000000u, 1u << 30, 1u << 24, 1u << 20, 70000 };
 
 #define HOSTILE_COUNT (sizeof hostile / sizeof hostile[0])
-
-/* ---- memory, with its high-water mark ---- */
-
-struct meter {
-    size_t now, peak;
-};
-
-static void *
-meter_allocate(void *context, size_t bytes)
-{
-    struct meter *meter = context;
-
-    meter->now += bytes;
-    if (meter->now > meter->peak)
-        meter->peak = meter->now;
-    return malloc(bytes);
-}
-
-static void
-meter_release(void *context, void *memory, size_t bytes)
-{
-    struct meter *meter = context;
-
-    meter->now -= bytes;
-    free(memory);
-}
-
-static void
-meter_begin(struct meter *meter, struct allocator *allocator)
-{
-    knackdb_allocator functions = { .context = meter, .allocate = meter_allocate, .release = meter_release };
-
-    memset(meter, 0, sizeof *meter);
-    allocator_init(allocator, &functions);
-}
 
 static void
 meter_end(const struct meter *meter, size_t file_bytes, const char *what, uint32_t value)

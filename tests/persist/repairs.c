@@ -3,6 +3,7 @@
 #include "base/bytes.h"
 #include "persist/ends_format.h"
 #include "persist/part_format.h"
+#include "tests/persist/meter.h"
 #include "tests/persist/repair_origin.h"
 
 #include <criterion/criterion.h>
@@ -310,39 +311,11 @@ Test(repair, knows_which_rows_had_ended)
 
 /* ---- ends that would cost memory ---- */
 
-/* Memory, with its high-water mark. */
-struct meter {
-    size_t now, peak;
-};
-
-static void *
-meter_allocate(void *context, size_t bytes)
-{
-    struct meter *meter = context;
-
-    if (bytes > (size_t) 1 << 30)
-        return NULL;
-    meter->now += bytes;
-    if (meter->now > meter->peak)
-        meter->peak = meter->now;
-    return malloc(bytes);
-}
-
-static void
-meter_release(void *context, void *memory, size_t bytes)
-{
-    struct meter *meter = context;
-
-    meter->now -= bytes;
-    free(memory);
-}
-
 /* The most memory that a repair holds at a time. */
 static size_t
 repair_measured(const char *path, const char *to, struct repaired *repaired)
 {
-    struct meter          meter = { 0 };
-    knackdb_allocator     functions = { .context = &meter, .allocate = meter_allocate, .release = meter_release };
+    struct meter          meter;
     struct allocator      allocator;
     struct repair_options options = {
         .disk = disk_posix(),
@@ -354,7 +327,7 @@ repair_measured(const char *path, const char *to, struct repaired *repaired)
     knackdb_status status;
 
     memset(repaired, 0, sizeof *repaired);
-    allocator_init(&allocator, &functions);
+    meter_begin(&meter, &allocator);
     status = repair_directory(&allocator, path, to, &options, &repaired->report, &repaired->error);
     cr_assert_eq(status, KNACKDB_OK, "%s", repaired->error.message);
     cr_assert_eq(meter.now, 0);
