@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""readme_program.py SOURCE_ROOT BUILD_ROOT MESON CC... - the README's program is what a user gets when he copies it.
+"""readme_program.py SOURCE_ROOT BUILD_ROOT MESON CC... - the README's programs are what a user gets when he copies them.
 
-It is cut out of README.md, compiled without a warning and run, in the three ways the README offers: from the build
-tree through knackdb.pc, against an installed library, and against the installed archive. What it prints must be what
-the README says it prints. The header opens with an example of its own; the program must contain it line for line, so
-that the two cannot drift apart."""
+The C program is cut out of README.md, compiled without a warning and run, in the three ways the README offers: from the
+build tree through knackdb.pc, against an installed library, and against the installed archive. What it prints must be
+what the README says it prints. The header opens with an example of its own; the program must contain it line for line, so
+that the two cannot drift apart. The Python program is run with the package as it was built, where it was. Both fit on
+a screen."""
 
 import os
 import pathlib
@@ -14,6 +15,7 @@ import sys
 import tempfile
 
 STRICT = ["-Wall", "-Wextra", "-Werror"]
+LINES_OF_A_SCREEN = 50
 
 
 class Failure(Exception):
@@ -27,18 +29,23 @@ def command(arguments, **options):
     return result.stdout
 
 
-def readme_program(root):
-    programs = re.findall(r"^```c\n(.*?)^```", (root / "README.md").read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+def readme_program(root, language):
+    programs = re.findall(rf"^```{language}\n(.*?)^```", (root / "README.md").read_text(encoding="utf-8"),
+                          re.MULTILINE | re.DOTALL)
     if len(programs) != 1:
-        raise Failure(f"README.md has {len(programs)} C programs; one is expected")
+        raise Failure(f"README.md has {len(programs)} programs in {language}; one is expected")
+    if programs[0].count("\n") > LINES_OF_A_SCREEN:
+        raise Failure(f"the program in {language} has {programs[0].count(chr(10))} lines; {LINES_OF_A_SCREEN} fit on a screen")
     return programs[0]
 
 
-def readme_output(root):
-    shown = re.search(r"^\$ \./run exec sh -c .*\n(.*)\n", (root / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+def readme_output(root, command_begins):
+    """The lines behind a command, up to the next one."""
+    shown = re.search(rf"^\$ {re.escape(command_begins)}.*\n((?:(?!\$ |```).*\n)+)",
+                      (root / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
     if not shown:
-        raise Failure("README.md does not show what its program prints")
-    return shown.group(1) + "\n"
+        raise Failure(f"README.md does not show what '{command_begins}' prints")
+    return shown.group(1)
 
 
 def contains_the_header_example(root, program):
@@ -52,15 +59,18 @@ def contains_the_header_example(root, program):
         raise Failure("README.md's program does not contain knackdb.h's example:\n" + "\n".join(example))
 
 
+def run_twice(arguments, environment, expected):
+    with tempfile.TemporaryDirectory() as folder:
+        for turn in ("a new", "an existing"):
+            printed = command(arguments, cwd=folder, env={**os.environ, **environment})
+            if printed != expected:
+                raise Failure(f"on {turn} store the program printed {printed!r}; README.md says {expected!r}")
+
+
 def compile_and_run(cc, source, flags, library_path, expected):
     program = source.parent / "program"
     command([*cc, *STRICT, source, "-o", program, *flags])
-    environment = {**os.environ, "LD_LIBRARY_PATH": library_path}
-    with tempfile.TemporaryDirectory() as folder:
-        for turn in ("a new", "an existing"):
-            printed = command([program], cwd=folder, env=environment)
-            if printed != expected:
-                raise Failure(f"on {turn} store the program printed {printed!r}; README.md says {expected!r}")
+    run_twice([program], {"LD_LIBRARY_PATH": library_path}, expected)
 
 
 def pkg_config(arguments, **variables):
@@ -69,8 +79,7 @@ def pkg_config(arguments, **variables):
 
 def main(source_root, build_root, meson, *cc):
     root, build = pathlib.Path(source_root), pathlib.Path(build_root)
-    failed = 0
-    total = 0
+    failed = total = skipped = 0
 
     def check(name, function, *arguments):
         nonlocal failed, total
@@ -84,7 +93,7 @@ def main(source_root, build_root, meson, *cc):
 
     with tempfile.TemporaryDirectory() as folder:
         source = pathlib.Path(folder, "learn.c")
-        program, expected = readme_program(root), readme_output(root)
+        program, expected = readme_program(root, "c"), readme_output(root, "./run exec sh -c")
         source.write_text(program, encoding="utf-8")
         check("the same example as the header", contains_the_header_example, root, program)
 
@@ -118,7 +127,20 @@ def main(source_root, build_root, meson, *cc):
             check("against the installed library", against_the_shared_library)
             check("against the installed archive", against_the_archive)
 
-    print(f"{total - failed} passed, {failed} failed")
+        def the_python_program():
+            lesson = pathlib.Path(folder, "learn.py")
+            lesson.write_text(readme_program(root, "python"), encoding="utf-8")
+            interpreter = (build / "python/interpreter").read_text(encoding="utf-8").strip()
+            run_twice([interpreter, lesson], {"PYTHONPATH": f"{root / 'python'}:{build / 'python'}"},
+                      readme_output(root, "./run exec python3 learn.py"))
+
+        if (build / "python/interpreter").exists():
+            check("the Python program", the_python_program)
+        else:
+            print("skipped: the Python program, as the package was not built")
+            skipped += 1
+
+    print(f"{total - failed} passed, {failed} failed" + (f", {skipped} skipped" if skipped else ""))
     return 1 if failed else 0
 
 
