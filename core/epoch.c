@@ -134,13 +134,10 @@ epoch_put_now(struct epochs *epochs, void *memory)
 }
 
 void
-epoch_retire(struct epochs *epochs, void *memory)
+epoch_retire_with_next(struct epochs *epochs, void *memory)
 {
-    struct retired *header;
+    struct retired *header = (struct retired *) memory - 1;
 
-    if (memory == NULL)
-        return;
-    header = (struct retired *) memory - 1;
     header->next = NULL;
     header->epoch = atomic_load(&epochs->current);
     if (epochs->retired_tail != NULL)
@@ -148,6 +145,14 @@ epoch_retire(struct epochs *epochs, void *memory)
     else
         epochs->retired_head = header;
     epochs->retired_tail = header;
+}
+
+void
+epoch_retire(struct epochs *epochs, void *memory)
+{
+    if (memory == NULL)
+        return;
+    epoch_retire_with_next(epochs, memory);
     atomic_fetch_add(&epochs->current, 1); /* E3 */
     epoch_collect(epochs);
 }

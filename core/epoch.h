@@ -67,10 +67,11 @@ void               epoch_release(struct epoch_slot *slot);
 void *epoch_get(struct epochs *epochs, size_t bytes);
 void  epoch_put_now(struct epochs *epochs, void *memory); /* nobody has ever seen it, or the store is ending */
 void  epoch_retire(struct epochs *epochs, void *memory);  /* unlinked already; NULL is accepted. Cannot fail */
+void  epoch_retire_with_next(struct epochs *epochs, void *memory); /* of many: all but the last. Without a look at readers */
 void  epoch_collect(struct epochs *epochs);               /* frees what may go; cheap when there is nothing */
 
 /* For memory that is given back in some other way: ends the current epoch and returns its number; and is every reader
- * gone that began in that epoch or before? The writer's, as the four above. */
+ * gone that began in that epoch or before? The writer's, as the five above. */
 uint64_t epoch_advance(struct epochs *epochs);
 bool     epoch_is_past(struct epochs *epochs, uint64_t epoch);
 

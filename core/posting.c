@@ -8,6 +8,7 @@
 
 #define CAPACITY_MIN 4u
 #define BLOCKS_MIN   2u
+#define RETIRE_COST  8 /* of a block, in entries looked at */
 
 static uint32_t
 block_capacity(const struct posting_directory *directory)
@@ -204,24 +205,34 @@ replace(struct posting *posting, struct epochs *epochs, _Atomic uint64_t *bytes,
     epoch_retire(epochs, old);
 }
 
-void
+struct posting_directory *
 posting_exchange(struct posting *posting, struct epochs *epochs, _Atomic uint64_t *bytes, struct posting_rows *rows)
 {
     struct posting_directory *old = as_directory(atomic_load_explicit(&posting->rows, memory_order_relaxed));
 
     if (old == NULL) {
         replace(posting, epochs, bytes, rows);
-        return;
+        return NULL;
     }
     atomic_fetch_add_explicit(bytes, bytes_of(rows) - bytes_of(&old->head), memory_order_relaxed);
     atomic_store(&posting->rows, rows); /* P2 */
-    for (uint32_t b = 0; b < block_capacity(old) && old->blocks[b] != NULL; b++) {
-        if (old->blocks[b]->is_taken_over == 0)
-            epoch_retire(epochs, old->blocks[b]);
-        else
-            old->blocks[b]->is_taken_over = 0;
+    return old;
+}
+
+bool
+posting_directory_retire(struct posting_directory *old, struct epochs *epochs, uint32_t *at, int64_t *budget)
+{
+    for (; *at < block_capacity(old) && old->blocks[*at] != NULL; ++*at, *budget -= RETIRE_COST) {
+        struct posting_block *block = old->blocks[*at];
+
+        if (*budget <= 0)
+            return false;
+        if (block->is_taken_over == 0)
+            epoch_retire_with_next(epochs, block);
+        block->is_taken_over = 0;
     }
     epoch_retire(epochs, old);
+    return true;
 }
 
 struct posting_block *
@@ -402,9 +413,15 @@ posting_add(struct posting *posting, uint32_t row, posting_tag tag)
 void
 posting_drop(struct posting *posting, struct epochs *epochs, _Atomic uint64_t *bytes)
 {
+    struct posting_directory *old = NULL;
+    uint32_t                  at = 0;
+    int64_t                   budget = INT64_MAX;
+
     atomic_store(&posting->single, 0); /* P2 */
     if (atomic_load_explicit(&posting->rows, memory_order_relaxed) != NULL)
-        posting_exchange(posting, epochs, bytes, NULL);
+        old = posting_exchange(posting, epochs, bytes, NULL);
+    if (old != NULL)
+        (void) posting_directory_retire(old, epochs, &at, &budget);
 }
 
 void

@@ -95,7 +95,8 @@ struct posting_compaction {
     struct posting           *posting; /* NULL: none under way */
     struct posting_directory *kept;    /* built aside */
     uint32_t                  kept_blocks;
-    uint32_t                  at;      /* blocks looked at */
+    uint32_t                  at;      /* blocks looked at; then, of `old`, blocks retired */
+    struct posting_directory *old;     /* `kept` stands in its place already */
     struct posting_block     *filling; /* the next of `kept`; and the one after */
     struct posting_block     *spare;
     uint32_t                  filled;
@@ -118,9 +119,12 @@ void                      posting_directory_close(struct posting_directory *dire
 void                      posting_directory_hint(struct posting_directory *directory);
 struct posting_block     *posting_block_new(struct epochs *epochs);
 struct posting_array     *posting_array_new(struct epochs *epochs, uint32_t capacity);
-/* Puts `rows` (NULL: none) where the list's stand; the old go, and those of its blocks that are not taken over. */
-void posting_exchange(struct posting *posting, struct epochs *epochs, _Atomic uint64_t *bytes,
-                      struct posting_rows *rows);
+/* Puts `rows` (NULL: none) where the list's stand. The old go, but for a directory: it is returned, to be retired next. */
+struct posting_directory *posting_exchange(struct posting *posting, struct epochs *epochs, _Atomic uint64_t *bytes,
+                                           struct posting_rows *rows);
+/* It and those of its blocks that are not taken over; goes on at block *at. False at the end of the budget. */
+bool                      posting_directory_retire(struct posting_directory *old, struct epochs *epochs, uint32_t *at,
+                                                   int64_t *budget);
 
 /* ---- reading ---- */
 

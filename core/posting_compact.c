@@ -3,7 +3,8 @@
  * A directory is built aside. A block that no doomed row is in, and that is half full or more, goes over as it is;
  * what is left of the others is put together in blocks of its own. So the work, and what has to
  * be retired, follows from what goes, and blocks are half full on average at the least. The last block
- * comes in the slice that ends it: until then it may grow. */
+ * comes in the slice that puts the new directory in place: until then it may grow. The slices after it take the old one
+ * apart. */
 #include "core/posting.h"
 
 #include <string.h>
@@ -25,6 +26,10 @@ forget_blocks(struct posting_compaction *compaction, struct epochs *epochs)
 void
 posting_compaction_clear(struct posting_compaction *compaction, struct epochs *epochs)
 {
+    int64_t budget = INT64_MAX;
+
+    if (compaction->old != NULL)
+        (void) posting_directory_retire(compaction->old, epochs, &compaction->at, &budget);
     forget_blocks(compaction, epochs);
     epoch_put_now(epochs, compaction->kept);
     epoch_put_now(epochs, compaction->filling);
@@ -146,8 +151,19 @@ finish_array(struct posting *posting, struct epochs *epochs, _Atomic uint64_t *b
         return false;
     if (left == NULL)
         atomic_store(&posting->single, first + 1); /* P2 */
-    posting_exchange(posting, epochs, bytes, left);
+    (void) posting_exchange(posting, epochs, bytes, left); /* an array stood there */
     return true;
+}
+
+/* What is left to do is to retire what stood there. */
+static void
+put_in_place(struct posting_compaction *compaction, struct epochs *epochs, _Atomic uint64_t *bytes,
+             struct posting_rows *rows)
+{
+    struct posting_directory *old = posting_exchange(compaction->posting, epochs, bytes, rows);
+
+    posting_compaction_clear(compaction, epochs);
+    compaction->old = old;
 }
 
 /* Everything is in `kept` or `filling`. */
@@ -174,8 +190,7 @@ finish_directory(struct posting_compaction *compaction, struct epochs *epochs, _
             if (array == NULL)
                 atomic_store(&posting->single, first + 1); /* P2 */
             forget_blocks(compaction, epochs);
-            posting_exchange(posting, epochs, bytes, array);
-            posting_compaction_clear(compaction, epochs);
+            put_in_place(compaction, epochs, bytes, array);
             return;
         }
     }
@@ -184,8 +199,17 @@ finish_directory(struct posting_compaction *compaction, struct epochs *epochs, _
     posting_directory_hint(kept);
     compaction->kept = NULL; /* the list's from here on, with its blocks */
     compaction->kept_blocks = 0;
-    posting_exchange(posting, epochs, bytes, &kept->head);
-    posting_compaction_clear(compaction, epochs);
+    put_in_place(compaction, epochs, bytes, &kept->head);
+}
+
+static bool
+retire_old(struct posting_compaction *compaction, struct epochs *epochs, int64_t *budget)
+{
+    if (!posting_directory_retire(compaction->old, epochs, &compaction->at, budget))
+        return false;
+    compaction->old = NULL;
+    compaction->at = 0;
+    return true;
 }
 
 bool
@@ -196,6 +220,8 @@ posting_compact(struct posting_compaction *compaction, struct posting *posting, 
     struct posting_view view;
     uint32_t            blocks;
 
+    if (compaction->old != NULL)
+        return retire_old(compaction, epochs, budget);
     posting_view_init(&view, posting);
     blocks = posting_view_blocks(&view);
     if (posting_view_directory(&view) == NULL) {
@@ -221,5 +247,5 @@ posting_compact(struct posting_compaction *compaction, struct posting *posting, 
         *budget -= run.count;
     }
     finish_directory(compaction, epochs, bytes);
-    return true;
+    return retire_old(compaction, epochs, budget);
 }

@@ -387,14 +387,17 @@ Test(parts, compacting_a_posting_list_leaves_out_what_is_doomed_and_keeps_the_or
     }
 }
 
-/* Method: compacting is broken off after every number of slices; what it had built goes, the list stays whole. */
-Test(parts, compacting_that_is_broken_off_leaves_the_list_as_it_was)
+/* Method: compacting, a block a slice, is broken off after every number of slices. Once all blocks were looked at, the new
+ * list is in place and the old one goes, a block a slice; before, what was built goes and the list stays whole. */
+Test(parts, compacting_that_is_broken_off_leaves_the_list_as_it_was_or_is_to_be)
 {
-    enum { ROWS = 3000 };
-    static uint32_t    rows[ROWS];
-    static posting_tag tags[ROWS];
+    enum { ROWS = 3000, BLOCKS = (ROWS + POSTING_BLOCK_ROWS - 1) / POSTING_BLOCK_ROWS, ADDED = ROWS * 900 };
+    static uint32_t    rows[ROWS + 1];
+    static posting_tag tags[ROWS + 1];
 
-    for (uint32_t slices = 1; slices < 24; slices++) {
+    for (uint32_t slices = 1; slices < 2 * BLOCKS; slices++) {
+        bool                      is_whole = slices < BLOCKS;
+        uint32_t                  count = 0;
         struct posting            posting = { 0 };
         struct posting_compaction compaction = { NULL };
         _Atomic uint64_t          bytes = 0;
@@ -406,11 +409,21 @@ Test(parts, compacting_that_is_broken_off_leaves_the_list_as_it_was)
 
             cr_assert_not(posting_compact(&compaction, &posting, &epochs, &bytes, is_of_a_stretch, NULL, &budget));
         }
+        if (slices % 2 == 0)
+            add_posting(&posting, &bytes, ADDED); /* the list goes on */
         posting_compaction_clear(&compaction, &epochs);
-        cr_assert_eq(list_rows(&posting, rows, tags, ROWS), ROWS);
+        (void) list_rows(&posting, rows, tags, ROWS + 1);
         for (uint32_t i = 0; i < ROWS; i++)
-            cr_assert(rows[i] == i && tags[i] == tag_of(i));
-        posting_clear(&posting, &epochs);
+            if (is_whole || !is_of_a_stretch(NULL, i)) {
+                cr_assert(rows[count] == i && tags[count] == tag_of(i), "%u slices, row %u", slices, i);
+                count++;
+            }
+        if (slices % 2 == 0)
+            cr_assert_eq(rows[count++], ADDED);
+        cr_assert_eq(list_rows(&posting, rows, tags, ROWS + 1), count);
+        check_directory(&posting);
+        posting_drop(&posting, &epochs, &bytes);
+        cr_assert_eq(bytes, 0);
     }
 }
 
