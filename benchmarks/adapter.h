@@ -24,6 +24,7 @@ struct adapter {
     const char *title;   /**< as the head of a column */
     const char *how;     /**< settings, indexes, what survives what */
     bool        is_kept; /**< rows are on disk and the next open finds them */
+    bool        is_own;  /**< knackdb, with whichever settings: no rival of itself */
 
     const char *(*version)(void);
     /** Why the store cannot take part on this machine, in words, or NULL where it can. NULL: it is linked
@@ -65,6 +66,7 @@ struct adapter {
 };
 
 extern const struct adapter adapter_knackdb;
+extern const struct adapter adapter_knackdb_sync;
 extern const struct adapter adapter_bare;
 extern const struct adapter adapter_sqlite;
 extern const struct adapter adapter_sqlite_off;

@@ -1,6 +1,7 @@
 /* adapter_knackdb.c - knackdb with every option at its default: the log is on, a
- * store that returned survives a killed process. Reads go through a read view, the
- * way that copies nothing, opened and ended anew for every question. */
+ * store that returned survives a killed process. And the same with KNACKDB_SYNC, which
+ * keeps as much as LMDB with sync: what returned survives a power cut. Reads go through
+ * a read view, the way that copies nothing, opened and ended anew for every question. */
 #include "adapter.h"
 #include "failure.h"
 
@@ -23,15 +24,30 @@ check(knackdb_status status, const char *what, const knackdb_error *error)
 }
 
 static void *
-engine_open(const char *directory)
+open_as(const char *directory, const knackdb_options *options)
 {
     struct engine_store *store = calloc(1, sizeof *store);
     knackdb_error         error;
 
     if (store == NULL)
         fail("no memory");
-    check(knackdb_open(directory, NULL, &store->db, &error), "open", &error);
+    check(knackdb_open(directory, options, &store->db, &error), "open", &error);
     return store;
+}
+
+static void *
+engine_open(const char *directory)
+{
+    return open_as(directory, NULL);
+}
+
+static void *
+engine_open_sync(const char *directory)
+{
+    knackdb_options options = knackdb_options_default();
+
+    options.durability = KNACKDB_SYNC;
+    return open_as(directory, &options);
 }
 
 static void
@@ -326,23 +342,27 @@ engine_settle(void *handle)
     check(knackdb_snapshot(store->db, &error), "snapshot", &error);
 }
 
+#define ENGINE_CALLS                                                                                          \
+    .is_kept = true, .is_own = true, .version = knackdb_version, .close = engine_close,                       \
+    .pattern_store = engine_pattern_store, .patterns_store = engine_patterns_store,                           \
+    .metrics_store = engine_metrics_store, .patterns_weigh = engine_patterns_weigh,                           \
+    .patterns_clean_up = engine_patterns_clean_up, .pattern_read = engine_pattern_read,                       \
+    .patterns_top = engine_patterns_top, .metrics_history = engine_metrics_history,                           \
+    .patterns_grouped = engine_patterns_grouped, .pattern_count = engine_pattern_count,                       \
+    .settle = engine_settle
+
 const struct adapter adapter_knackdb = {
     .name = "knackdb",
     .title = "knackdb",
     .how = "every option at its default: replay log on, rows survive a killed process",
-    .is_kept = true,
-    .version = knackdb_version,
     .open = engine_open,
-    .close = engine_close,
-    .pattern_store = engine_pattern_store,
-    .patterns_store = engine_patterns_store,
-    .metrics_store = engine_metrics_store,
-    .patterns_weigh = engine_patterns_weigh,
-    .patterns_clean_up = engine_patterns_clean_up,
-    .pattern_read = engine_pattern_read,
-    .patterns_top = engine_patterns_top,
-    .metrics_history = engine_metrics_history,
-    .patterns_grouped = engine_patterns_grouped,
-    .pattern_count = engine_pattern_count,
-    .settle = engine_settle,
+    ENGINE_CALLS,
+};
+
+const struct adapter adapter_knackdb_sync = {
+    .name = "knackdb-sync",
+    .title = "knackdb sync",
+    .how = "as knackdb, but every store waits for the disk (KNACKDB_SYNC)",
+    .open = engine_open_sync,
+    ENGINE_CALLS,
 };

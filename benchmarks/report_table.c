@@ -91,7 +91,7 @@ best_kept(const struct report *report, const struct figure *ours, const char **r
         const struct adapter *adapter = report->adapters[i];
         const struct figure  *figure = results_find(report->results, ours->work, adapter->name, ours->rows);
 
-        if (figure == NULL || figure == ours || !adapter->is_kept)
+        if (figure == NULL || adapter->is_own || !adapter->is_kept)
             continue;
         if (best == NULL || (ours->more_is_better ? figure_median(figure) > figure_median(best)
                                                   : figure_median(figure) < figure_median(best))) {

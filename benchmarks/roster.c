@@ -34,6 +34,7 @@ static const struct place {
 #else
     { "lmdb", NULL, "built without liblmdb" },
 #endif
+    { "knackdb-sync", &adapter_knackdb_sync, NULL },
 };
 #define PLACE_COUNT (sizeof places / sizeof places[0])
 

@@ -29,7 +29,7 @@ OF_TOOLS = {"import", "dump"}
 # At this size a store can be through with these before one of their operations was timed.
 AT_TIMES_TOO_SHORT = {"W11 stores of 2 threads", "W11 stores of 10 threads", "W11 read by id, snapshot beside",
                       "W11 store one, snapshot beside"}
-ALWAYS_THERE = {"knackdb", "bare", "sqlite", "sqlite-off", "sqlite-memory"}
+ALWAYS_THERE = {"knackdb", "knackdb-sync", "bare", "sqlite", "sqlite-off", "sqlite-memory"}
 PEERS = {"lmdb", "lmdb-nosync", "rocksdb", "redis"}
 BENCH = None
 
