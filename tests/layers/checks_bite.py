@@ -27,6 +27,7 @@ CLEAN = {
     "core/store.c": '#include "core/store.h"\n#include "base/clock.h"\nint store_read(void) { return clock_read(); }\n',
     "api/life.c": '#include <knackdb.h>\nconst char *knackdb_one(void) { return "strcpy(a, b)"; }\n'
                   'void knackdb_two(void (*f)(void *, int), void *context) { (void) f; (void) context; }\n',
+    "api/exports.map": "KNACKDB_0 { global: knackdb_*; local: *; };\n",
     "cli/main.c": '#include "csv.h"\n#include <knackdb.h>\nint main(void) { return 0; }\n',
     "cli/csv.h": "/* strcpy(a, b) is only talked of here */\n",
     "tests/api/store.c": '#include "scratch.h"\n#include <knackdb.h>\n',
@@ -53,10 +54,13 @@ BREACHES = [
     ("a library exits", {"api/life.c": "#include <stdlib.h>\nvoid f(void) { exit(1); }\n"}, BANNED, "api, life.o: exit"),
     ("core opens a file", {"core/store.c": '#include <fcntl.h>\nint f(void) { return open("a", 0); }\n'}, BANNED,
      "core, store.o: open: core opens no file"),
-    ("one function too many", {"base/clock.c": "int clock_read(void) { return 1; }\nint leak __attribute__(("
-                               'visibility("default")));\n'}, EXPORTS, "leak is exported and not declared"),
+    ("one function too many", {"base/clock.c": "int clock_read(void) { return 1; }\nint knackdb_leak __attribute__(("
+                               'visibility("default")));\n'}, EXPORTS, "knackdb_leak is exported and not declared"),
     ("one function too few", {"api/life.c": 'const char *knackdb_one(void); const char *knackdb_one(void) { return 0; }\n'},
      EXPORTS, "knackdb_two is declared and missing"),
+    ("a function of another ABI", {"api/exports.map": "KNACKDB_0 { global: knackdb_o*; };\n"
+                                   "KNACKDB_1 { global: knackdb_t*; local: *; };\n"},
+     EXPORTS, "knackdb_two carries KNACKDB_1, not KNACKDB_0"),
 ]
 
 
@@ -76,7 +80,8 @@ def build(root, nm, cc):
         objects += mine
     library = root / "libknackdb.so"
     # Undefined symbols are let be: the breaches have calls without a callee.
-    subprocess.run([*cc, "-shared", "-o", library, *objects], check=True, capture_output=True)
+    subprocess.run([*cc, "-shared", f"-Wl,--version-script={root}/api/exports.map", "-o", library, *objects],
+                   check=True, capture_output=True)
     return archives, library
 
 
@@ -85,7 +90,7 @@ def check(script, root, nm, cc):
         arguments = [root, root / "tests/api/store.c"]
     else:
         archives, library = build(root, nm, cc)
-        arguments = [root, nm, *archives] if script == BANNED else [root / "include/knackdb.h", nm, library]
+        arguments = [root, nm, *archives] if script == BANNED else [root / "include/knackdb.h", "KNACKDB_0", nm, library]
     return subprocess.run([sys.executable, HERE / script, *arguments], capture_output=True, text=True)
 
 

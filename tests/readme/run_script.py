@@ -1,54 +1,28 @@
 #!/usr/bin/env python3
-"""run_script.py SOURCE_ROOT - what `./run bench` installs, and what it does not: a copy of the script among programs
-that write down how they were called."""
+"""run_script.py SOURCE_ROOT - what `./run bench` installs, and what it does not."""
 
-import pathlib
-import shutil
-import subprocess
-import sys
-import tempfile
-import unittest
-
-ROOT = None
-TOOLS = "sh env cat head grep rm mktemp dirname id printf true"
-SCRIPTS = {
-    "apt-get": 'echo "apt-get $*" >>"$CALLS"',
-    "apt-cache": "",
-    "dpkg-query": "exit 1",  # nothing is installed
-    "meson": "echo 1.0",
-    "ninja": "echo no work to do",
-    "cc": "",
-    "git": "exit 1",  # a machine that the repository was copied to needs none
-}
+from script_copy import ScriptCase, main
 
 
-class Bench(unittest.TestCase):
+class Bench(ScriptCase):
+    tools = "sh env cat head grep rm mktemp dirname python3 printf true"
+    programs = {
+        "apt-get": 'echo "apt-get $*" >>"$CALLS"',
+        "apt-cache": "",
+        "dpkg-query": "exit 1",  # nothing is installed
+        "meson": "echo 1.0",
+        "ninja": "echo no work to do",
+        "cc": "",
+        "git": "exit 1",
+        "id": "echo 0",
+    }
+
     def setUp(self):
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.root = pathlib.Path(folder.name).resolve()
-        self.bin = self.root / "bin"
-        self.calls = self.root / "calls"
-        self.calls.touch()
-        shutil.copy(ROOT / "run", self.root / "run")
-        for tool in TOOLS.split():
-            (self.bin / tool).parent.mkdir(exist_ok=True)
-            (self.bin / tool).symlink_to(shutil.which(tool))
-        for name, body in SCRIPTS.items():
-            self.write(self.bin / name, body)
-        self.write(self.bin / "id", "echo 0")
+        super().setUp()
         self.write(self.root / "build-release" / "benchmarks" / "bench", 'echo "measured: $*"')
-        (self.root / "build-release" / "build.ninja").write_text(f"# {self.root}/\n")
-
-    def write(self, path, body):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.unlink(missing_ok=True)
-        path.write_text(f"#!/bin/sh\n{body}\n")
-        path.chmod(0o755)
 
     def bench(self, *arguments):
-        done = subprocess.run([self.root / "run", "bench", *arguments], capture_output=True, text=True, timeout=60,
-                              env={"PATH": str(self.bin), "CALLS": str(self.calls)})
+        done = self.call("bench", *arguments)
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertIn("measured: ", done.stdout)
         return done.stderr
@@ -69,10 +43,4 @@ class Bench(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    ROOT = pathlib.Path(sys.argv.pop(1)).resolve()
-    suite = unittest.defaultTestLoader.loadTestsFromTestCase(Bench)
-    result = unittest.TextTestRunner(stream=sys.stdout, verbosity=2).run(suite)
-    failed = len(result.failures) + len(result.errors)
-    sys.stdout.flush()
-    print(f"{result.testsRun - failed} passed, {failed} failed")
-    sys.exit(1 if failed else 0)
+    main()
