@@ -14,7 +14,8 @@ check_table(int table, knackdb_error *error)
 {
     if (table >= 0 && (size_t) table < knackdb_table_count())
         return KNACKDB_OK;
-    return error_set(error, KNACKDB_INVALID, "no table %d", table);
+    return error_set(error, KNACKDB_INVALID, "no table %d; there are 0 to %u", table,
+                     schema_builtin()->table_count - 1);
 }
 
 /* What comes after core has taken the rows: the disk, and the count. */
@@ -162,7 +163,7 @@ knackdb_update_row(knackdb *db, int table, int64_t id, const uint32_t *columns, 
     if (status != KNACKDB_OK)
         return status;
     if (count == 0 || count > KNACKDB_COLUMNS_MAX || columns == NULL || values == NULL)
-        return error_set(error, KNACKDB_INVALID, "update: %zu columns", count);
+        return error_set(error, KNACKDB_INVALID, "update: %zu columns and their values are wanted, 1 to %d", count, KNACKDB_COLUMNS_MAX);
     for (size_t i = 0; i < count; i++)
         assignments[i] = (struct assignment) { .column = columns[i], .value = values[i] };
     return update(db, table, 0, &key, assignments, count, error);
@@ -276,7 +277,7 @@ knackdb_clean_up(knackdb *db, double max_age_seconds, uint64_t *ret_deleted, kna
     if (status != KNACKDB_OK)
         return status;
     if (!isfinite(max_age_seconds))
-        return error_set(error, KNACKDB_INVALID, "clean up: an age of %g seconds", max_age_seconds);
+        return error_set(error, KNACKDB_INVALID, "clean up: an age of %g seconds; it must be finite", max_age_seconds);
     for (uint32_t t = 0; t < schema->table_count; t++)
         if (schema->tables[t].age_column >= 0)
             tables[count++] = (struct clean_up) { t, knackdb_now() - max_age_seconds };
@@ -294,8 +295,8 @@ knackdb_clean_up_before(knackdb *db, int table, double time, uint64_t *ret_delet
     if (status != KNACKDB_OK)
         return status;
     if (schema_builtin()->tables[table].age_column < 0)
-        return error_set(error, KNACKDB_INVALID, "clean up: %s does not age", schema_builtin()->tables[table].name);
+        return error_set(error, KNACKDB_INVALID, "clean up: the rows of %s do not age", schema_builtin()->tables[table].name);
     if (!isfinite(time))
-        return error_set(error, KNACKDB_INVALID, "clean up: a time of %g", time);
+        return error_set(error, KNACKDB_INVALID, "clean up: a time of %g; it must be finite", time);
     return clean_up(db, &one, 1, ret_deleted, error);
 }

@@ -164,8 +164,11 @@ find_copies(knackdb *db, int table, const knackdb_query *query, void **ret_rows,
     knackdb_rows   found;
     knackdb_status status;
 
-    if (query == NULL || query->table != table)
-        return error_set(error, KNACKDB_INVALID, "query: its table is not %s", knackdb_table_describe(table)->name);
+    if (query == NULL)
+        return error_set(error, KNACKDB_INVALID, "query: it is NULL");
+    if (query->table != table)
+        return error_set(error, KNACKDB_INVALID, "query: its table is %d, not %s", query->table,
+                         knackdb_table_describe(table)->name);
     status = knackdb_read_begin(db, &read, error);
     if (status != KNACKDB_OK)
         return status;

@@ -27,6 +27,9 @@ struct knackdb {
 
 #define PARENT_MARK 1u
 
+/* What to do about stored bytes that failed a check. */
+#define DAMAGE_ADVICE "; knackdb verify names each fault, knackdb repair saves what can be read"
+
 /* KNACKDB_FORKED in a forked child. */
 knackdb_status handle_check(const knackdb *db, knackdb_error *error);
 /* The same, and KNACKDB_READ_ONLY. */

@@ -1,4 +1,5 @@
 /* log.c - the replay log, as the public header has it: commits taken apart into their operations. */
+#include "api/handle.h"
 #include "base/allocator.h"
 #include "base/error.h"
 #include "core/commit.h"
@@ -35,6 +36,8 @@ knackdb_log_open(const char *path, knackdb_log **ret_log, knackdb_error *error)
     allocator_init(&log->allocator, NULL);
     status = replay_log_open(&log->allocator, disk_posix(), path, schema_history_builtin(), schema_builtin(),
                              &log->replay, error);
+    if (status == KNACKDB_CORRUPT)
+        error_add(error, DAMAGE_ADVICE);
     if (status != KNACKDB_OK) {
         allocator_put(&allocator, log, sizeof *log);
         return status;
@@ -105,6 +108,8 @@ knackdb_log_next(knackdb_log *log, knackdb_log_entry *ret_entry, knackdb_error *
     for (;;) {
         if (!log->has_commit) {
             status = replay_log_next(log->replay, &log->commit, error);
+            if (status == KNACKDB_CORRUPT)
+                error_add(error, DAMAGE_ADVICE);
             if (status != KNACKDB_OK)
                 return status;
             status = commit_reader_init(&log->operations, log->commit.map, log->commit.record.payload,

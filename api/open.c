@@ -99,7 +99,7 @@ check_options(const knackdb_options *options, bool in_memory, knackdb_error *err
     if ((unsigned) options->log_io > KNACKDB_LOG_WRITE)
         return error_set(error, KNACKDB_INVALID, "options: unknown log_io %d", (int) options->log_io);
     if ((options->file_mode & ~0777u) != 0)
-        return error_set(error, KNACKDB_INVALID, "options: file_mode 0%o", options->file_mode);
+        return error_set(error, KNACKDB_INVALID, "options: file_mode 0%o is more than 0777", options->file_mode);
     if (options->as_of_sequence < 0 || !isfinite(options->as_of_time) || options->as_of_time < 0.0)
         return error_set(error, KNACKDB_INVALID, "options: as_of_sequence and as_of_time must not be negative");
     if (is_past && (options->flags & KNACKDB_OPEN_FOLLOW) != 0)
@@ -230,6 +230,8 @@ knackdb_open(const char *path, const knackdb_options *options, knackdb **ret_db,
         struct keeper_options keeper_options = keeper_options_of(options);
 
         status = keeper_open(&db->allocator, path, &keeper_options, db->store, &db->keeper, error);
+        if (status == KNACKDB_CORRUPT)
+            error_add(error, DAMAGE_ADVICE);
         if (status != KNACKDB_OK) {
             handle_free(db);
             return status;

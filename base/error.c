@@ -58,6 +58,18 @@ error_set_errno(knackdb_error *error, int os_errno, const char *format, ...)
     return KNACKDB_IO;
 }
 
+void
+error_add(knackdb_error *error, const char *more)
+{
+    size_t length;
+
+    if (error == NULL)
+        return;
+    length = strlen(error->message);
+    if (strlen(more) < sizeof error->message - length)
+        memcpy(error->message + length, more, strlen(more) + 1);
+}
+
 knackdb_status
 error_set_column(knackdb_error *error, knackdb_status status, int column, const char *format, ...)
 {

@@ -38,7 +38,8 @@ check_memory(struct store *store, const struct table_data *table, const knackdb_
         used += table_column_bytes(&store->tables[t]);
     if (used + more <= limit)
         return KNACKDB_OK;
-    return error_set(error, KNACKDB_FULL, "memory limit: %llu bytes in use, %llu more wanted, %llu allowed",
+    return error_set(error, KNACKDB_FULL, "memory limit: %llu bytes in use, %llu more wanted, %llu allowed; "
+                     "clean up, or allow more",
                      (unsigned long long) used, (unsigned long long) more, (unsigned long long) limit);
 }
 

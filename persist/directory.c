@@ -18,6 +18,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+#define BESIDE_A_WRITER "others may open it read-only meanwhile"
+
 static const char sqlite_magic[16] = "SQLite format 3";
 
 /* r becomes x, too. */
@@ -48,7 +50,8 @@ judge_file(const struct disk *disk, const char *path, knackdb_error *error)
         return error_set(error, KNACKDB_INVALID,
                          "%s: this is an SQLite database; bring it into a new directory with: knackdb import DIR TABLE %s",
                          path, path);
-    return error_set(error, KNACKDB_INVALID, "%s: this is %s, not a directory", path, size > 0 ? "a file" : "no file");
+    return error_set(error, KNACKDB_INVALID, "%s: this is %s, not a directory", path,
+                     size > 0 ? "a file" : "no plain file");
 }
 
 /* The entry in the directory above must last, or a power cut takes the whole store with it. */
@@ -65,7 +68,7 @@ sync_above(const struct disk *disk, const char *path, knackdb_error *error)
     while (length > 0 && path[length - 1] != '/')
         length--;
     if (length >= sizeof name)
-        return error_set(error, KNACKDB_INVALID, "a path of %zu bytes is too long", length);
+        return error_set(error, KNACKDB_INVALID, "a path of %zu bytes is too long; %d fit", length, DISK_PATH_BYTES_MAX - 1);
     memcpy(name, path, length);
     name[length] = '\0';
     status = dir_open(disk, length == 0 ? "." : name, &above, error);
@@ -139,9 +142,10 @@ directory_lock(const struct dir *dir, uint32_t file_mode, int *ret_lock, knackdb
     int     result = dir->disk->lock(dir->disk, dir->handle, FILE_NAME_LOCK, file_mode, &holder);
 
     if (result == -EAGAIN && holder != 0)
-        return error_set(error, KNACKDB_BUSY, "%s: process %" PRId64 " has it open for writing", dir->path, holder);
+        return error_set(error, KNACKDB_BUSY, "%s: process %" PRId64 " has it open for writing; " BESIDE_A_WRITER, dir->path,
+                         holder);
     if (result == -EAGAIN)
-        return error_set(error, KNACKDB_BUSY, "%s: another process has it open for writing", dir->path);
+        return error_set(error, KNACKDB_BUSY, "%s: another process has it open for writing; " BESIDE_A_WRITER, dir->path);
     if (result < 0)
         return error_set_errno(error, -result, "%s/%s: cannot lock", dir->path, FILE_NAME_LOCK);
     *ret_lock = result;

@@ -51,7 +51,8 @@ dir_open(const struct disk *disk, const char *path, struct dir *ret_dir, knackdb
     int handle;
 
     if (!copy_name(ret_dir->path, sizeof ret_dir->path, path))
-        return error_set(error, KNACKDB_INVALID, "a path of %zu bytes is too long", strlen(path));
+        return error_set(error, KNACKDB_INVALID, "a path of %zu bytes is too long; %d fit", strlen(path),
+                         DISK_PATH_BYTES_MAX - 1);
     AGAIN(handle, disk->open_dir(disk, path));
     if (handle == -ENOENT)
         return error_set(error, KNACKDB_NOT_FOUND, "%s: no such directory", path);

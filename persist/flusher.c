@@ -143,7 +143,7 @@ turn(struct keeper *keeper, bool syncs)
 
     log_writer_get_figures(keeper->log, &figures);
     if (figures.has_failed && !keeper->failure_is_told)
-        keeper_say(keeper, KNACKDB_LOG_ERROR, "the log has failed, commits are %s: %s",
+        keeper_say(keeper, KNACKDB_LOG_ERROR, "the log has failed, commits are %s until the disk is back: %s",
                    keeper->options.refuses_degraded ? "refused" : "kept in memory alone", figures.failure.message);
     else if (!figures.has_failed && keeper->failure_is_told)
         keeper_say(keeper, KNACKDB_LOG_INFO, "%s: the disk is back, and a snapshot and a new log hold all commits",

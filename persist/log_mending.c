@@ -106,7 +106,9 @@ log_writer_try_disk(struct log_writer *writer, knackdb_error *error)
     knackdb_status status;
 
     if (is_syncing(writer)) /* M4; none begins while the log is broken */
-        return error_set_errno(error, EBUSY, "%s: a sync has not come back yet", writer->options.dir->path);
+        return error_set_errno(error, EBUSY,
+                               "%s: a sync that began before has not come back yet; mending is tried again by itself",
+                               writer->options.dir->path);
     (void) pthread_mutex_lock(&writer->making);
     status = make_fresh(writer, &why);
     (void) pthread_mutex_unlock(&writer->making);

@@ -280,7 +280,7 @@ Test(opening, refuses_options_that_make_no_sense)
     REFUSED(knackdb_open(NULL, &options, &db, &error), KNACKDB_INVALID, "struct_size");
     options = knackdb_options_default();
     options.file_mode = 01777;
-    REFUSED(knackdb_open(NULL, &options, &db, &error), KNACKDB_INVALID, "file_mode");
+    REFUSED(knackdb_open(NULL, &options, &db, &error), KNACKDB_INVALID, "more than 0777");
     options = knackdb_options_default();
     options.as_of_sequence = 5;
     REFUSED(knackdb_open("/nowhere", &options, &db, &error), KNACKDB_INVALID, "read-only");
@@ -382,6 +382,7 @@ Test(opening, refuses_a_second_writer_and_names_the_first)
     first = open_directory(path, 0);
     (void) snprintf(pid, sizeof pid, "%ld", (long) getpid());
     REFUSED(knackdb_open(path, NULL, &second, &error), KNACKDB_BUSY, pid);
+    cr_assert_not_null(strstr(error.message, "may open it read-only"), "%s", error.message);
     cr_assert_null(second);
     store_one(first, "still working");
     close_it(first);

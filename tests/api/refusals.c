@@ -252,8 +252,9 @@ Test(refusals, calls_that_make_no_sense)
             "column");
     REFUSED(knackdb_pattern_set_weight(db, 1, 1.5, &error), KNACKDB_INVALID, "confidence_score");
     REFUSED(knackdb_pattern_set_weight(db, 1, (double) NAN, &error), KNACKDB_INVALID, "confidence_score");
-    REFUSED(knackdb_clean_up(db, (double) NAN, NULL, &error), KNACKDB_INVALID, "");
-    REFUSED(knackdb_clean_up_before(db, KNACKDB_EXECUTION_PATTERNS, (double) NAN, NULL, &error), KNACKDB_INVALID, "");
+    REFUSED(knackdb_clean_up(db, (double) NAN, NULL, &error), KNACKDB_INVALID, "must be finite");
+    REFUSED(knackdb_clean_up_before(db, KNACKDB_EXECUTION_PATTERNS, (double) NAN, NULL, &error), KNACKDB_INVALID,
+            "must be finite");
     REFUSED(knackdb_clean_up_before(db, KNACKDB_USER_PREFERENCES, 1e12, NULL, &error), KNACKDB_INVALID,
             "user_preferences");
     REFUSED(knackdb_clean_up_before(db, 99, 1e12, NULL, &error), KNACKDB_INVALID, "table");
@@ -263,7 +264,7 @@ Test(refusals, calls_that_make_no_sense)
     REFUSED(knackdb_update_row(db, KNACKDB_USER_PREFERENCES, 1, &column, cells, 1, &error), KNACKDB_INVALID, "id");
     column = KNACKDB_PREFERENCE_COLUMNS;
     REFUSED(knackdb_update_row(db, KNACKDB_USER_PREFERENCES, 1, &column, cells, 1, &error), KNACKDB_INVALID, "column");
-    REFUSED(knackdb_update_row(db, 8, 1, &column, cells, 1, &error), KNACKDB_INVALID, "table");
+    REFUSED(knackdb_update_row(db, 8, 1, &column, cells, 1, &error), KNACKDB_INVALID, "there are 0 to 2");
     pattern.external_id = knackdb_string("\xff");
     REFUSED(knackdb_pattern_store(db, &pattern, NULL, &error), KNACKDB_INVALID, "external_id");
     cr_assert_eq(sequence_of(db), sequence);
