@@ -128,7 +128,6 @@ static struct keeper_options
 keeper_options_of(const knackdb_options *options)
 {
     return (struct keeper_options) {
-        .durability = options->durability,
         .log_io = options->log_io,
         .flush_interval_ms = options->flush_interval_ms,
         .log_segment_bytes_max = options->log_segment_bytes_max,

@@ -9,11 +9,3 @@ hash_bytes(const void *data, size_t bytes, uint64_t seed)
 {
     return XXH3_64bits_withSeed(data, bytes, seed);
 }
-
-uint64_t
-hash_pieces(const struct hash_piece *pieces, size_t count, uint64_t seed)
-{
-    for (size_t i = 0; i < count; i++)
-        seed = XXH3_64bits_withSeed(pieces[i].data, pieces[i].bytes, seed);
-    return seed;
-}

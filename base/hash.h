@@ -8,14 +8,6 @@
 /* XXH3-64 with a seed. Stored on disk: never change it. */
 uint64_t hash_bytes(const void *data, size_t bytes, uint64_t seed);
 
-/* Several pieces in turn, each seeded with the hash of the one before: no copy, and no
- * streaming state, which would cost more than a short record does. Stored on disk too. */
-struct hash_piece {
-    const void *data;
-    size_t      bytes;
-};
-uint64_t hash_pieces(const struct hash_piece *pieces, size_t count, uint64_t seed);
-
 /* Mixes an integer so that every output bit depends on every input bit: the
  * finaliser of SplitMix64 (Steele, Lea and Flood 2014). In memory only. */
 static inline uint64_t

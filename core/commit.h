@@ -28,7 +28,6 @@ struct commit_writer {
     size_t            bytes;
     size_t            capacity;
     uint32_t          operation_count;
-    size_t            operation_at; /* where the operation being written starts */
 };
 
 void commit_writer_init(struct commit_writer *writer, struct allocator *allocator);

@@ -151,9 +151,6 @@ uint64_t view_chunk_identity(const struct view *view, uint32_t table, row_number
  * must be higher than any before it (CORRUPT otherwise). Views that are open keep their moment. No log is written. */
 knackdb_status store_turn_into(struct store *store, const struct view *from, knackdb_error *error);
 
-/* While rows are loaded: past the last one. They stand one behind the other. */
-row_number store_row_end(const struct store *store, uint32_t table);
-
 /* ---- figures ---- */
 
 struct store_table_figures {

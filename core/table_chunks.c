@@ -6,6 +6,8 @@
 /* A small table has few pages that it may not need; a large one gets what a 2 MiB page holds. */
 #define PAGES_STEP_SMALL ((size_t) 128 * 1024)
 
+_Static_assert((uint64_t) CHUNK_GROUPS * CHUNKS_PER_GROUP * CHUNK_ROWS <= INDEX_VALUE_MAX, "a row number fits an index");
+
 /* The lowest number that no chunk has. */
 static knackdb_status
 find_number(struct table_data *table, uint32_t *ret_number, knackdb_error *error)

@@ -153,9 +153,3 @@ view_next_row(const struct view *view, uint32_t table, row_number from)
 {
     return table_next_row(&view->store->tables[table], from, view->moment);
 }
-
-row_number
-store_row_end(const struct store *store, uint32_t table)
-{
-    return table_row_number_next(&store->tables[table]);
-}

@@ -169,21 +169,21 @@ dir_lock_take(int dir_fd, const char *name, uint32_t mode, int64_t *ret_holder)
     return result;
 }
 
+/* By the descriptor, which is ours alone: the directory may have become one that nobody can ask about. */
 void
-dir_lock_release(int dir_fd, int lock_fd)
+dir_lock_release(int lock_fd)
 {
-    struct held_dir **link;
-    struct held_dir  *entry = NULL;
-    struct stat       about;
+    struct held_dir **link = &held;
+    struct held_dir  *entry;
 
     (void) pthread_mutex_lock(&held_mutex);
-    if (fstat(dir_fd, &about) == 0) {
-        link = find(about.st_dev, about.st_ino);
-        entry = *link;
-        if (entry != NULL)
-            *link = entry->next;
+    while (*link != NULL && (*link)->fd != lock_fd)
+        link = &(*link)->next;
+    entry = *link;
+    if (entry != NULL) {
+        *link = entry->next;
+        (void) close(lock_fd);
     }
-    (void) close(lock_fd);
     (void) pthread_mutex_unlock(&held_mutex);
     free(entry);
 }

@@ -7,6 +7,6 @@
 /* A descriptor that holds the lock, or a negative errno; -EAGAIN and the holder's pid
  * (0 where it let go as we asked) when another has it, be it this very process. */
 int  dir_lock_take(int dir_fd, const char *name, uint32_t mode, int64_t *ret_holder);
-void dir_lock_release(int dir_fd, int lock_fd);
+void dir_lock_release(int lock_fd);
 
 #endif

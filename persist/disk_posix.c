@@ -128,7 +128,8 @@ static void
 posix_unlock(const struct disk *disk, int dir, int lock)
 {
     (void) disk;
-    dir_lock_release(dir, lock);
+    (void) dir;
+    dir_lock_release(lock);
 }
 
 static int

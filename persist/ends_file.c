@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "persist/checksum.h"
 #include "persist/file_name.h"
+#include "persist/part_format.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -74,8 +75,16 @@ out:
     return status;
 }
 
+/* As long as it can be with an entry for each part, and all bits in each: more is not read, however large a sparse file
+ * and a manifest claim it to be. */
+static uint64_t
+bytes_max(const struct manifest *manifest)
+{
+    return ENDS_HEAD_BYTES + sizeof(uint64_t) + manifest->part_count * (ENDS_ENTRY_HEAD_BYTES + PART_ROWS_MAX / 8);
+}
+
 knackdb_status
-ends_file_read(const struct file *file, const struct manifest_part *part, uint64_t store_id,
+ends_file_read(const struct file *file, const struct manifest_part *part, const struct manifest *manifest,
                struct byte_buffer *ret_bytes, struct ends_reader *ret_reader, size_t *ret_fault, knackdb_error *error)
 {
     uint64_t       file_bytes = 0;
@@ -90,12 +99,15 @@ ends_file_read(const struct file *file, const struct manifest_part *part, uint64
         return error_set(error, KNACKDB_CORRUPT, "%" PRIu64 " bytes are there, the manifest says %" PRIu64, file_bytes,
                          part->bytes);
     }
+    if (file_bytes > bytes_max(manifest))
+        return error_set(error, KNACKDB_CORRUPT, "%" PRIu64 " bytes are more than the ends of %zu parts can take",
+                         file_bytes, manifest->part_count);
     if (!byte_buffer_reserve(ret_bytes, (size_t) file_bytes + 1))
         return error_no_memory(error, "the ends of rows");
     status = file_read(file, 0, ret_bytes->data, (size_t) file_bytes, &ret_bytes->bytes, error);
     if (status != KNACKDB_OK)
         return status;
-    status = ends_open(ret_reader, ret_bytes->data, ret_bytes->bytes, store_id, part->number, ret_fault, error);
+    status = ends_open(ret_reader, ret_bytes->data, ret_bytes->bytes, manifest->store_id, part->number, ret_fault, error);
     if (status == KNACKDB_OK && (!checksum_matches(part->checksum, ret_reader->checksum) || ret_reader->row_count != part->row_count)) {
         *ret_fault = 32;
         status = error_set(error, KNACKDB_CORRUPT, "this is not the part that the manifest names");

@@ -12,7 +12,7 @@ knackdb_status ends_file_write(const struct part_writer *writer, uint32_t table,
 
 /* Reads the file of a part of kind 2 into an empty buffer and opens it. CORRUPT and UNSUPPORTED: the message says what, and
  * *ret_fault where in the file; anything else names it. */
-knackdb_status ends_file_read(const struct file *file, const struct manifest_part *part, uint64_t store_id,
+knackdb_status ends_file_read(const struct file *file, const struct manifest_part *part, const struct manifest *manifest,
                               struct byte_buffer *ret_bytes, struct ends_reader *ret_reader, size_t *ret_fault,
                               knackdb_error *error);
 

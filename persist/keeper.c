@@ -155,9 +155,6 @@ recover(struct keeper *keeper, struct recovery *recovery, knackdb_error *error)
     keeper->figures.log_bytes = recovery->log_bytes; /* a writer's log tells more as it grows */
     keeper->figures.durable_sequence = recovery->end.durable;
     keeper->figures.torn_bytes = recovery->end.torn_bytes;
-    keeper->figures.found_schema_version = recovery->is_new ? store_schema(keeper->store)->version
-                                                            : recovery->manifest.schema_version;
-    keeper->figures.durable_sequence = recovery->end.durable;
     if (!recovery->is_new && recovery->manifest.made_at_us != 0) {
         keeper->figures.snapshot_sequence = recovery->manifest.sequence;
         keeper->figures.snapshot_at = (double) recovery->manifest.made_at_us / 1e6;
@@ -549,7 +546,6 @@ keeper_get_figures(struct keeper *keeper, struct keeper_figures *ret_figures)
     ret_figures->durable_sequence = log.durable;
     ret_figures->log_bytes = log.log_bytes;
     ret_figures->log_unsynced_bytes = log.unsynced_bytes;
-    ret_figures->log_segments_made_late = log.segments_made_late;
     if (log.has_failed) {
         ret_figures->state = KNACKDB_STATE_DEGRADED;
         (void) snprintf(ret_figures->reason, sizeof ret_figures->reason, "the log has failed: %.170s",

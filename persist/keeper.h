@@ -13,7 +13,6 @@ struct keeper;
 
 /* Of the same name and meaning as in knackdb_options; 0 takes the default throughout. */
 struct keeper_options {
-    knackdb_durability durability; /* KNACKDB_ASYNC or KNACKDB_SYNC */
     knackdb_log_io     log_io;
     uint32_t           flush_interval_ms;
     uint64_t           log_segment_bytes_max;
@@ -85,7 +84,6 @@ struct keeper_figures {
     uint64_t       durable_sequence;
     uint64_t       log_bytes;
     uint64_t       log_unsynced_bytes;
-    uint64_t       log_segments_made_late; /* by a store call, as the flusher had none ready */
     uint64_t       snapshot_count;
     uint64_t       snapshot_sequence;
     double         snapshot_at;
@@ -97,7 +95,6 @@ struct keeper_figures {
     uint64_t       refresh_count;
     uint64_t       reload_count;
     double         refreshed_at;
-    uint32_t       found_schema_version; /* of the directory, before it was migrated; the current one for a new one */
 };
 void keeper_get_figures(struct keeper *keeper, struct keeper_figures *ret_figures);
 

@@ -83,7 +83,6 @@ get_segment(struct log_writer *writer, size_t record_bytes, struct log_segment *
         status = log_writer_make_segment(writer, record_bytes, &segment, error);
         if (status != KNACKDB_OK)
             return status;
-        atomic_fetch_add_explicit(&writer->late, 1, memory_order_relaxed);
     }
     *ret_segment = segment;
     return KNACKDB_OK;

@@ -123,7 +123,6 @@ log_writer_get_figures(struct log_writer *writer, struct log_figures *ret_figure
     (void) pthread_mutex_unlock(&writer->mutex);
     ret_figures->sequence = atomic_load_explicit(&writer->appended, memory_order_acquire);
     ret_figures->time_us = atomic_load_explicit(&writer->time_us, memory_order_relaxed);
-    ret_figures->segments_made_late = atomic_load_explicit(&writer->late, memory_order_relaxed);
 }
 
 /* ---- the end ---- */

@@ -107,7 +107,6 @@ struct log_figures {
     uint64_t position;        /* bytes of records appended since open */
     uint64_t log_bytes;       /* since the snapshot */
     uint64_t unsynced_bytes;
-    uint64_t segments_made_late; /* by the appender, as none was ready */
     bool     has_failed;         /* and is not sound again */
     knackdb_error failure;
 };

@@ -64,7 +64,6 @@ struct log_writer {
     _Atomic uint64_t          appended; /* sequence; W1, W4 */
     _Atomic int64_t           time_us;  /* of that commit; stored before it, relaxed: a figure */
     _Atomic uint64_t          position; /* bytes of records since open; likewise */
-    _Atomic uint64_t          late;     /* segments the appender had to make; a figure */
 
     /* Where the appender wakes the flusher, as an offset in the current segment: set by the flusher, or to
      * never by the appender once it has done so. Relaxed: a late look costs a little time. */

@@ -23,6 +23,7 @@ static const char magic[8] = { 'K', 'N', 'A', 'C', 'K', 'P', 'S', 'T' };
 #define CHECKSUM_BYTES  8
 #define BLOCK_RAW_BYTES 65536u
 #define RAW_BYTES_MAX   ((uint64_t) 4 * 1024 * 1024 * 1024)
+#define BLOCKS_MAX      (RAW_BYTES_MAX / BLOCK_RAW_BYTES)
 
 struct packed {
     struct allocator *allocator;
@@ -177,57 +178,75 @@ take_table(struct packed *packed, const unsigned char *table, uint64_t offset, u
     return offset == file_bytes;
 }
 
-/* Fills `packed` from the head and the table. The message says what, not where. */
+/* Head, table and the checksum over both, into an empty buffer. The message says what, not where. */
 static knackdb_status
-read_front(struct packed *packed, const struct file *file, uint64_t store_id, uint64_t number, knackdb_error *error)
+fetch_front(const struct file *file, uint64_t file_bytes, struct byte_buffer *front, knackdb_error *error)
 {
-    unsigned char     head[HEAD_BYTES];
-    struct byte_buffer front;
-    uint64_t          file_bytes;
-    uint64_t          front_bytes;
-    uint32_t          block_count;
-    size_t            read;
-    knackdb_status    status = file_size(file, &file_bytes, error);
+    unsigned char  head[HEAD_BYTES];
+    uint64_t       block_count;
+    size_t         bytes;
+    size_t         read;
+    knackdb_status status = file_read(file, 0, head, sizeof head, &read, error);
 
-    if (status == KNACKDB_OK)
-        status = file_read(file, 0, head, sizeof head, &read, error);
     if (status != KNACKDB_OK)
         return status;
     if (read != sizeof head || memcmp(head, magic, sizeof magic) != 0)
         return error_set(error, KNACKDB_CORRUPT, "this is not a segment of the log's history");
     block_count = bytes_get_u32(head + 12);
-    packed->raw_bytes = bytes_get_u64(head + 48);
-    front_bytes = HEAD_BYTES + (uint64_t) block_count * ENTRY_BYTES + CHECKSUM_BYTES;
-    if (front_bytes > file_bytes)
+    /* A sparse file may be of any size: what its head says of it is believed as far as an honest one goes. */
+    if (block_count > BLOCKS_MAX || HEAD_BYTES + block_count * ENTRY_BYTES + CHECKSUM_BYTES > file_bytes)
         return error_set(error, KNACKDB_CORRUPT, "the head's checksum does not match");
-    byte_buffer_init(&front, packed->allocator);
-    if (!byte_buffer_reserve(&front, (size_t) front_bytes)) {
-        status = error_no_memory(error, "a segment of the log's history");
-        goto out;
-    }
-    status = file_read(file, 0, front.data, (size_t) front_bytes, &read, error);
-    if (status != KNACKDB_OK)
-        goto out;
-    if (read != front_bytes ||
-        !checksum_matches(bytes_get_u64(front.data + front_bytes - CHECKSUM_BYTES),
-                          hash_bytes(front.data, (size_t) front_bytes - CHECKSUM_BYTES, 0))) {
+    bytes = (size_t) (HEAD_BYTES + block_count * ENTRY_BYTES + CHECKSUM_BYTES);
+    if (!byte_buffer_reserve(front, bytes))
+        return error_no_memory(error, "a segment of the log's history");
+    status = file_read(file, 0, front->data, bytes, &front->bytes, error);
+    if (status == KNACKDB_OK && (front->bytes != bytes ||
+                                 !checksum_matches(bytes_get_u64(front->data + bytes - CHECKSUM_BYTES),
+                                                   hash_bytes(front->data, bytes - CHECKSUM_BYTES, 0))))
         status = error_set(error, KNACKDB_CORRUPT, "the head's checksum does not match");
-    } else if (bytes_get_u16(head + 8) > FORMAT_VERSION || bytes_get_u64(head + 24) != 0) {
-        status = error_set(error, KNACKDB_UNSUPPORTED, "written by a newer version of knackdb (format %u)",
-                           (unsigned) bytes_get_u16(head + 8));
-    } else if (bytes_get_u16(head + 8) == 0 || bytes_get_u16(head + 10) != 0 || bytes_get_u64(head + 32) != store_id ||
-               bytes_get_u64(head + 40) != number || packed->raw_bytes > RAW_BYTES_MAX ||
-               (packed->raw_bytes + BLOCK_RAW_BYTES - 1) / BLOCK_RAW_BYTES != block_count) {
-        status = error_set(error, KNACKDB_CORRUPT, "the head makes no sense here");
-    }
+    return status;
+}
+
+/* Is it the head of this segment, of a version that we can read? Its checksum is right. */
+static knackdb_status
+check_head(const unsigned char *head, uint64_t store_id, uint64_t number, knackdb_error *error)
+{
+    uint16_t format = bytes_get_u16(head + 8);
+    uint64_t raw_bytes = bytes_get_u64(head + 48);
+
+    if (format > FORMAT_VERSION || bytes_get_u64(head + 24) != 0)
+        return error_set(error, KNACKDB_UNSUPPORTED, "written by a newer version of knackdb (format %u)", (unsigned) format);
+    if (format == 0 || bytes_get_u16(head + 10) != 0 || bytes_get_u64(head + 32) != store_id ||
+        bytes_get_u64(head + 40) != number || raw_bytes > RAW_BYTES_MAX ||
+        (raw_bytes + BLOCK_RAW_BYTES - 1) / BLOCK_RAW_BYTES != bytes_get_u32(head + 12))
+        return error_set(error, KNACKDB_CORRUPT, "the head makes no sense here");
+    return KNACKDB_OK;
+}
+
+/* Fills `packed` from the head and the table. The message says what, not where. */
+static knackdb_status
+read_front(struct packed *packed, const struct file *file, uint64_t store_id, uint64_t number, knackdb_error *error)
+{
+    struct byte_buffer front;
+    uint64_t           file_bytes = 0;
+    size_t             table_bytes;
+    knackdb_status     status = file_size(file, &file_bytes, error);
+
+    byte_buffer_init(&front, packed->allocator);
+    if (status == KNACKDB_OK)
+        status = fetch_front(file, file_bytes, &front, error);
+    if (status == KNACKDB_OK)
+        status = check_head(front.data, store_id, number, error);
     if (status != KNACKDB_OK)
         goto out;
-    packed->block_count = packed->block = block_count;
-    packed->offsets = allocator_get_zeroed(packed->allocator, (block_count + (size_t) 1) * sizeof *packed->offsets);
-    packed->checksums = allocator_get_zeroed(packed->allocator, (block_count + (size_t) 1) * sizeof *packed->checksums);
+    packed->raw_bytes = bytes_get_u64(front.data + 48);
+    packed->block_count = packed->block = bytes_get_u32(front.data + 12);
+    table_bytes = (packed->block_count + (size_t) 1) * sizeof(uint64_t);
+    packed->offsets = allocator_get_zeroed(packed->allocator, table_bytes);
+    packed->checksums = allocator_get_zeroed(packed->allocator, table_bytes);
     if (packed->offsets == NULL || packed->checksums == NULL)
         status = error_no_memory(error, "a segment of the log's history");
-    else if (!take_table(packed, front.data + HEAD_BYTES, front_bytes, file_bytes))
+    else if (!take_table(packed, front.data + HEAD_BYTES, front.bytes, file_bytes))
         status = error_set(error, KNACKDB_CORRUPT, "the blocks are not those that the head tells of");
 
 out:

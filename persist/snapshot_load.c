@@ -71,7 +71,7 @@ take_ends(const struct snapshot_load *load, const struct file *file, const struc
     knackdb_status     status;
 
     byte_buffer_init(&bytes, load->allocator);
-    status = ends_file_read(file, part, load->manifest->store_id, &bytes, &reader, &fault, &why);
+    status = ends_file_read(file, part, load->manifest, &bytes, &reader, &fault, &why);
     while (status == KNACKDB_OK) {
         status = ends_file_next(&reader, load->manifest, part->table, &entry, &index, &fault, &why);
         if (status != KNACKDB_OK)

@@ -104,7 +104,7 @@ verify_ends(struct verification *verification, const struct manifest *manifest, 
     knackdb_status     status;
 
     byte_buffer_init(&bytes, verification->allocator);
-    status = ends_file_read(file, part, manifest->store_id, &bytes, &reader, &fault_offset, &why);
+    status = ends_file_read(file, part, manifest, &bytes, &reader, &fault_offset, &why);
     for (; status == KNACKDB_OK; index++)
         status = ends_file_next(&reader, manifest, part->table, &entry, &index, &fault_offset, &why);
     verification->report.byte_count += bytes.bytes;

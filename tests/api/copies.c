@@ -80,6 +80,19 @@ Test(copies, gives_copies_that_outlive_the_store)
     knackdb_free(NULL);
 }
 
+/* NULL is NULL, whatever length is left in it. */
+Test(copies, looks_for_no_row_by_a_text_that_is_null)
+{
+    knackdb         *db = open_with_nine();
+    knackdb_pattern *pattern = NULL;
+    knackdb_error    error;
+
+    cr_assert_eq(knackdb_pattern_get_external(db, (knackdb_text) { NULL, 50 }, &pattern, &error), KNACKDB_NOT_FOUND);
+    cr_assert_not_null(strstr(error.message, "external_id"), "%s", error.message);
+    cr_assert_null(pattern);
+    close_it(db);
+}
+
 /* The same filter again and again, with changes in between: an answer kept is never an old answer. */
 Test(copies, never_answers_from_a_cache_that_is_out_of_date)
 {

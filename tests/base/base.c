@@ -101,8 +101,6 @@ Test(hash, is_xxh3_with_a_seed)
 {
     cr_expect_eq(hash_bytes("", 0, 0), UINT64_C(0x2d06800538d394c2));
     cr_expect_neq(hash_bytes("a", 1, 0), hash_bytes("a", 1, 1));
-    cr_expect_eq(hash_pieces((struct hash_piece[]) { { "ab", 2 }, { "c", 1 } }, 2, 5),
-                 hash_bytes("c", 1, hash_bytes("ab", 2, 5)));
 }
 
 Test(allocator, counts_what_is_in_use_and_hands_sizes_back)

@@ -427,7 +427,6 @@ choose_options(struct history *history)
 
     history->waits = random_chance(dice, 3);
     history->exploration->options = (struct keeper_options) {
-        .durability = history->waits ? KNACKDB_SYNC : KNACKDB_ASYNC,
         .log_io = random_chance(dice, 3) ? KNACKDB_LOG_WRITE : KNACKDB_LOG_MAP,
         .log_segment_bytes_max = random_chance(dice, 3) ? 8192 : 4096,
         .snapshots_kept = 1 + random_below(dice, 3),

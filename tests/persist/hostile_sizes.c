@@ -7,8 +7,9 @@
 #include "base/bytes.h"
 #include "base/hash.h"
 #include "persist/block_format.h"
-#include "persist/ends_format.h"
+#include "persist/ends_file.h"
 #include "persist/manifest.h"
+#include "persist/packed_file.h"
 #include "persist/segment_reader.h"
 #include "tests/persist/ends_seal.h"
 #include "tests/persist/meter.h"
@@ -206,4 +207,63 @@ Test(hostile_sizes, what_tells_of_ended_rows_is_held_against_its_bytes)
         bytes_put_u32(bytes.data + at, was);
     }
     byte_buffer_clear(&bytes);
+}
+
+/* ---- files that are mostly holes ---- */
+
+#define SPARSE_BYTES ((uint64_t) 1 << 30)
+
+static int64_t
+sparse_size(const struct disk *disk, int file)
+{
+    (void) disk;
+    (void) file;
+    return (int64_t) SPARSE_BYTES;
+}
+
+/* Bytes with a hole of a gibibyte behind them: what is in the hole is never asked for. */
+static void
+make_sparse(struct memory_file *memory, const void *data, size_t bytes)
+{
+    memory_file_init(memory, "sparse", data, bytes);
+    memory->disk.size = sparse_size;
+}
+
+/* A table of so many blocks would fit the file. */
+Test(hostile_sizes, a_packed_file_with_a_hole_is_refused_before_its_blocks_are_counted)
+{
+    static struct memory_file memory;
+    unsigned char             head[64] = "KNACKPST";
+
+    bytes_put_u16(head + 8, 1);
+    for (uint32_t block_count = 65537; block_count < SPARSE_BYTES / 16; block_count *= 3) {
+        struct meter     meter;
+        struct allocator allocator;
+
+        bytes_put_u32(head + 12, block_count);
+        make_sparse(&memory, head, sizeof head);
+        meter_begin(&meter, &allocator);
+        cr_assert_eq(packed_file_take(&allocator, &memory.file, 0, 0, NULL), KNACKDB_CORRUPT, "%u", block_count);
+        meter_end(&meter, sizeof head, "packed", block_count);
+    }
+}
+
+Test(hostile_sizes, a_file_of_ends_is_no_longer_than_the_parts_can_make_it)
+{
+    static struct memory_file memory;
+    static const char         head[64] = ENDS_MAGIC;
+    struct meter              meter;
+    struct allocator          allocator;
+    struct manifest_part      part = { .number = 1, .kind = PART_ENDS, .row_count = 2, .bytes = SPARSE_BYTES };
+    struct manifest           manifest = { .store_id = 7, .part_count = 1, .parts = &part };
+    struct ends_reader        reader;
+    struct byte_buffer        bytes;
+    size_t                    fault;
+
+    make_sparse(&memory, head, sizeof head);
+    meter_begin(&meter, &allocator);
+    byte_buffer_init(&bytes, &allocator);
+    cr_assert_eq(ends_file_read(&memory.file, &part, &manifest, &bytes, &reader, &fault, NULL), KNACKDB_CORRUPT);
+    byte_buffer_clear(&bytes);
+    meter_end(&meter, sizeof head, "ends", 1);
 }

@@ -103,14 +103,6 @@ Test(keeping, does_so_over_many_small_segments)
     live_and_compare(&options);
 }
 
-Test(keeping, does_so_when_every_commit_is_synced)
-{
-    struct keeper_options options = kept_options();
-
-    options.durability = KNACKDB_SYNC;
-    live_and_compare(&options);
-}
-
 /* A record that fits no segment gets one of its own, in either way of writing, and so does the next. */
 Test(keeping, takes_texts_of_sixteen_mebibytes)
 {
@@ -319,7 +311,6 @@ Test(keeping, shares_a_sync_among_those_who_wait)
     disk.sync = counting_sync;
     disk.sync_map = counting_sync_map;
     options.disk = &disk;
-    options.durability = KNACKDB_SYNC;
     options.log_io = KNACKDB_LOG_MAP;
     scratch_make(path);
     kept_must_open(&kept, path, 1, &options);
