@@ -195,23 +195,22 @@ take_record(struct log_repair *log, const struct segment_reader *segment, const 
 
 /* ---- segments ---- */
 
-/* No record is at segment->offset. Stands before the next one behind it, where there is one (*ret_goes_on). */
+/* No record is at segment->offset. Stands before the next one behind it, where there is one (*ret_goes_on). That is looked for
+ * first: to find the end is to read all the rest of the segment, and such places may be many. */
 static knackdb_status
 pass_gap(struct log_repair *log, struct segment_reader *segment, bool is_head, bool *ret_goes_on, knackdb_error *error)
 {
     struct gap     gap = { .serial = segment->serial, .offset = segment->offset, .after = log->last, .is_head = is_head };
     uint64_t       end;
-    knackdb_status status;
+    knackdb_status status = segment_reader_seek(segment, gap.offset, SEGMENT_STEP_BYTES, error);
 
-    *ret_goes_on = false;
-    status = segment_reader_find_end(segment, gap.offset, &end, error);
+    *ret_goes_on = status == KNACKDB_OK;
+    end = segment->offset;
+    if (status == KNACKDB_NOT_FOUND || status == KNACKDB_CORRUPT)
+        status = segment_reader_find_end(segment, gap.offset, &end, error);
     if (status != KNACKDB_OK || end == gap.offset)
         return status;
-    status = segment_reader_seek(segment, gap.offset, SEGMENT_STEP_BYTES, error);
-    if (status != KNACKDB_OK && status != KNACKDB_NOT_FOUND && status != KNACKDB_CORRUPT)
-        return status;
-    *ret_goes_on = status == KNACKDB_OK;
-    gap.bytes = (status == KNACKDB_OK ? segment->offset : end) - gap.offset;
+    gap.bytes = end - gap.offset;
     note_gap(log, &gap);
     return KNACKDB_OK;
 }

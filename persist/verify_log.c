@@ -234,50 +234,50 @@ check_record(struct log_check *check, const struct segment_reader *segment, cons
 
 /* ---- segments ---- */
 
-/* No record is at segment->offset. Is one there a moment later? Beside a writer that may be. */
+/* No record is at segment->offset. Is one there after all? Beside a writer that may be: at once where a record lies behind
+ * (it is written after this one), and otherwise a moment later. */
 static bool
-look_again(struct segment_reader *segment)
+look_again(struct segment_reader *segment, bool is_last)
 {
     static const struct timespec pause = { .tv_nsec = SECOND_LOOK_NS };
     uint64_t                     offset = segment->offset;
     struct log_record            record;
-    bool                         found = false;
+    bool                         found = segment_reader_next(segment, &record, NULL) == KNACKDB_OK;
 
-    for (int look = 0; look < SECOND_LOOKS && !found; look++) {
+    for (int look = 0; is_last && !found && look < SECOND_LOOKS; look++) {
         (void) nanosleep(&pause, NULL);
         found = segment_reader_next(segment, &record, NULL) == KNACKDB_OK;
-        segment->offset = offset;
     }
+    segment->offset = offset;
     return found;
 }
 
 /* What lies behind a place without a record: nothing, bytes that mean nothing, or, behind those, a record, before
- * which the reader then stands (*ret_goes_on). */
+ * which the reader then stands (*ret_goes_on). That is looked for first: to find the end is to read all the rest of the
+ * segment, and such places may be many. */
 static knackdb_status
 pass_gap(struct log_check *check, struct segment_reader *segment, bool *ret_goes_on, knackdb_error *error)
 {
     uint64_t       offset = segment->offset;
     uint64_t       end;
-    knackdb_status status;
+    bool           is_last;
+    knackdb_status status = segment_reader_seek(segment, offset, SEGMENT_STEP_RECORDS, error);
 
-    *ret_goes_on = false;
-    status = segment_reader_find_end(segment, offset, &end, error);
+    *ret_goes_on = status == KNACKDB_OK;
+    is_last = status == KNACKDB_NOT_FOUND || status == KNACKDB_CORRUPT;
+    end = segment->offset;
+    if (is_last)
+        status = segment_reader_find_end(segment, offset, &end, error);
     if (status != KNACKDB_OK || end == offset)
         return status;
-    if (look_again(segment)) {
+    segment->offset = offset;
+    if (look_again(segment, is_last)) {
         *ret_goes_on = true;
         return KNACKDB_OK;
     }
-    status = segment_reader_seek(segment, offset, SEGMENT_STEP_RECORDS, error);
-    if (status == KNACKDB_CORRUPT || status == KNACKDB_NOT_FOUND) {
-        note_gap(check, segment->serial, offset, end - offset, 0);
-        return KNACKDB_OK;
-    }
-    if (status == KNACKDB_OK) {
-        note_gap(check, segment->serial, offset, segment->offset - offset, 0);
-        *ret_goes_on = true;
-    }
-    return status;
+    segment->offset = end;
+    note_gap(check, segment->serial, offset, end - offset, 0);
+    return KNACKDB_OK;
 }
 
 static knackdb_status
@@ -299,58 +299,76 @@ check_records(struct log_check *check, struct segment_reader *segment, const cha
     return status;
 }
 
+/* A head that never reached the disk, or one that decayed: the records tell, if there are any. */
+static knackdb_status
+check_headless(struct log_check *check, struct segment_reader *segment, knackdb_error *error)
+{
+    struct log_record record;
+    uint64_t          end = 0;
+    knackdb_status    status = segment_reader_find_end(segment, 0, &end, error);
+
+    if (status != KNACKDB_OK || end == 0)
+        return status;
+    note_gap(check, segment->serial, 0, end, 0);
+    status = segment_reader_seek(segment, 0, SEGMENT_STEP_RECORDS, error);
+    while (status == KNACKDB_OK) {
+        status = segment_reader_next(segment, &record, error);
+        if (status != KNACKDB_OK)
+            break;
+        testify(check, record.durable);
+        check->last = record.sequence;
+    }
+    return status == KNACKDB_NOT_FOUND || status == KNACKDB_CORRUPT ? KNACKDB_OK : status;
+}
+
+/* Opens a segment in either form; what packs it is checked. OK, and it is not open, where there is nothing to be read: it
+ * has gone, or what is wrong with it has been told. */
+static knackdb_status
+open_segment(struct log_check *check, uint64_t serial, struct file *file, knackdb_error *error)
+{
+    struct verification *verification = check->verification;
+    knackdb_error        why = { 0 };
+    uint64_t             fault = 0;
+    knackdb_status       status;
+
+    status = log_open_segment(verification->allocator, &verification->dir, check->newest->store_id, serial, file, &why);
+    if (status == KNACKDB_NOT_FOUND) /* a snapshot has covered it meanwhile */
+        return KNACKDB_OK;
+    if (status == KNACKDB_OK && file->packed != NULL)
+        status = packed_file_check(file, &fault, &why);
+    if (status == KNACKDB_OK)
+        return KNACKDB_OK;
+    file_close(file);
+    if (status == KNACKDB_CORRUPT || status == KNACKDB_UNSUPPORTED) {
+        verify_fault(verification, status, file->name, fault, "%s", why.message);
+        return KNACKDB_OK;
+    }
+    if (error != NULL)
+        *error = why;
+    return status;
+}
+
 static knackdb_status
 check_segment(struct log_check *check, uint64_t serial, knackdb_error *error)
 {
     struct verification  *verification = check->verification;
     struct segment_reader segment;
     struct file           file = { 0 };
-    char                  name[DISK_NAME_BYTES_MAX];
     knackdb_error         why = { 0 };
-    knackdb_status        status;
-    uint64_t              end = 0;
-    uint64_t              fault = 0;
+    knackdb_status        status = open_segment(check, serial, &file, error);
 
-    status = log_open_segment(verification->allocator, &verification->dir, check->newest->store_id, serial, &file, &why);
-    if (status == KNACKDB_NOT_FOUND) /* a snapshot has covered it meanwhile */
-        return KNACKDB_OK;
-    if (status == KNACKDB_OK && file.packed != NULL)
-        status = packed_file_check(&file, &fault, &why);
-    memcpy(name, file.name, sizeof name);
-    if (status == KNACKDB_CORRUPT || status == KNACKDB_UNSUPPORTED) {
-        verify_fault(verification, status, name, fault, "%s", why.message);
-        file_close(&file);
-        return KNACKDB_OK;
-    }
-    if (status != KNACKDB_OK) {
-        file_close(&file);
-        if (error != NULL)
-            *error = why;
+    if (status != KNACKDB_OK || file.dir == NULL)
         return status;
-    }
     segment_reader_init(&segment, verification->allocator, &file, check->newest->store_id, serial);
     status = segment_reader_open(&segment, verification->options->history, verification->options->schema, &why);
     if (status == KNACKDB_OK) {
         testify(check, segment.durable);
-        status = check_records(check, &segment, name, error);
-    } else if (status == KNACKDB_UNSUPPORTED) {
-        verify_fault(verification, status, name, 0, "%s", why.message);
-        status = KNACKDB_OK;
+        status = check_records(check, &segment, file.name, error);
     } else if (status == KNACKDB_NOT_FOUND || status == KNACKDB_CORRUPT) {
-        /* A head that never reached the disk, or one that decayed: its records tell, if there are any. */
-        status = segment_reader_find_end(&segment, 0, &end, error);
-        if (status == KNACKDB_OK && end > 0) {
-            note_gap(check, serial, 0, end, 0);
-            status = segment_reader_seek(&segment, 0, SEGMENT_STEP_RECORDS, error);
-        }
-        for (struct log_record record; status == KNACKDB_OK && end > 0;) {
-            status = segment_reader_next(&segment, &record, error);
-            if (status == KNACKDB_OK) {
-                testify(check, record.durable);
-                check->last = record.sequence;
-            }
-        }
-        status = status == KNACKDB_NOT_FOUND ? KNACKDB_OK : status;
+        status = check_headless(check, &segment, error);
+    } else if (status == KNACKDB_UNSUPPORTED) {
+        verify_fault(verification, status, file.name, 0, "%s", why.message);
+        status = KNACKDB_OK;
     } else if (error != NULL) {
         *error = why;
     }

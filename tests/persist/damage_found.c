@@ -2,11 +2,14 @@
  * segment: verify names the file, or an opening says what it has cut, and no row is ever another. */
 #include "tests/persist/repair_origin.h"
 
+#include "persist/repairing.h"
 #include "persist/verification.h"
+#include "tests/api/scratch.h"
 
 #include <criterion/criterion.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct found {
@@ -152,4 +155,112 @@ Test(damage, of_a_byte_taken_out_of_the_open_log_costs_no_commit_before_it)
     }
     cr_assert_gt(torn + refused, 200);
     origin_remove(&origin);
+}
+
+/* ---- many places ---- */
+
+#define LONG_TEXT_BYTES ((size_t) 16 * 1024)
+#define LONG_COMMITS    500
+#define DAMAGE_STRIDE   ((size_t) 64 * 1024) /* more than a record */
+
+/* What passing one damaged record may cost: some windows of the reader. */
+#define BYTES_A_PLACE ((uint64_t) 512 * 1024)
+
+static uint64_t bytes_read_so_far;
+
+static ssize_t
+counting_read_at(const struct disk *self, int file, void *to, size_t bytes, uint64_t offset)
+{
+    ssize_t read = disk_posix()->read_at(disk_posix(), file, to, bytes, offset);
+
+    (void) self;
+    bytes_read_so_far += read > 0 ? (uint64_t) read : 0;
+    return read;
+}
+
+/* A closed store whose log is some segments of some mebibytes. */
+static void
+make_long_log(const char *path)
+{
+    char         *text = malloc(LONG_TEXT_BYTES);
+    knackdb_value values[6] = { knackdb_value_null() };
+    struct kept   kept;
+
+    cr_assert_not_null(text);
+    memset(text, 'x', LONG_TEXT_BYTES);
+    kept_must_open(&kept, path, 1, NULL);
+    for (int64_t id = 1; id <= LONG_COMMITS; id++) {
+        values[0] = knackdb_value_integer(id);
+        values[5] = knackdb_value_text((knackdb_text) { text, LONG_TEXT_BYTES });
+        cr_assert_eq(store_put_rows(kept.store, 0, values, 6, 1, 0, NULL, NULL, NULL), KNACKDB_OK);
+    }
+    kept_close(&kept);
+    free(text);
+}
+
+/* A byte every so often, in the texts. *ret_bytes: of all segments. */
+static uint64_t
+damage_long_log(const char *path, uint64_t *ret_bytes)
+{
+    uint64_t places = 0;
+
+    *ret_bytes = 0;
+    for (uint64_t serial = 1; serial < 20; serial++) {
+        struct bytes file;
+        char         name[64];
+
+        (void) snprintf(name, sizeof name, "log-%016" PRIx64 ".knl", serial);
+        if (names_count(path, name, NULL) == 0)
+            continue;
+        file = bytes_read(path, name);
+        for (size_t at = DAMAGE_STRIDE; at < file.count; at += DAMAGE_STRIDE) {
+            while (file.data[at] != 'x')
+                at++;
+            file.data[at] = 'y';
+            places++;
+        }
+        *ret_bytes += file.count;
+        bytes_write(path, name, file.data, file.count);
+        bytes_free(&file);
+    }
+    return places;
+}
+
+/* To pass a damaged record is not to read all that lies behind it: verify and repair would else take as long as there are such
+ * places, times what there is. */
+Test(damage, in_many_places_costs_no_reading_of_all_the_rest_for_each)
+{
+    struct disk           disk = *disk_posix();
+    struct verify_options verifying = { .disk = &disk, .history = bench_history(), .schema = bench_schema(1) };
+    struct repair_options repairing = { .disk = &disk, .history = bench_history(), .schema = bench_schema(1) };
+    knackdb_verify_report verified = { 0 };
+    knackdb_repair_report repaired = { 0 };
+    struct allocator      allocator;
+    char                  folder[SCRATCH_PATH_MAX];
+    char                  path[SCRATCH_PATH_MAX];
+    char                  saved[SCRATCH_PATH_MAX];
+    uint64_t              log_bytes;
+    uint64_t              places;
+    knackdb_error         error = { 0 };
+
+    disk.read_at = counting_read_at;
+    allocator_init(&allocator, NULL);
+    scratch_make(folder);
+    scratch_join(path, folder, "store");
+    scratch_join(saved, folder, "saved");
+    make_long_log(path);
+    places = damage_long_log(path, &log_bytes);
+    cr_assert_gt(places, 100);
+
+    bytes_read_so_far = 0;
+    cr_assert_eq(verify_directory(&allocator, path, &verifying, &verified, &error), KNACKDB_CORRUPT, "%s", error.message);
+    cr_assert_eq(verified.fault_count, places, "%" PRIu64 " faults of %" PRIu64, verified.fault_count, places);
+    cr_assert_leq(bytes_read_so_far, 2 * log_bytes + places * BYTES_A_PLACE, "verify: %" PRIu64, bytes_read_so_far);
+
+    bytes_read_so_far = 0;
+    cr_assert_eq(repair_directory(&allocator, path, saved, &repairing, &repaired, &error), KNACKDB_OK, "%s", error.message);
+    cr_assert_eq(repaired.commits_lost, places, "%" PRIu64 " commits of %" PRIu64, repaired.commits_lost, places);
+    cr_assert_leq(bytes_read_so_far, 4 * log_bytes + places * BYTES_A_PLACE, "repair: %" PRIu64, bytes_read_so_far);
+    cr_assert_eq(atomic_load(&allocator.bytes), 0);
+    scratch_remove(folder);
 }
