@@ -163,7 +163,8 @@ knackdb_update_row(knackdb *db, int table, int64_t id, const uint32_t *columns, 
     if (status != KNACKDB_OK)
         return status;
     if (count == 0 || count > KNACKDB_COLUMNS_MAX || columns == NULL || values == NULL)
-        return error_set(error, KNACKDB_INVALID, "update: %zu columns and their values are wanted, 1 to %d", count, KNACKDB_COLUMNS_MAX);
+        return error_set(error, KNACKDB_INVALID, "update: %zu columns and their values are wanted, 1 to %d", count,
+                         KNACKDB_COLUMNS_MAX);
     for (size_t i = 0; i < count; i++)
         assignments[i] = (struct assignment) { .column = columns[i], .value = values[i] };
     return update(db, table, 0, &key, assignments, count, error);
@@ -259,7 +260,8 @@ clean_up(knackdb *db, const struct clean_up *tables, size_t count, uint64_t *ret
     if (status == KNACKDB_OK)
         status = handle_wait(db, sequence, error);
     if (status == KNACKDB_OK) {
-        operation_end(&db->operations, KNACKDB_OPERATION_DELETE, begun, (int) tables[0].table, deleted);
+        operation_end(&db->operations, KNACKDB_OPERATION_DELETE, begun, count > 0 ? (int) tables[0].table : -1,
+                      deleted);
         if (ret_deleted != NULL)
             *ret_deleted = deleted;
     }
@@ -295,7 +297,8 @@ knackdb_clean_up_before(knackdb *db, int table, double time, uint64_t *ret_delet
     if (status != KNACKDB_OK)
         return status;
     if (schema_builtin()->tables[table].age_column < 0)
-        return error_set(error, KNACKDB_INVALID, "clean up: the rows of %s do not age", schema_builtin()->tables[table].name);
+        return error_set(error, KNACKDB_INVALID, "clean up: the rows of %s do not age",
+                         schema_builtin()->tables[table].name);
     if (!isfinite(time))
         return error_set(error, KNACKDB_INVALID, "clean up: a time of %g; it must be finite", time);
     return clean_up(db, &one, 1, ret_deleted, error);

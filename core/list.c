@@ -257,11 +257,13 @@ scan_value(struct scan *scan, knackdb_text wanted, bool *ret_found, bool *ret_op
 bool
 list_contains(knackdb_text list, knackdb_text wanted)
 {
-    struct scan scan = { .at = list.data, .end = list.data + list.length };
+    struct scan scan = { 0 };
     bool        found = false, opened = true;
 
     if (list.data == NULL || wanted.data == NULL)
         return false;
+    scan.at = list.data;
+    scan.end = list.data + list.length;
     skip_space(&scan);
     if (!scan_word(&scan, "["))
         return false;

@@ -156,12 +156,12 @@ put_numbers(struct block_encoder *encoder, const knackdb_value *values, uint32_t
     }
     header->encoding = BLOCK_PLAIN;
     best = try_encoding(encoder, raw->data + start, trial, BLOCK_PLAIN);
-    for (uint8_t encoding = BLOCK_SHUFFLED; encoding <= BLOCK_DELTA_SHUFFLED; encoding++) {
+    for (int encoding = BLOCK_SHUFFLED; encoding <= BLOCK_DELTA_SHUFFLED; encoding++) {
         size_t bytes = try_encoding(encoder, raw->data + start, trial, (enum block_encoding) encoding);
 
         if (bytes < best) {
             best = bytes;
-            header->encoding = encoding;
+            header->encoding = (uint8_t) encoding;
         }
     }
     if (header->encoding == BLOCK_PLAIN)
