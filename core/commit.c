@@ -158,7 +158,7 @@ commit_reader_init(struct commit_reader *reader, const struct commit_map *map, c
     return KNACKDB_OK;
 }
 
-/* Reads one value; `reader->at` is behind its cell's head. */
+/* Reads one value, of a type that a column has, or NULL; `reader->at` is behind its cell's head. */
 static knackdb_status
 read_value(struct commit_reader *reader, knackdb_type type, knackdb_value *ret_value, knackdb_error *error)
 {
@@ -187,19 +187,18 @@ read_value(struct commit_reader *reader, knackdb_type type, knackdb_value *ret_v
         reader->at += 8;
         return KNACKDB_OK;
 
-    case KNACKDB_TEXT:
-        if (left < 4)
-            return corrupt(reader, "text past the end", error);
-        length = bytes_get_u32(from);
-        if (length > KNACKDB_TEXT_BYTES_MAX || length > left - 4)
-            return corrupt(reader, "text past the end", error);
-        if (!utf8_is_valid((const char *) from + 4, length))
-            return corrupt(reader, "text that is not UTF-8", error);
-        *ret_value = knackdb_value_text((knackdb_text) { (const char *) from + 4, length });
-        reader->at += 4 + (size_t) length;
-        return KNACKDB_OK;
+    case KNACKDB_TEXT: break;
     }
-    return corrupt(reader, "unknown type of value", error);
+    if (left < 4)
+        return corrupt(reader, "text past the end", error);
+    length = bytes_get_u32(from);
+    if (length > KNACKDB_TEXT_BYTES_MAX || length > left - 4)
+        return corrupt(reader, "text past the end", error);
+    if (!utf8_is_valid((const char *) from + 4, length))
+        return corrupt(reader, "text that is not UTF-8", error);
+    *ret_value = knackdb_value_text((knackdb_text) { (const char *) from + 4, length });
+    reader->at += 4 + (size_t) length;
+    return KNACKDB_OK;
 }
 
 static knackdb_status

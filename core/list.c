@@ -31,15 +31,16 @@ scan_hex(struct scan *scan)
     if (scan->end - scan->at < 4)
         return -1;
     for (int i = 0; i < 4; i++) {
-        char    c = *scan->at++;
-        int32_t digit = c >= '0' && c <= '9'   ? c - '0'
-                        : c >= 'a' && c <= 'f' ? c - 'a' + 10
-                        : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                               : -1;
+        char c = *scan->at++;
 
-        if (digit < 0)
+        if (c >= '0' && c <= '9')
+            value = value << 4 | (c - '0');
+        else if (c >= 'a' && c <= 'f')
+            value = value << 4 | (c - 'a' + 10);
+        else if (c >= 'A' && c <= 'F')
+            value = value << 4 | (c - 'A' + 10);
+        else
             return -1;
-        value = value << 4 | digit;
     }
     return value;
 }

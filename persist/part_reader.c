@@ -79,8 +79,6 @@ part_reader_open(struct part_reader *reader, struct allocator *allocator, const 
                  const struct manifest_part *part, uint64_t store_id, knackdb_error *error)
 {
     struct byte_buffer *end;
-    uint32_t            block_count;
-    uint64_t            checksum;
     knackdb_status      status;
 
     memset(reader, 0, sizeof *reader);
@@ -97,7 +95,8 @@ part_reader_open(struct part_reader *reader, struct allocator *allocator, const 
     status = read_into(reader, end, reader->file_bytes - PART_END_BYTES, PART_END_BYTES, error);
     if (status != KNACKDB_OK)
         return status;
-    if (!part_end_read(end->data, &block_count, &checksum) || !checksum_matches(part->checksum, checksum))
+    if (!part_end_read(end->data, &reader->end_block_count, &reader->end_checksum) ||
+        !checksum_matches(part->checksum, reader->end_checksum))
         return fault(reader, KNACKDB_CORRUPT, reader->file_bytes - PART_END_BYTES,
                      "this is not the end that the manifest names", error);
     return KNACKDB_OK;
@@ -110,20 +109,12 @@ part_reader_clear(struct part_reader *reader)
     byte_buffer_clear(&reader->block);
 }
 
+/* Where a band lacks a column, its rows are missing, too. */
 static knackdb_status
 finish(struct part_reader *reader, knackdb_error *error)
 {
-    uint32_t       block_count;
-    uint64_t       checksum;
-    knackdb_status status;
-
-    reader->block.bytes = 0;
-    status = read_into(reader, &reader->block, reader->offset, PART_END_BYTES, error);
-    if (status != KNACKDB_OK)
-        return status;
-    if (!part_end_read(reader->block.data, &block_count, &checksum) || block_count != reader->block_count ||
-        (!checksum_matches(checksum, reader->checksum) && !reader->is_damaged) || reader->band_row != reader->head.row_count ||
-        reader->column != 0)
+    if (reader->block_count != reader->end_block_count || reader->band_row != reader->head.row_count ||
+        (!checksum_matches(reader->end_checksum, reader->checksum) && !reader->is_damaged))
         return fault(reader, KNACKDB_CORRUPT, reader->offset, "the blocks are not those that the end tells of", error);
     return KNACKDB_NOT_FOUND;
 }

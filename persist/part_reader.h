@@ -19,6 +19,8 @@ struct part_reader {
     uint64_t            block_offset;
     uint64_t            checksum;   /* of head and blocks so far */
     uint32_t            block_count;
+    uint32_t            end_block_count; /* as the end tells */
+    uint64_t            end_checksum;
     uint32_t            band_row;  /* first row of the band of blocks being read */
     uint32_t            band_rows;
     uint32_t            column;     /* of the next block */

@@ -231,6 +231,7 @@ migration_step_text(const struct migration_step *step, char *text, size_t bytes)
 {
     int length = 0;
 
+    text[0] = '\0'; /* a kind that is none has no words */
     switch (step->kind) {
     case MIGRATION_ADD_TABLE:
         length = snprintf(text, bytes, "add table %s", step->new_table->name);
@@ -248,7 +249,5 @@ migration_step_text(const struct migration_step *step, char *text, size_t bytes)
         length = snprintf(text, bytes, "make %s.%s unique", step->table, step->name);
         break;
     }
-    if (length < 0)
-        return 0;
     return (size_t) length < bytes ? (size_t) length : bytes - 1;
 }

@@ -11,6 +11,7 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <math.h>
+#include <string.h>
 #include <sys/mman.h>
 
 /* Unicode 15, table 3-7: the first and last of every row, and what lies just outside. */
@@ -65,6 +66,7 @@ Test(histogram, percentiles_are_never_too_small_and_an_eighth_too_large_at_most)
                   (unsigned long long) found, (unsigned long long) exact);
     }
     cr_expect_eq(histogram_percentile(both, 2, 1.0), 10000);
+    cr_expect_eq(histogram_percentile(both, 2, 0.0), 1, "of no part: the least");
     cr_expect_eq(histogram_count(&one) + histogram_count(&other), 10000);
 }
 
@@ -212,6 +214,22 @@ Test(error, names_the_column_and_the_system_error)
     cr_expect_eq(error_set(NULL, KNACKDB_FULL, "nobody listens"), KNACKDB_FULL);
     cr_expect_eq(error_set_errno(NULL, EIO, "nobody listens"), KNACKDB_IO);
     cr_expect_eq(error_set_column(NULL, KNACKDB_INVALID, 1, "nobody listens"), KNACKDB_INVALID);
+}
+
+Test(error, is_cut_to_whole_characters)
+{
+    knackdb_error error;
+    char          text[sizeof error.message + 10];
+
+    for (size_t first = 0; first < 4; first++) { /* a character of three bytes at every place of the cut */
+        memset(text, 'x', first);
+        for (size_t at = first; at + 3 < sizeof text; at += 3)
+            memcpy(text + at, "\xe2\x82\xac", 4);
+        (void) error_set(&error, KNACKDB_IO, "%s", text);
+        cr_expect_eq(strncmp(error.message, text, strlen(error.message)), 0);
+        cr_expect_eq((strlen(error.message) - first) % 3, 0, "%zu bytes", strlen(error.message));
+        cr_expect_gt(strlen(error.message), sizeof error.message - 4);
+    }
 }
 
 Test(ticker, turns_ticks_into_nanoseconds_that_agree_with_the_clock)

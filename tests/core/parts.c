@@ -536,6 +536,15 @@ Test(parts, a_list_contains_its_own_strings_and_nothing_else)
         { "[\"cat\", {\"a\": 2,}]", false },
         { "[\"cat\", \"\\ud800\"]", true }, /* the grammar allows half a pair */
         { "[\"cat\", \"\\u12g4\"]", false },
+        { "[\"cat\", \"\\u 123\"]", false },
+        { "[\"cat\", \"\\u12", false },
+        { "[\"cat\", \"\\", false },
+        { "[\"\\u0063\\u0061\\u0074\"]", true },
+        { "[\"cat\", \"\\u006G\", \"\\u006F\\u006f\"]", false },
+        { "[\"cat\", \"\\u006F\\u006f\"]", true },
+        { "[\"cat\", 1E-7, 0e1, -12.25E+3, false]", true },
+        { "[\"cat\", 1E]", false },
+        { "[\"cat\", -]", false },
         { "[\"cat\", [1, 2}]", false },
     };
 
@@ -547,6 +556,7 @@ Test(parts, a_list_contains_its_own_strings_and_nothing_else)
                             knackdb_string("\xc3\xa4\"\\/\b\f\n\r\t")));
     cr_expect(list_contains(knackdb_string("[\"\"]"), knackdb_string("")));
     cr_expect_not(list_contains((knackdb_text) { NULL, 0 }, knackdb_string("")));
+    cr_expect_not(list_contains(knackdb_string("[\"\"]"), (knackdb_text) { NULL, 0 }));
 }
 
 Test(parts, nesting_of_any_depth_comes_to_an_end)

@@ -336,6 +336,12 @@ Test(file_names, are_ours_only_when_we_would_have_written_them)
     cr_assert_eq(file_name_read("log-00000000000000001.knl", &number), FILE_FOREIGN);
     cr_assert_eq(file_name_read("Log-0000000000000001.knl", &number), FILE_FOREIGN);
     cr_assert_eq(file_name_read("", &number), FILE_FOREIGN);
+    cr_assert_eq(file_name_read("torn-", &number), FILE_FOREIGN);
+    cr_assert_eq(file_name_read("torn-0000000000000003", &number), FILE_FOREIGN);
+    cr_assert_eq(file_name_read("torn-0000000000000003-01", &number), FILE_FOREIGN);
+    cr_assert_eq(file_name_read("torn-0000000000000003-0000000000000100", &number), FILE_FOREIGN);
+    cr_assert_eq(file_name_read("torn-0000000000000003-0000000000000100.knl", &number), FILE_FOREIGN);
+    cr_assert_eq(number, 0);
 }
 
 /* ---- a snapshot's files, damaged ---- */

@@ -5,6 +5,8 @@
 
 #include <criterion/criterion.h>
 #include <math.h>
+#include <stdio.h>
+#include <string.h>
 
 Test(schema, every_version_of_the_built_in_history_builds)
 {
@@ -138,6 +140,98 @@ Test(schema, a_step_that_makes_no_sense_is_refused_and_named)
     }
 }
 
+/* Every limit of a schema, reached by one step too many; the steps before are taken. */
+Test(schema, a_step_beyond_what_a_schema_may_have_is_refused)
+{
+    static const char *const names[] = { "k1", "k2", "k3", "k4", "k5" };
+    static struct migration_step steps[KNACKDB_COLUMNS_MAX + 10];
+    static char                  columns[KNACKDB_COLUMNS_MAX + 10][8];
+    static struct schema         schema;
+    struct schema_history        history = { .tables = &first, .table_count = 1, .steps = steps, .version = 2 };
+    knackdb_error                error;
+
+    for (uint32_t i = 0; i < KNACKDB_TABLES_MAX; i++)
+        steps[i] = (struct migration_step) { .to_version = 2, .kind = MIGRATION_ADD_TABLE, .new_table = &second };
+    history.step_count = KNACKDB_TABLES_MAX - 1;
+    cr_expect_eq(schema_build(&history, 2, &schema, NULL), KNACKDB_OK);
+    history.step_count = KNACKDB_TABLES_MAX;
+    cr_expect_eq(schema_build(&history, 2, &schema, &error), KNACKDB_INVALID);
+    cr_expect_not_null(strstr(error.message, "add table u: too many tables"), "%s", error.message);
+
+    for (uint32_t i = 0; i < KNACKDB_COLUMNS_MAX; i++) {
+        (void) snprintf(columns[i], sizeof columns[i], "n%u", (unsigned) i);
+        steps[i] = (struct migration_step) { .to_version = 2, .kind = MIGRATION_ADD_COLUMN, .table = "t",
+                                             .column = { .name = columns[i], .type = KNACKDB_REAL } };
+    }
+    history.step_count = KNACKDB_COLUMNS_MAX - first.column_count;
+    cr_expect_eq(schema_build(&history, 2, &schema, NULL), KNACKDB_OK);
+    history.step_count++;
+    cr_expect_eq(schema_build(&history, 2, &schema, &error), KNACKDB_INVALID);
+    cr_expect_not_null(strstr(error.message, "REAL: too many columns"), "%s", error.message);
+
+    for (uint32_t i = 0; i < SCHEMA_KEYS_MAX; i++) {
+        steps[2 * i] = (struct migration_step) { .to_version = 2, .kind = MIGRATION_ADD_COLUMN, .table = "t",
+                                                 .column = { .name = names[i], .type = KNACKDB_TEXT } };
+        steps[2 * i + 1] = (struct migration_step) { .to_version = 2, .kind = MIGRATION_ADD_KEY, .table = "t",
+                                                     .name = names[i] };
+    }
+    history.step_count = 2 * (SCHEMA_KEYS_MAX - 1); /* the first is the id */
+    cr_expect_eq(schema_build(&history, 2, &schema, NULL), KNACKDB_OK);
+    history.step_count += 2;
+    cr_expect_eq(schema_build(&history, 2, &schema, &error), KNACKDB_INVALID);
+    cr_expect_not_null(strstr(error.message, "unique: too many keys"), "%s", error.message);
+}
+
+/* What tells of other columns by their number goes on telling of them; a column that others are computed from stays. */
+Test(schema, a_column_that_goes_takes_along_what_was_said_of_it)
+{
+    static const struct table table = {
+        .name = "t",
+        .column_count = 7,
+        .columns = { { .name = "id", .type = KNACKDB_INTEGER, .since_version = 1 },
+                     { .name = "old", .type = KNACKDB_TEXT, .since_version = 1 },
+                     { .name = "value", .type = KNACKDB_REAL, .since_version = 1 },
+                     { .name = "base", .type = KNACKDB_REAL, .since_version = 1 },
+                     { .name = "change", .type = KNACKDB_REAL, .since_version = 1 },
+                     { .name = "text", .type = KNACKDB_TEXT, .beside = 6, .since_version = 1 },
+                     { .name = "rate", .type = KNACKDB_REAL, .since_version = 1 } },
+        .key_count = 1,
+        .keys = { { .columns = { 0 }, .column_count = 1 } },
+        .age_column = -1,
+        .derived = { .value = 2, .baseline = 3, .target = 4, .present = true },
+    };
+    static const char *const     computed[] = { "value", "base", "change" };
+    static struct migration_step steps[2];
+    static struct schema         schema;
+    struct schema_history        history = { .tables = &table, .table_count = 1, .steps = steps, .step_count = 1,
+                                             .version = 2 };
+    knackdb_error                error;
+    uint32_t                     column;
+    char                         text[10];
+
+    steps[0] = (struct migration_step) { .to_version = 2, .kind = MIGRATION_DROP_COLUMN, .table = "t", .name = "old" };
+    cr_assert_eq(schema_build(&history, 2, &schema, &error), KNACKDB_OK, "%s", error.message);
+    cr_expect_eq(schema.tables[0].derived.value, 1);
+    cr_expect_eq(schema.tables[0].derived.baseline, 2);
+    cr_expect_eq(schema.tables[0].derived.target, 3);
+    cr_expect_eq(schema.tables[0].columns[4].beside, 5);
+    cr_expect_not(schema_resolve_column(&history, &schema, 1, "no", 2, "id", 2, &column), "of no table");
+    cr_expect_eq(table_key_on_column(&schema.tables[0], 1), -1);
+    cr_expect_eq(migration_step_text(&steps[0], text, sizeof text), 9, "cut to fit");
+    cr_expect_str_eq(text, "drop t.ol");
+    steps[1] = (struct migration_step) { .to_version = 2, .kind = MIGRATION_DROP_COLUMN, .table = "t", .name = "rate" };
+    history.step_count = 2;
+    cr_assert_eq(schema_build(&history, 2, &schema, &error), KNACKDB_OK, "%s", error.message);
+    cr_expect_eq(schema.tables[0].columns[4].beside, 0, "it stands beside nothing any more");
+
+    history.step_count = 1;
+    for (size_t i = 0; i < 3; i++) {
+        steps[0].name = computed[i];
+        cr_expect_eq(schema_build(&history, 2, &schema, &error), KNACKDB_INVALID);
+        cr_expect_not_null(strstr(error.message, "computed"), "%s", error.message);
+    }
+}
+
 Test(check, refuses_what_cannot_be_stored_and_names_the_column)
 {
     const struct table *patterns = &schema_builtin()->tables[KNACKDB_EXECUTION_PATTERNS];
@@ -192,12 +286,19 @@ Test(check, takes_the_ends_of_every_range)
         { KNACKDB_PATTERN_CONTEXT_FACTORS, knackdb_value_text((knackdb_text) { long_text, sizeof long_text }) },
     };
     knackdb_value row[KNACKDB_PATTERN_COLUMNS + 1] = { { .type = KNACKDB_NULL } };
+    knackdb_error error;
 
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
         cr_expect_eq(table_check_value(patterns, cases[i].column, &cases[i].value, NULL), KNACKDB_OK, "case %zu", i);
     cr_expect_eq(table_check_values(patterns, row, KNACKDB_PATTERN_COLUMNS, NULL), KNACKDB_OK);
     cr_expect_eq(table_check_values(patterns, row, KNACKDB_PATTERN_COLUMNS + 1, NULL), KNACKDB_INVALID);
     cr_expect_eq(table_check_values(patterns, row, 0, NULL), KNACKDB_INVALID);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        row[cases[i].column] = cases[i].value;
+    cr_expect_eq(table_check_values(patterns, row, KNACKDB_PATTERN_COLUMNS, &error), KNACKDB_OK, "%s", error.message);
+    row[KNACKDB_PATTERN_SUCCESS_RATE] = knackdb_value_real(1.5);
+    cr_expect_eq(table_check_values(patterns, row, KNACKDB_PATTERN_COLUMNS, &error), KNACKDB_INVALID);
+    cr_expect_eq(error.column, KNACKDB_PATTERN_SUCCESS_RATE);
 }
 
 /* A migration that adds a column must add the field, too: structs are read field by column. */
