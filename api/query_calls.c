@@ -110,7 +110,7 @@ knackdb_read_aggregate(knackdb_read *read, const knackdb_query *query, uint32_t 
                        size_t *ret_group_count, knackdb_error *error)
 {
     uint64_t                 begun = operation_begin(&read->db->operations);
-    struct aggregate_request request = { value_column, group_column, percentiles, percentile_count };
+    struct aggregate_request request = { value_column, group_column, percentiles, percentile_count, false };
     knackdb_query            checked;
     knackdb_group           *groups;
     size_t                   count;

@@ -62,6 +62,25 @@ allocator_resize(struct allocator *allocator, void *memory, size_t old_bytes, si
     return moved;
 }
 
+bool
+allocator_grow(struct allocator *allocator, void **array, size_t *capacity, size_t wanted, size_t item_bytes)
+{
+    size_t larger = *capacity != 0 ? *capacity : 16;
+    void  *moved;
+
+    if (wanted <= *capacity)
+        return true;
+    while (larger < wanted)
+        larger *= 2;
+    moved = allocator_resize(allocator, *array, *capacity * item_bytes, larger * item_bytes);
+    if (moved == NULL)
+        return false;
+    memset((char *) moved + *capacity * item_bytes, 0, (larger - *capacity) * item_bytes);
+    *array = moved;
+    *capacity = larger;
+    return true;
+}
+
 void *
 allocator_get_pages(struct allocator *allocator, size_t bytes)
 {

@@ -43,6 +43,10 @@ void  allocator_put(struct allocator *allocator, void *memory, size_t bytes); /*
 /* Moves a block of old_bytes (0: none yet) into one of new_bytes; on failure the old one stays. */
 void *allocator_resize(struct allocator *allocator, void *memory, size_t old_bytes, size_t new_bytes);
 
+/* Room for `wanted` items in an array of *capacity (0: *array is NULL): the double of what there was, or more. New items are
+ * zero. False without memory; then nothing is changed. */
+bool allocator_grow(struct allocator *allocator, void **array, size_t *capacity, size_t wanted, size_t item_bytes);
+
 /* The same for what lives long and goes in no order: large blocks are pages of their own, which the system has back
  * at once, wherever they lie. malloc would keep them as long as something small lies behind. */
 void *allocator_get_lasting(struct allocator *allocator, size_t bytes);

@@ -1,259 +1,336 @@
 /* aggregate.c - count, mean, minimum, maximum and percentiles, by group.
  *
- * One pass over the candidates: a group is found by the code of its text (a column
- * without a dictionary gets one for the length of the call), its sums grow in place.
- * Only percentiles need the values themselves: they are kept with their group's number, laid
- * out group by group by a counting sort, and each group's run is sorted. */
+ * Where all rows of the table are walked it goes by groups of 128 rows (table.h): which of them match is a bit a row
+ * (selection.h), which group of the answer they belong to is their code (group_numbers.h), and their numbers are
+ * added up a block at a time (sums.h), while the cells of the groups of rows ahead are on their way from memory. Rows that a
+ * posting list or a key leads to come one by one, and are a block with one bit.
+ *
+ * Only percentiles need the numbers themselves (percentiles.h). Sums that overflow are made again of numbers that are
+ * so small that they cannot. */
 #include "core/candidates.h"
+#include "core/group_numbers.h"
+#include "core/percentiles.h"
 #include "core/query.h"
 #include "core/store_data.h"
+#include "core/sums.h"
 
 #include "base/error.h"
 
 #include <math.h>
 #include <stdlib.h>
 
+_Static_assert(SUMS_BLOCK_ROWS == GROUP_ROWS, "a group of rows is added up at a time");
+
 /* A power of two, so scaling is exact but for the smallest numbers; 2^64 rows of the largest do not overflow it. */
 #define SCALE 0x1p-64
 
-struct kept_value {
-    uint32_t group;
-    double   value;
-};
+#define GROUPS_AHEAD 4u /* whose cells are asked for while one is added up */
+#define LINE_BYTES   64u
 
 struct aggregation {
     struct allocator               *allocator;
     const struct table_data        *table;
     const struct aggregate_request *request;
+    bool                            is_scaled; /* numbers are multiplied by SCALE, and only their sum matters */
+    sums_add_block                 *add_block;
 
-    uint32_t *group_by_code; /* group number + 1; 0: none yet */
-    size_t    code_capacity;
-    struct dictionary own_codes; /* for a group column without a dictionary */
-    struct epochs     own_epochs;
-    bool              has_own_codes;
+    struct group_numbers numbers;
+    void                *sums_memory;
+    struct sums         *sums; /* in it, by number; a lane lies in one cache line */
+    size_t               sums_capacity;
+    uint64_t            *nulls; /* rows without a number, by group number */
+    size_t               null_capacity;
+    struct kept_numbers  kept;
 
-    knackdb_group *groups; /* mean holds the sum until finish */
-    size_t         group_count, group_capacity;
-
-    double *scaled_sums; /* the same sums times SCALE, for those that overflow */
-    size_t  scaled_capacity;
-
-    struct kept_value *values;
-    size_t             value_count, value_capacity;
+    double values[GROUP_ROWS]; /* of a column that does not hold doubles, or scaled */
 };
 
-static knackdb_status
-grow(struct allocator *allocator, void **array, size_t *capacity, size_t count, size_t wanted, size_t item_bytes,
-     knackdb_error *error)
+static size_t
+sums_bytes(size_t capacity)
 {
-    size_t larger = *capacity != 0 ? *capacity : 16;
-    void  *moved;
+    return capacity != 0 ? capacity * sizeof(struct sums) + LINE_BYTES : 0;
+}
 
-    if (wanted <= *capacity)
+/* Sums of every number given until now. */
+static knackdb_status
+grow_sums(struct aggregation *aggregation, knackdb_error *error)
+{
+    size_t       wanted = aggregation->numbers.count;
+    size_t       capacity = wanted < 2 * aggregation->sums_capacity ? 2 * aggregation->sums_capacity : wanted;
+    void        *memory;
+    struct sums *sums;
+
+    if (wanted <= aggregation->sums_capacity)
         return KNACKDB_OK;
-    while (larger < wanted)
-        larger *= 2;
-    moved = allocator_get_zeroed(allocator, larger * item_bytes);
-    if (moved == NULL)
+    memory = allocator_get(aggregation->allocator, sums_bytes(capacity));
+    if (memory == NULL)
         return error_no_memory(error, "an aggregate");
-    if (count != 0)
-        memcpy(moved, *array, count * item_bytes);
-    allocator_put(allocator, *array, *capacity * item_bytes);
-    *array = moved;
-    *capacity = larger;
+    sums = (struct sums *) (((uintptr_t) memory + LINE_BYTES - 1) & ~(uintptr_t) (LINE_BYTES - 1));
+    if (aggregation->sums_capacity != 0)
+        memcpy(sums, aggregation->sums, aggregation->sums_capacity * sizeof *sums);
+    for (size_t i = aggregation->sums_capacity; i < capacity; i++)
+        sums_init(&sums[i]);
+    allocator_put(aggregation->allocator, aggregation->sums_memory, sums_bytes(aggregation->sums_capacity));
+    aggregation->sums_memory = memory;
+    aggregation->sums = sums;
+    aggregation->sums_capacity = capacity;
+    if (!allocator_grow(aggregation->allocator, (void **) &aggregation->nulls, &aggregation->null_capacity, capacity,
+                        sizeof *aggregation->nulls))
+        return error_no_memory(error, "an aggregate");
     return KNACKDB_OK;
 }
 
-static knackdb_status
-code_of_row(struct aggregation *aggregation, row_number row, uint32_t *ret_code, knackdb_error *error)
-{
-    uint32_t column = (uint32_t) aggregation->request->group_column;
-
-    if (!aggregation->has_own_codes) {
-        *ret_code = table_code(aggregation->table, row, column);
-        return KNACKDB_OK;
-    }
-    return dictionary_intern(&aggregation->own_codes, &aggregation->own_epochs,
-                             table_text(aggregation->table, row, column), ret_code, error);
-}
-
-static knackdb_status
-add_group(struct aggregation *aggregation, knackdb_text key, knackdb_error *error)
-{
-    knackdb_status status = grow(aggregation->allocator, (void **) &aggregation->groups, &aggregation->group_capacity,
-                                 aggregation->group_count, aggregation->group_count + 1, sizeof *aggregation->groups,
-                                 error);
-
-    if (status == KNACKDB_OK)
-        status = grow(aggregation->allocator, (void **) &aggregation->scaled_sums, &aggregation->scaled_capacity,
-                      aggregation->group_count, aggregation->group_count + 1, sizeof *aggregation->scaled_sums, error);
-    if (status != KNACKDB_OK)
-        return status;
-    memset(&aggregation->groups[aggregation->group_count], 0, sizeof *aggregation->groups);
-    aggregation->scaled_sums[aggregation->group_count] = 0.0;
-    aggregation->groups[aggregation->group_count++].key = key;
-    return KNACKDB_OK;
-}
-
-static knackdb_status
-group_of_row(struct aggregation *aggregation, row_number row, uint32_t *ret_group, knackdb_error *error)
-{
-    uint32_t       code;
-    knackdb_status status;
-
-    if (aggregation->request->group_column < 0) {
-        *ret_group = 0; /* made before the first row */
-        return KNACKDB_OK;
-    }
-    status = code_of_row(aggregation, row, &code, error);
-    if (status == KNACKDB_OK)
-        status = grow(aggregation->allocator, (void **) &aggregation->group_by_code, &aggregation->code_capacity,
-                      aggregation->code_capacity, (size_t) code + 1, sizeof *aggregation->group_by_code, error);
-    if (status == KNACKDB_OK && aggregation->group_by_code[code] == 0) {
-        /* The view keeps the row's own text alive; the codes made for this call go with it. */
-        status = add_group(aggregation,
-                           table_text(aggregation->table, row, (uint32_t) aggregation->request->group_column), error);
-        aggregation->group_by_code[code] = (uint32_t) aggregation->group_count;
-    }
-    if (status == KNACKDB_OK)
-        *ret_group = aggregation->group_by_code[code] - 1;
-    return status;
-}
-
-static bool
-number_of_row(const struct aggregation *aggregation, row_number row, double *ret_number)
+static double
+value_of(const struct aggregation *aggregation, row_number row)
 {
     uint32_t column = aggregation->request->value_column;
     int64_t  integer;
 
-    if (aggregation->table->definition->columns[column].type == KNACKDB_INTEGER) {
-        if (!table_integer_given(aggregation->table, row, column, &integer))
-            return false;
-        *ret_number = (double) integer;
-        return true;
-    }
-    *ret_number = table_real(aggregation->table, row, column);
-    return !isnan(*ret_number);
+    if (aggregation->table->kinds[column] == CELL_REAL)
+        return table_real(aggregation->table, row, column);
+    return table_integer_given(aggregation->table, row, column, &integer) ? (double) integer : (double) NAN;
 }
 
-static knackdb_status
-add_row(struct aggregation *aggregation, row_number row, knackdb_error *error)
+/* False where one of them stands for NULL, maybe. */
+static bool
+convert_integers(const int64_t *integers, double *values)
 {
-    knackdb_group *group;
-    uint32_t       number;
-    double         value;
-    knackdb_status status = group_of_row(aggregation, row, &number, error);
+    uint32_t nulls = 0;
 
+    for (uint32_t i = 0; i < GROUP_ROWS; i++) {
+        nulls |= integers[i] == INTEGER_NULL;
+        values[i] = (double) integers[i];
+    }
+    return nulls == 0;
+}
+
+/* The numbers of a group of rows as doubles, NaN where there is none: an array good for the selected places. */
+static const double *
+values_of(struct aggregation *aggregation, row_number first, const struct selection *selection)
+{
+    uint32_t column = aggregation->request->value_column;
+    size_t   offset = aggregation->table->offsets[column];
+    double   scale = aggregation->is_scaled ? SCALE : 1.0;
+
+    if (aggregation->table->kinds[column] == CELL_REAL && !aggregation->is_scaled)
+        return TABLE_AT(aggregation->table, first, offset, double);
+    if (aggregation->table->kinds[column] == CELL_INTEGER && !aggregation->is_scaled && selection_is_whole(selection)
+        && convert_integers(TABLE_AT(aggregation->table, first, offset, int64_t), aggregation->values))
+        return aggregation->values;
+    for (uint32_t w = 0; w < SELECTION_WORDS; w++)
+        for (uint64_t rest = selection->words[w]; rest != 0; rest &= rest - 1) {
+            uint32_t place = w * 64 + (uint32_t) __builtin_ctzll(rest);
+
+            aggregation->values[place] = value_of(aggregation, first + place) * scale;
+        }
+    return aggregation->values;
+}
+
+/* The selected rows of the group of rows that begins with `first`. */
+static knackdb_status
+add_rows(struct aggregation *aggregation, row_number first, const struct selection *selection, knackdb_error *error)
+{
+    bool            keeps = aggregation->request->percentile_count != 0 && !aggregation->is_scaled;
+    bool            is_added;
+    const double   *values = values_of(aggregation, first, selection);
+    const uint32_t *numbers;
+    knackdb_status  status = group_numbers_of(&aggregation->numbers, first, selection, &numbers, error);
+
+    if (status == KNACKDB_OK)
+        status = grow_sums(aggregation, error);
+    if (status == KNACKDB_OK && keeps)
+        status = kept_numbers_reserve(&aggregation->kept, GROUP_ROWS, error);
     if (status != KNACKDB_OK)
         return status;
-    group = &aggregation->groups[number];
-    group->row_count++;
-    if (!number_of_row(aggregation, row, &value))
+    is_added = selection_is_whole(selection) && aggregation->add_block(aggregation->sums, numbers, values);
+    if (is_added && !keeps)
         return KNACKDB_OK;
-    if (group->value_count == 0 || value < group->minimum)
-        group->minimum = value;
-    if (group->value_count == 0 || value > group->maximum)
-        group->maximum = value;
-    group->mean += value;
-    aggregation->scaled_sums[number] += value * SCALE;
-    group->value_count++;
-    if (aggregation->request->percentile_count == 0)
-        return KNACKDB_OK;
-    status = grow(aggregation->allocator, (void **) &aggregation->values, &aggregation->value_capacity,
-                  aggregation->value_count, aggregation->value_count + 1, sizeof *aggregation->values, error);
-    if (status == KNACKDB_OK)
-        aggregation->values[aggregation->value_count++] = (struct kept_value) { number, value };
+    for (uint32_t w = 0; w < SELECTION_WORDS; w++)
+        for (uint64_t rest = selection->words[w]; rest != 0; rest &= rest - 1) {
+            uint32_t place = w * 64 + (uint32_t) __builtin_ctzll(rest);
+            uint32_t number = numbers[place];
+
+            if (isnan(values[place])) {
+                aggregation->nulls[number]++;
+                continue;
+            }
+            if (!is_added)
+                sums_add(&aggregation->sums[number].lanes[place % SUMS_LANES], values[place]);
+            if (keeps)
+                kept_numbers_add(&aggregation->kept, number, values[place]);
+        }
+    return KNACKDB_OK;
+}
+
+/* ---- walking ---- */
+
+static void
+ask_for_cells(const struct aggregation *aggregation, const struct candidates *candidates, row_number first)
+{
+    const unsigned char *group = table_group(aggregation->table, first);
+
+    for (uint32_t c = 0; c < candidates->column_count; c++)
+        for (uint32_t line = 0; line < GROUP_ROWS / LINE_BYTES * candidates->columns[c].width; line++)
+            __builtin_prefetch(group + candidates->columns[c].offset + line * LINE_BYTES);
+}
+
+/* Every row of the table that is there. */
+static knackdb_status
+walk_groups(struct aggregation *aggregation, struct candidates *candidates, knackdb_error *error)
+{
+    knackdb_status status = KNACKDB_OK;
+
+    for (uint32_t chunk = 0; chunk < candidates->run_end; chunk++) {
+        uint32_t rows = table_chunk_rows(aggregation->table, chunk);
+
+        for (uint32_t at = 0; at < rows && status == KNACKDB_OK; at += GROUP_ROWS) {
+            row_number       first = (chunk << CHUNK_ROW_BITS) + at;
+            uint32_t         count = rows - at < GROUP_ROWS ? rows - at : GROUP_ROWS;
+            struct selection selection = selection_visible(aggregation->table, first, count, candidates->moment);
+
+            if (at + GROUPS_AHEAD * GROUP_ROWS < rows)
+                ask_for_cells(aggregation, candidates, first + GROUPS_AHEAD * GROUP_ROWS);
+            for (uint32_t p = 0; p < candidates->predicate_count; p++)
+                selection_narrow(&selection, &candidates->predicates[p], aggregation->table, first);
+            if (!selection_is_empty(&selection))
+                status = add_rows(aggregation, first, &selection, error);
+        }
+        if (status != KNACKDB_OK)
+            break;
+    }
     return status;
 }
 
-static int
-compare_numbers(const void *a, const void *b)
-{
-    double x = *(const double *) a, y = *(const double *) b;
-
-    return (x > y) - (x < y);
-}
-
-/* Hyndman and Fan's type 7: linear between the two nearest ranks, the first at 0 and the last at 100. */
-static double
-percentile_of(const double *sorted, uint64_t count, double percentile)
-{
-    double   rank = percentile / 100.0 * (double) (count - 1);
-    uint64_t below = (uint64_t) rank;
-    double   part = rank - (double) below;
-
-    if (below + 1 >= count)
-        return sorted[count - 1];
-    /* Weighted, not low + part * difference: the difference of two finite numbers may overflow. The weights are
-     * rounded, so the sum could lie a trace outside its two neighbours. */
-    return fmin(fmax(sorted[below] * (1.0 - part) + sorted[below + 1] * part, sorted[below]), sorted[below + 1]);
-}
-
 static knackdb_status
-fill_percentiles(struct aggregation *aggregation, knackdb_error *error)
+walk(struct aggregation *aggregation, const struct view *view, const knackdb_query *checked, knackdb_error *error)
 {
-    size_t   bytes = aggregation->value_count * sizeof(double);
-    size_t   cursor_bytes = (aggregation->group_count + 1) * sizeof(size_t);
-    double  *sorted;
-    size_t  *cursors;
-    size_t   first = 0;
+    struct candidates candidates;
+    row_number        row;
+    knackdb_status    status = KNACKDB_OK;
 
-    if (aggregation->value_count == 0)
-        return KNACKDB_OK;
-    sorted = allocator_get(aggregation->allocator, bytes);
-    cursors = allocator_get(aggregation->allocator, cursor_bytes);
-    if (sorted == NULL || cursors == NULL) {
-        allocator_put(aggregation->allocator, sorted, bytes);
-        allocator_put(aggregation->allocator, cursors, cursor_bytes);
-        return error_no_memory(error, "percentiles");
+    candidates_init(&candidates, view, checked);
+    candidates_foresee(&candidates, aggregation->request->value_column);
+    if (aggregation->request->group_column >= 0)
+        candidates_foresee(&candidates, (uint32_t) aggregation->request->group_column);
+    if (candidates_are_all(&candidates)) {
+        status = walk_groups(aggregation, &candidates, error);
+    } else {
+        while (status == KNACKDB_OK && (row = candidates_next(&candidates)) != ROW_NONE) {
+            struct selection selection = selection_of_place(row & GROUP_ROW_MASK);
+
+            status = add_rows(aggregation, row & ~GROUP_ROW_MASK, &selection, error);
+        }
     }
-    for (size_t g = 0; g < aggregation->group_count; g++) {
-        cursors[g] = first;
-        first += aggregation->groups[g].value_count;
+    candidates_clear(&candidates);
+    return status;
+}
+
+/* ---- the answer ---- */
+
+static bool
+has_rows(const struct aggregation *aggregation, uint32_t number)
+{
+    return aggregation->request->group_column < 0 || aggregation->nulls[number] != 0
+           || sums_total(&aggregation->sums[number]).count > 0.0;
+}
+
+/* What there is of each number that any row had, by rising number. NaN stands for what is not known yet, or never. */
+static knackdb_status
+make_groups(struct aggregation *aggregation, knackdb_group **ret_groups, size_t *ret_count, knackdb_error *error)
+{
+    size_t         count = 0;
+    knackdb_group *groups = NULL;
+
+    for (uint32_t n = 0; n < aggregation->numbers.count; n++)
+        count += has_rows(aggregation, n);
+    if (count != 0) {
+        groups = allocator_get_zeroed(aggregation->allocator, count * sizeof *groups);
+        if (groups == NULL)
+            return error_no_memory(error, "an aggregate");
     }
-    for (size_t i = 0; i < aggregation->value_count; i++)
-        sorted[cursors[aggregation->values[i].group]++] = aggregation->values[i].value;
+    *ret_groups = groups;
+    *ret_count = count;
+    for (uint32_t n = 0; n < aggregation->numbers.count; n++) {
+        struct sums_lane total = sums_total(&aggregation->sums[n]);
 
-    first = 0;
-    for (size_t g = 0; g < aggregation->group_count; g++) {
-        knackdb_group *group = &aggregation->groups[g];
-
-        if (group->value_count == 0)
+        if (!has_rows(aggregation, n))
             continue;
-        qsort(sorted + first, group->value_count, sizeof *sorted, compare_numbers);
+        groups->key = group_numbers_key(&aggregation->numbers, n);
+        groups->value_count = (uint64_t) total.count;
+        groups->row_count = groups->value_count + aggregation->nulls[n];
+        groups->mean = total.count > 0.0 ? total.sum / total.count : (double) NAN;
+        groups->minimum = total.count > 0.0 ? -total.lowest : (double) NAN;
+        groups->maximum = total.count > 0.0 ? total.maximum : (double) NAN;
         for (size_t p = 0; p < aggregation->request->percentile_count; p++)
-            group->percentiles[p] =
-                percentile_of(sorted + first, group->value_count, aggregation->request->percentiles[p]);
-        first += group->value_count;
+            groups->percentiles[p] = (double) NAN;
+        groups++;
     }
-    allocator_put(aggregation->allocator, sorted, bytes);
-    allocator_put(aggregation->allocator, cursors, cursor_bytes);
     return KNACKDB_OK;
+}
+
+/* `groups` as make_groups() made them, as in what follows. */
+static knackdb_status
+fill_percentiles(struct aggregation *aggregation, knackdb_group *groups, knackdb_error *error)
+{
+    uint32_t       number_count = aggregation->numbers.count;
+    size_t        *counts = NULL;
+    double        *sorted, *run;
+    knackdb_status status;
+
+    if (aggregation->kept.count == 0)
+        return KNACKDB_OK;
+    counts = allocator_get(aggregation->allocator, number_count * sizeof *counts);
+    if (counts == NULL)
+        return error_no_memory(error, "percentiles");
+    for (uint32_t n = 0; n < number_count; n++)
+        counts[n] = (size_t) sums_total(&aggregation->sums[n]).count;
+    status = kept_numbers_sorted(&aggregation->kept, counts, number_count, &sorted, error);
+    run = sorted;
+    for (uint32_t n = 0; n < number_count && status == KNACKDB_OK; n++) {
+        for (size_t p = 0; p < aggregation->request->percentile_count && counts[n] != 0; p++)
+            groups->percentiles[p] = percentile_of(run, counts[n], aggregation->request->percentiles[p]);
+        run += counts[n];
+        groups += has_rows(aggregation, n);
+    }
+    if (status == KNACKDB_OK)
+        allocator_put(aggregation->allocator, sorted, aggregation->kept.count * sizeof *sorted);
+    allocator_put(aggregation->allocator, counts, number_count * sizeof *counts);
+    return status;
+}
+
+/* Where a sum overflowed: once more, with numbers that are small. */
+static knackdb_status
+mend_means(struct aggregation *aggregation, const struct view *view, const knackdb_query *checked,
+           knackdb_group *groups, size_t count, knackdb_error *error)
+{
+    bool           is_over = false;
+    knackdb_status status;
+
+    for (size_t g = 0; g < count; g++)
+        is_over = is_over || (groups[g].value_count != 0 && !isfinite(groups[g].mean));
+    if (!is_over)
+        return KNACKDB_OK;
+    for (uint32_t n = 0; n < aggregation->numbers.count; n++)
+        sums_init(&aggregation->sums[n]);
+    aggregation->is_scaled = true;
+    status = walk(aggregation, view, checked, error);
+    for (uint32_t n = 0; n < aggregation->numbers.count && status == KNACKDB_OK; n++) {
+        struct sums_lane total = sums_total(&aggregation->sums[n]);
+
+        if (!has_rows(aggregation, n))
+            continue;
+        if (total.count > 0.0 && !isfinite(groups->mean))
+            /* Its roundings could carry the mean of the largest numbers there are beyond them. */
+            groups->mean = fmin(fmax(total.sum / total.count / SCALE, groups->minimum), groups->maximum);
+        groups++;
+    }
+    return status;
 }
 
 static int
 compare_groups(const void *a, const void *b)
 {
     return text_compare(((const knackdb_group *) a)->key, ((const knackdb_group *) b)->key);
-}
-
-static void
-finish_groups(struct aggregation *aggregation)
-{
-    for (size_t g = 0; g < aggregation->group_count; g++) {
-        knackdb_group *group = &aggregation->groups[g];
-
-        if (group->value_count != 0) {
-            group->mean = isfinite(group->mean) ? group->mean / (double) group->value_count
-                                                : aggregation->scaled_sums[g] / (double) group->value_count / SCALE;
-            continue;
-        }
-        group->mean = group->minimum = group->maximum = (double) NAN;
-        for (size_t p = 0; p < aggregation->request->percentile_count; p++)
-            group->percentiles[p] = (double) NAN;
-    }
-    if (aggregation->group_count > 1)
-        qsort(aggregation->groups, aggregation->group_count, sizeof *aggregation->groups, compare_groups);
 }
 
 static knackdb_status
@@ -288,63 +365,42 @@ view_aggregate(const struct view *view, const knackdb_query *checked, const stru
                knackdb_group **ret_groups, size_t *ret_count, knackdb_error *error)
 {
     struct aggregation aggregation;
-    struct candidates  candidates;
-    row_number         row;
+    knackdb_group     *groups = NULL;
+    size_t             count = 0;
     knackdb_status     status;
 
     memset(&aggregation, 0, sizeof aggregation);
     aggregation.allocator = view->store->allocator;
     aggregation.table = &view->store->tables[checked->table];
     aggregation.request = request;
+    aggregation.add_block = request->is_plain ? sums_add_plain : sums_add_fastest();
     status = check_request(aggregation.table->definition, request, error);
     if (status != KNACKDB_OK)
         return status;
-    if (request->group_column >= 0
-        && !column_is_dictionary(&aggregation.table->definition->columns[request->group_column])) {
-        status = epochs_init(&aggregation.own_epochs, aggregation.allocator, error);
-        if (status != KNACKDB_OK)
-            return status;
-        aggregation.has_own_codes = true;
-    }
-
-    if (request->group_column < 0) /* one group of all, even of no rows */
-        status = add_group(&aggregation, (knackdb_text) { NULL, 0 }, error);
-    candidates_init(&candidates, view, checked);
-    while (status == KNACKDB_OK && (row = candidates_next(&candidates)) != ROW_NONE)
-        status = add_row(&aggregation, row, error);
-    candidates_clear(&candidates);
-    if (status == KNACKDB_OK && request->percentile_count != 0)
-        status = fill_percentiles(&aggregation, error);
-    if (status == KNACKDB_OK && aggregation.group_count != 0) {
-        /* Shrunk to fit, so that the caller knows its size from the count. */
-        void *fitted = allocator_resize(aggregation.allocator, aggregation.groups,
-                                        aggregation.group_capacity * sizeof(knackdb_group),
-                                        aggregation.group_count * sizeof(knackdb_group));
-
-        if (fitted == NULL) {
-            status = error_no_memory(error, "an aggregate");
-        } else {
-            aggregation.groups = fitted;
-            aggregation.group_capacity = aggregation.group_count;
-        }
-    }
+    kept_numbers_init(&aggregation.kept, aggregation.allocator);
+    status = group_numbers_init(&aggregation.numbers, aggregation.allocator, aggregation.table, request->group_column,
+                                error);
+    if (status == KNACKDB_OK)
+        status = grow_sums(&aggregation, error);
+    if (status == KNACKDB_OK)
+        status = walk(&aggregation, view, checked, error);
+    if (status == KNACKDB_OK)
+        status = make_groups(&aggregation, &groups, &count, error);
+    if (status == KNACKDB_OK)
+        status = fill_percentiles(&aggregation, groups, error);
+    if (status == KNACKDB_OK)
+        status = mend_means(&aggregation, view, checked, groups, count, error);
     if (status == KNACKDB_OK) {
-        finish_groups(&aggregation);
-        *ret_groups = aggregation.groups;
-        *ret_count = aggregation.group_count;
-        aggregation.groups = NULL;
-        aggregation.group_capacity = 0;
+        if (count > 1)
+            qsort(groups, count, sizeof *groups, compare_groups);
+        *ret_groups = groups;
+        *ret_count = count;
+    } else {
+        allocator_put(aggregation.allocator, groups, count * sizeof *groups);
     }
-
-    allocator_put(aggregation.allocator, aggregation.groups, aggregation.group_capacity * sizeof(knackdb_group));
-    allocator_put(aggregation.allocator, aggregation.scaled_sums,
-                  aggregation.scaled_capacity * sizeof *aggregation.scaled_sums);
-    allocator_put(aggregation.allocator, aggregation.group_by_code,
-                  aggregation.code_capacity * sizeof *aggregation.group_by_code);
-    allocator_put(aggregation.allocator, aggregation.values, aggregation.value_capacity * sizeof *aggregation.values);
-    if (aggregation.has_own_codes) {
-        dictionary_clear(&aggregation.own_codes, &aggregation.own_epochs);
-        epochs_clear(&aggregation.own_epochs);
-    }
+    allocator_put(aggregation.allocator, aggregation.sums_memory, sums_bytes(aggregation.sums_capacity));
+    allocator_put(aggregation.allocator, aggregation.nulls, aggregation.null_capacity * sizeof *aggregation.nulls);
+    kept_numbers_clear(&aggregation.kept);
+    group_numbers_clear(&aggregation.numbers);
     return status;
 }

@@ -48,4 +48,11 @@ row_number candidates_next(struct candidates *candidates); /* ROW_NONE at the en
 bool       candidates_match(struct candidates *candidates, row_number row); /* of a visible row */
 void       candidates_clear(struct candidates *candidates);
 
+/* Whether nothing narrows them down: who can, looks at the rows of all chunks below run_end in some faster way. */
+static inline bool
+candidates_are_all(const struct candidates *candidates)
+{
+    return candidates->posted == NULL && candidates->run_end != 0;
+}
+
 #endif

@@ -38,6 +38,7 @@ struct aggregate_request {
     int32_t       group_column; /* -1: one group */
     const double *percentiles;
     size_t        percentile_count;
+    bool          is_plain; /* without the processor's vector instructions: for tests; the answer is the same */
 };
 /* ret_groups is an array from the view's allocator, ret_count long; NULL where no row matched. */
 knackdb_status view_aggregate(const struct view *view, const knackdb_query *checked,
