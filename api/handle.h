@@ -52,6 +52,13 @@ struct read_owned_block {
     struct read_owned        items[30];
 };
 
+/* The rows found last, and how far they were read, one after the other. */
+struct read_answer {
+    const knackdb_row *rows;
+    size_t             count, at;
+    int                table;
+};
+
 /* Lies in its view's slot (view_owner_memory), so that beginning one allocates nothing. */
 struct knackdb_read {
     struct view              view;
@@ -59,6 +66,7 @@ struct knackdb_read {
     size_t                   owned_count;
     struct read_owned        owned[READ_OWNED_INLINE];
     struct read_owned_block *more_owned;
+    struct read_answer       answer;
 };
 
 /* Hands memory of the store's allocator over to the view. Frees it at once, and says NO_MEMORY, where it cannot be

@@ -26,6 +26,7 @@ knackdb_read_begin(knackdb *db, knackdb_read **ret_read, knackdb_error *error)
     read->db = db;
     read->owned_count = 0;
     read->more_owned = NULL;
+    read->answer = (struct read_answer) { NULL, 0, 0, 0 };
     *ret_read = read;
     return KNACKDB_OK;
 }
@@ -146,12 +147,29 @@ knackdb_read_by_preference(knackdb_read *read, knackdb_text type, knackdb_text v
 
 /* ---- cells ---- */
 
+#define AHEAD 12u /* rows asked for before they are read */
+
+/* An answer whose rows are read whole is read from its first row to its last: the next ones are asked for meanwhile. */
+static void
+ask_ahead(knackdb_read *read, int table, knackdb_row row)
+{
+    struct read_answer *answer = &read->answer;
+    uint32_t            ahead = answer->at != 0 ? 1 : AHEAD; /* the first one finds none asked for */
+
+    if (answer->at >= answer->count || answer->rows[answer->at] != row || answer->table != table)
+        return;
+    answer->at++;
+    for (size_t next = answer->at + AHEAD - ahead; ahead > 0 && next < answer->count; ahead--)
+        view_ask_row(&read->view, (uint32_t) table, (row_number) answer->rows[next++]);
+}
+
 static void
 view_row(knackdb_read *read, int table, knackdb_row row, void *ret_row)
 {
     const struct row_layout *layout = row_layout_of(table);
     uint64_t                 nulls = UINT64_MAX;
 
+    ask_ahead(read, table, row);
     if (view_has_row(&read->view, (uint32_t) table, row)) {
         view_struct(&read->view, (uint32_t) table, (row_number) row, layout, ret_row);
         return;
@@ -181,11 +199,7 @@ knackdb_read_metric(knackdb_read *read, knackdb_row row, knackdb_metric *ret_met
 knackdb_value
 knackdb_read_value(knackdb_read *read, int table, knackdb_row row, uint32_t column)
 {
-    if (table < 0 || (size_t) table >= knackdb_table_count()
-        || column >= schema_builtin()->tables[table].column_count
-        || !view_has_row(&read->view, (uint32_t) table, row))
-        return knackdb_value_null();
-    return view_cell(&read->view, (uint32_t) table, (row_number) row, column);
+    return view_value(&read->view, table, row, column);
 }
 
 void

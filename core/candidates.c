@@ -52,19 +52,18 @@ static void
 pick_tagged(struct candidates *candidates, const struct posting_run *run)
 {
     posting_tag wanted = (posting_tag) (uint16_t) candidates->tagged->codes[0];
-    uint32_t    eights = (run->count + 7) / 8;
+    uint32_t    parts = (run->count + 63) / 64;
 
-    for (uint32_t e = 0; e < eights; e++) {
-        uint32_t from = 8 * (candidates->is_backwards ? eights - 1 - e : e);
-        uint32_t count = run->count - from < 8 ? run->count - from : 8;
+    for (uint32_t part = 0; part < parts; part++) {
+        uint32_t from = 64 * (candidates->is_backwards ? parts - 1 - part : part);
+        uint32_t left = run->count - from;
+        uint64_t found = posting_tags_within(run->tags + from, left < 64 ? left : 64, wanted, wanted);
 
-        if (count == 8 && !posting_any_of_eight(run->tags + from, wanted, wanted))
-            continue;
-        for (uint32_t i = 0; i < count; i++) {
-            uint32_t at = from + (candidates->is_backwards ? count - 1 - i : i);
+        while (found != 0) {
+            int bit = candidates->is_backwards ? 63 - __builtin_clzll(found) : __builtin_ctzll(found);
 
-            if (run->tags[at] == wanted)
-                pick(candidates, run->rows[at]);
+            pick(candidates, run->rows[from + (uint32_t) bit]);
+            found ^= UINT64_C(1) << bit;
         }
     }
 }

@@ -70,116 +70,162 @@ compare_by(const struct collector *collector, const knackdb_order *order, row_nu
     return order->descending ? -result : result;
 }
 
-static bool
-comes_before(const struct collector *collector, const struct hit *a, const struct hit *b)
+/* Equal ranks. */
+static bool __attribute__((noinline))
+comes_before_in_full(const struct collector *collector, const struct hit *a, const struct hit *b)
 {
-    int64_t id_a, id_b;
-
-    if (a->rank != b->rank)
-        return a->rank < b->rank;
     for (size_t i = 0; i < collector->query->order_count; i++) {
         int order = compare_by(collector, &collector->query->order[i], a->row, b->row);
 
         if (order != 0)
             return order < 0;
     }
-    id_a = table_integer(collector->table, a->row, 0);
-    id_b = table_integer(collector->table, b->row, 0);
-    return id_a < id_b;
+    return table_integer(collector->table, a->row, 0) < table_integer(collector->table, b->row, 0);
 }
 
-/* Restores the heap (the last in order at the root) below `at`. */
-static void
-sift_down(struct collector *collector, size_t at, size_t count)
+static inline bool
+comes_before(const struct collector *collector, const struct hit *a, const struct hit *b)
 {
-    struct hit *hits = collector->hits;
-    struct hit  moving = hits[at];
+    return a->rank == b->rank ? comes_before_in_full(collector, a, b) : a->rank < b->rank;
+}
 
-    for (;;) {
-        size_t child = 2 * at + 1;
+/* ---- sorting ---- */
 
-        if (child >= count)
-            break;
-        if (child + 1 < count && comes_before(collector, &hits[child], &hits[child + 1]))
-            child++;
-        if (!comes_before(collector, &moving, &hits[child]))
-            break;
-        hits[at] = hits[child];
-        at = child;
+#define RUN_HITS 8u /* sorted by insertion, which is quicker for so few */
+
+static void
+sort_run(const struct collector *collector, struct hit *hits, size_t count)
+{
+    for (size_t i = 1; i < count; i++) {
+        struct hit moving = hits[i];
+        size_t     at = i;
+
+        for (; at > 0 && comes_before(collector, &moving, &hits[at - 1]); at--)
+            hits[at] = hits[at - 1];
+        hits[at] = moving;
     }
-    hits[at] = moving;
 }
 
+/* Two sorted runs become one in `to`, in which the second may lie as far behind as the first is long. Which comes next
+ * cannot be foreseen, so it is not branched on. */
 static void
-make_heap(struct collector *collector)
+merge(const struct collector *collector, const struct hit *a, size_t a_count, const struct hit *b, size_t b_count,
+      struct hit *to)
 {
-    for (size_t i = collector->count / 2; i-- > 0;)
-        sift_down(collector, i, collector->count);
-    collector->is_heap = true;
+    const struct hit *a_end = a + a_count, *b_end = b + b_count;
+
+    while (a < a_end && b < b_end) {
+        bool takes_b = comes_before(collector, b, a);
+
+        *to++ = *(takes_b ? b : a);
+        a += !takes_b;
+        b += takes_b;
+    }
+    if (a < a_end)
+        memcpy(to, a, (size_t) (a_end - a) * sizeof *to);
+    else
+        memmove(to, b, (size_t) (b_end - b) * sizeof *to);
+}
+
+/* Sorts what is in `from`, with room for as much in `to`. Returns which of them it is in then. */
+static struct hit *
+sort(const struct collector *collector, struct hit *from, struct hit *to, size_t count)
+{
+    for (size_t at = 0; at < count; at += RUN_HITS)
+        sort_run(collector, from + at, count - at < RUN_HITS ? count - at : RUN_HITS);
+    for (size_t width = RUN_HITS; width < count; width *= 2) {
+        struct hit *merged = to;
+
+        for (size_t at = 0; at < count; at += 2 * width) {
+            size_t left = count - at < width ? count - at : width;
+            size_t right = count - at - left < width ? count - at - left : width;
+
+            merge(collector, from + at, left, from + at + left, right, to + at);
+        }
+        to = from;
+        from = merged;
+    }
+    return from;
+}
+
+knackdb_status
+collector_sort(struct collector *collector, knackdb_error *error)
+{
+    size_t      first = collector->sorted, rest = collector->count - first;
+    struct hit *hits = collector->hits, *sorted;
+
+    if (rest != 0) {
+        if (collector->aside == NULL)
+            collector->aside = allocator_get(collector->allocator, collector->capacity * sizeof *hits);
+        if (collector->aside == NULL)
+            return error_no_memory(error, "a result");
+        sorted = sort(collector, hits + first, collector->aside + first, rest);
+        merge(collector, hits, first, sorted, rest, collector->aside);
+        collector->hits = collector->aside;
+        collector->aside = hits;
+    }
+    if (collector->count > collector->keep) {
+        collector->count = (size_t) collector->keep;
+        collector->dropped = true;
+    }
+    collector->sorted = collector->count;
+    return KNACKDB_OK;
+}
+
+/* ---- adding ---- */
+
+/* Enough wait behind those in order to be sorted in. */
+static inline bool
+is_overfull(const struct collector *collector)
+{
+    return collector->count >= collector->keep && collector->count - collector->keep >= 32 + collector->keep / 2;
+}
+
+static knackdb_status
+grow(struct collector *collector, knackdb_error *error)
+{
+    size_t      capacity = collector->capacity != 0 ? collector->capacity * 2 : 64;
+    struct hit *hits = allocator_resize(collector->allocator, collector->hits, collector->capacity * sizeof *hits,
+                                        capacity * sizeof *hits);
+
+    if (hits == NULL)
+        return error_no_memory(error, "a result");
+    allocator_put(collector->allocator, collector->aside, collector->capacity * sizeof *hits);
+    collector->aside = NULL;
+    collector->hits = hits;
+    collector->capacity = capacity;
+    return KNACKDB_OK;
+}
+
+knackdb_status
+collector_add_ranked(struct collector *collector, row_number row, double rank, knackdb_error *error)
+{
+    struct hit     hit = { rank, row };
+    knackdb_status status = KNACKDB_OK;
+
+    if (is_overfull(collector))
+        status = collector_sort(collector, error);
+    if (status == KNACKDB_OK && collector->sorted == collector->keep
+        && !comes_before(collector, &hit, &collector->hits[collector->keep - 1])) {
+        collector->dropped = true;
+        return KNACKDB_OK;
+    }
+    if (status == KNACKDB_OK && collector->count == collector->capacity)
+        status = grow(collector, error);
+    if (status != KNACKDB_OK)
+        return status;
+    collector->hits[collector->count] = hit;
+    if (collector->sorted == collector->count && collector->count < collector->keep
+        && (collector->count == 0 || comes_before(collector, &collector->hits[collector->count - 1], &hit)))
+        collector->sorted++;
+    collector->count++;
+    return KNACKDB_OK;
 }
 
 knackdb_status
 collector_add(struct collector *collector, row_number row, knackdb_error *error)
 {
     return collector_add_ranked(collector, row, first_rank(collector, row), error);
-}
-
-double
-collector_last_rank(struct collector *collector)
-{
-    if (!collector->is_heap)
-        make_heap(collector);
-    return collector->hits[0].rank;
-}
-
-void
-collector_sort(struct collector *collector)
-{
-    bool sorted = true;
-
-    if (!collector->is_heap) {
-        for (size_t i = 1; i < collector->count && sorted; i++)
-            sorted = comes_before(collector, &collector->hits[i - 1], &collector->hits[i]);
-        if (sorted) /* the rule for rows by id, which mostly come that way */
-            return;
-        make_heap(collector);
-    }
-    for (size_t left = collector->count; left > 1; left--) {
-        struct hit last = collector->hits[0];
-
-        collector->hits[0] = collector->hits[left - 1];
-        sift_down(collector, 0, left - 1);
-        collector->hits[left - 1] = last;
-    }
-}
-
-knackdb_status
-collector_add_ranked(struct collector *collector, row_number row, double rank, knackdb_error *error)
-{
-    struct hit hit = { rank, row };
-
-    if (collector->count == collector->keep) {
-        collector->dropped = true;
-        if (!collector->is_heap)
-            make_heap(collector);
-        if (comes_before(collector, &hit, &collector->hits[0])) {
-            collector->hits[0] = hit;
-            sift_down(collector, 0, collector->count);
-        }
-        return KNACKDB_OK;
-    }
-    if (collector->count == collector->capacity) {
-        size_t      capacity = collector->capacity != 0 ? collector->capacity * 2 : 32;
-        struct hit *hits = allocator_resize(collector->allocator, collector->hits, collector->count * sizeof *hits,
-                                            capacity * sizeof *hits);
-
-        if (hits == NULL)
-            return error_no_memory(error, "a result");
-        collector->hits = hits;
-        collector->capacity = capacity;
-    }
-    collector->hits[collector->count++] = hit;
-    return KNACKDB_OK;
 }
 
 void
@@ -201,12 +247,12 @@ void
 collector_clear(struct collector *collector)
 {
     allocator_put(collector->allocator, collector->hits, collector->capacity * sizeof *collector->hits);
+    allocator_put(collector->allocator, collector->aside, collector->capacity * sizeof *collector->aside);
 }
 
 void
 collector_empty(struct collector *collector)
 {
-    collector->count = 0;
-    collector->is_heap = false;
+    collector->count = collector->sorted = 0;
     collector->dropped = false;
 }

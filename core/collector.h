@@ -1,9 +1,10 @@
 /* collector.h - the first so many rows of an order, out of rows that come in any.
  *
- * With a limit of k it keeps the best k in a heap whose root is the worst of them, so a row that is no
- * better costs one comparison; without one it keeps all. In the end it sorts (heapsort: in place,
- * never quadratic). Each hit carries its first sort key as a double, which settles nearly every
- * comparison without a look at the columns. */
+ * With a limit of k it holds the best k in order, and behind them those that came since and are better than the k-th: a
+ * row that is no better costs one comparison, and so does one that comes in its turn. When enough have come they are
+ * sorted (merging: never quadratic) and merged with the rest; what is behind the k-th goes. Without a limit all are
+ * sorted in the end. Each hit carries its first sort key as a double, which settles nearly every comparison without a
+ * look at the columns. */
 #ifndef KNACKDB_CORE_COLLECTOR_H
 #define KNACKDB_CORE_COLLECTOR_H
 
@@ -21,10 +22,11 @@ struct collector {
     const knackdb_query     *query;
     double                   now;
     uint64_t                 keep; /* rows wanted: offset + limit; UINT64_MAX: all */
-    bool                     is_heap;
     bool                     dropped; /* some match was not kept */
     struct hit              *hits;
     size_t                   count, capacity;
+    size_t                   sorted; /* the first so many are in order; never more than `keep` with others behind them */
+    struct hit              *aside; /* as many as `capacity`, to sort with; NULL until there is something to sort */
 };
 
 void           collector_init(struct collector *collector, const struct view *view, const knackdb_query *checked);
@@ -33,7 +35,14 @@ void           collector_empty(struct collector *collector); /* to begin again *
 knackdb_status collector_add(struct collector *collector, row_number row, knackdb_error *error);
 /* For who knows its rank already: its first sort key, negative where descending, an infinity for NULL. */
 knackdb_status collector_add_ranked(struct collector *collector, row_number row, double rank, knackdb_error *error);
-double         collector_last_rank(struct collector *collector); /* of the last in order, once it holds `keep` rows */
-void           collector_sort(struct collector *collector); /* the last call: the hits are in order */
+/* Brings the hits in order, `keep` of them at most. The last call, or one between two others. */
+knackdb_status collector_sort(struct collector *collector, knackdb_error *error);
+
+/* Of the last in order, once it holds `keep` rows and they are sorted. */
+static inline double
+collector_last_rank(const struct collector *collector)
+{
+    return collector->hits[collector->keep - 1].rank;
+}
 
 #endif

@@ -46,12 +46,11 @@ run(struct collector *collector, const struct view *view, uint64_t since, knackd
 static knackdb_status
 finish(struct collector *collector, struct row_list *list, knackdb_error *error)
 {
-    knackdb_status status = KNACKDB_OK;
+    knackdb_status status = collector_sort(collector, error);
 
-    collector_sort(collector);
     list->count = 0;
-    if (collector->query->offset >= collector->count)
-        return KNACKDB_OK;
+    if (status != KNACKDB_OK || collector->query->offset >= collector->count)
+        return status;
     status = row_list_reserve(list, collector->count - (size_t) collector->query->offset, error);
     for (size_t i = (size_t) collector->query->offset; i < collector->count && status == KNACKDB_OK; i++)
         list->rows[list->count++] = collector->hits[i].row;

@@ -29,6 +29,10 @@
 
 #include "core/epoch.h"
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
 #define POSTING_BLOCK_BITS 7
 #define POSTING_BLOCK_ROWS ((uint32_t) 1 << POSTING_BLOCK_BITS)
 
@@ -203,17 +207,57 @@ posting_view_run(const struct posting_view *view, uint32_t block)
     return (struct posting_run) { &view->single, NULL, view->count };
 }
 
+/* For who will look at a run, and at its tags: each asks for the memory that is waited for next. */
+static inline void
+posting_view_ask(const struct posting_view *view, uint32_t block)
+{
+    const struct posting_directory *directory = posting_view_directory(view);
+
+    if (directory != NULL) {
+        __builtin_prefetch(&directory->blocks[block]);
+        __builtin_prefetch(&posting_directory_fills(directory)[block]);
+    }
+}
+
+static inline void
+posting_run_ask_tags(const struct posting_run *run)
+{
+    for (uint32_t i = 0; run->tags != NULL && i < run->count; i += 64 / sizeof *run->tags)
+        __builtin_prefetch(run->tags + i);
+}
+
 typedef posting_tag posting_eight __attribute__((vector_size(16), aligned(2), may_alias));
 typedef uint64_t    posting_halves __attribute__((vector_size(16)));
 
-/* Whether one of eight tags is from `low` to `most`. */
+/* Whether one of eight tags is at least `low`. */
 static inline bool
-posting_any_of_eight(const posting_tag *tags, posting_tag low, posting_tag most)
+posting_any_of_eight(const posting_tag *tags, posting_tag low)
 {
-    posting_eight  eight = *(const posting_eight *) (const void *) tags;
-    posting_halves found = (posting_halves) ((eight >= low) & (eight <= most));
+    posting_halves found = (posting_halves) (*(const posting_eight *) (const void *) tags >= low);
 
     return (found[0] | found[1]) != 0;
+}
+
+/* Which of the first `count` tags, 64 at most, are from `low` to `most`, as bits. */
+static inline uint64_t
+posting_tags_within(const posting_tag *tags, uint32_t count, posting_tag low, posting_tag most)
+{
+    uint64_t found = 0;
+    uint32_t i = 0;
+
+#ifdef __SSE2__
+    for (; i + 16 <= count; i += 16) {
+        posting_eight one = *(const posting_eight *) (const void *) (tags + i);
+        posting_eight two = *(const posting_eight *) (const void *) (tags + i + 8);
+
+        one = (one >= low) & (one <= most);
+        two = (two >= low) & (two <= most);
+        found |= (uint64_t) (uint32_t) _mm_movemask_epi8(_mm_packs_epi16((__m128i) one, (__m128i) two)) << i;
+    }
+#endif
+    for (; i < count; i++)
+        found |= (uint64_t) (tags[i] >= low && tags[i] <= most) << i;
+    return found;
 }
 
 #endif

@@ -15,7 +15,11 @@
  *     sort keys are.
  * K2  As soon as as many as wanted are held, a row of a smaller tag than the last of them has is after it: `low` rises with
  *     what is found. So a list without a guess is walked once, and most of its rows are not looked at.
- * K3  Guesses are taken for nothing but guesses: wrong ones cost time. */
+ * K3  Guesses are taken for nothing but guesses: wrong ones cost time.
+ *
+ * Each step leads to memory that was not looked at for long, so no step is taken for one block or row alone: where some
+ * blocks begin is asked for, then their tags, then the row numbers beside the tags found, then the cells of those rows;
+ * and what was asked for together arrives together. */
 #include "core/ranked.h"
 
 #include "core/store_data.h"
@@ -23,6 +27,7 @@
 #include <math.h>
 
 #define BATCH       16u
+#define BLOCKS      32u
 #define COLUMNS_MAX 6u
 #define ROWS_MIN    32u /* lists of fewer are walked */
 
@@ -51,7 +56,8 @@ struct search {
     uint32_t           least_count, rest_count; /* the conditions, but for `posted` */
     struct least       leasts[KNACKDB_CONDITIONS_MAX];
     struct predicate  *rest[KNACKDB_CONDITIONS_MAX];
-    uint32_t           count;
+    uint32_t           place_count, count;
+    const uint32_t    *places[BATCH]; /* of rows in blocks */
     struct asked_row   rows[BATCH];
 };
 
@@ -120,7 +126,7 @@ search_init(struct search *search, struct candidates *candidates, struct collect
 
     search->candidates = candidates;
     search->collector = collector;
-    search->count = search->column_count = search->least_count = search->rest_count = 0;
+    search->place_count = search->count = search->column_count = search->least_count = search->rest_count = 0;
     search->rate_offset = table->offsets[column_beside(candidates)];
     search->list_count = candidates->posted->code_count;
     for (uint32_t i = 0; i < search->list_count; i++)
@@ -209,14 +215,16 @@ judge_rows(struct search *search, knackdb_error *error)
             status = collector_add_ranked(search->collector, search->rows[i].row, isnan(rate) ? INFINITY : -rate, error);
         }
     search->count = 0;
-    if (status == KNACKDB_OK && search->collector->count == search->collector->keep)
+    if (status == KNACKDB_OK && search->collector->count >= search->collector->keep)
+        status = collector_sort(search->collector, error);
+    if (status == KNACKDB_OK && search->collector->count >= search->collector->keep)
         raise_low(search); /* K2 */
     return status;
 }
 
 /* Its cells are asked for at once and judged later, so that rows are waited for together. */
-static knackdb_status
-take_row(struct search *search, row_number row, knackdb_error *error)
+static void
+ask_for_row(struct search *search, row_number row)
 {
     const struct table_data *table = search->candidates->table;
     struct asked_row        *asked = &search->rows[search->count++];
@@ -227,7 +235,23 @@ take_row(struct search *search, row_number row, knackdb_error *error)
     asked->is_shown = table_row_settled(table, row, search->candidates->moment);
     for (uint32_t i = 0; i < search->column_count; i++)
         __builtin_prefetch(asked->group + search->columns[i].offset + place * search->columns[i].width);
-    return search->count == BATCH ? judge_rows(search, error) : KNACKDB_OK;
+}
+
+static knackdb_status
+take_rows(struct search *search, knackdb_error *error)
+{
+    for (uint32_t i = 0; i < search->place_count; i++)
+        ask_for_row(search, *search->places[i]);
+    search->place_count = 0;
+    return judge_rows(search, error);
+}
+
+static knackdb_status
+take_place(struct search *search, const uint32_t *place, knackdb_error *error)
+{
+    __builtin_prefetch(place);
+    search->places[search->place_count++] = place;
+    return search->place_count == BATCH ? take_rows(search, error) : KNACKDB_OK;
 }
 
 /* The tag of a list's only row is not kept beside it: asked of the row, it counts as any other (K1). */
@@ -243,22 +267,16 @@ is_collected(const struct search *search, row_number only)
 static knackdb_status
 look_at_run(struct search *search, const struct posting_run *run, knackdb_error *error)
 {
-    posting_tag    most = search->most;
     knackdb_status status = KNACKDB_OK;
-    uint32_t       i = 0;
 
     if (run->tags == NULL)
-        return is_collected(search, run->rows[0]) ? take_row(search, run->rows[0], error) : KNACKDB_OK;
-    while (i < run->count && status == KNACKDB_OK) {
-        uint32_t end = i + 8 < run->count ? i + 8 : run->count;
+        return is_collected(search, run->rows[0]) ? take_place(search, run->rows, error) : KNACKDB_OK;
+    for (uint32_t at = 0; at < run->count && status == KNACKDB_OK; at += 64) {
+        uint32_t left = run->count - at;
+        uint64_t found = posting_tags_within(run->tags + at, left < 64 ? left : 64, search->low, search->most);
 
-        if (end - i == 8 && !posting_any_of_eight(run->tags + i, search->low, most)) {
-            i = end;
-            continue;
-        }
-        for (; i < end && status == KNACKDB_OK; i++)
-            if (run->tags[i] >= search->low && run->tags[i] <= most)
-                status = take_row(search, run->rows[i], error);
+        for (; found != 0 && status == KNACKDB_OK; found &= found - 1)
+            status = take_place(search, run->rows + at + __builtin_ctzll(found), error);
     }
     return status;
 }
@@ -274,7 +292,7 @@ skip_blocks(const struct search *search, const struct posting_view *list, uint32
     if (directory == NULL)
         return block;
     maxima = posting_directory_maxima(directory);
-    while (block + 8 <= last && !posting_any_of_eight(maxima + block, search->low, INT16_MAX))
+    while (block + 8 <= last && !posting_any_of_eight(maxima + block, search->low))
         block += 8;
     while (block < last && maxima[block] < search->low)
         block++;
@@ -284,15 +302,23 @@ skip_blocks(const struct search *search, const struct posting_view *list, uint32
 static knackdb_status
 look_at_list(struct search *search, const struct posting_view *list, knackdb_error *error)
 {
-    uint32_t       blocks = posting_view_blocks(list);
+    uint32_t       blocks = posting_view_blocks(list), next = 0;
     knackdb_status status = KNACKDB_OK;
 
-    for (uint32_t b = 0; b < blocks && status == KNACKDB_OK; b++) {
-        struct posting_run run;
+    while (next < blocks && status == KNACKDB_OK) {
+        uint32_t           chosen[BLOCKS], count = 0;
+        struct posting_run runs[BLOCKS];
 
-        b = skip_blocks(search, list, b);
-        run = posting_view_run(list, b);
-        status = look_at_run(search, &run, error);
+        for (; next < blocks && count < BLOCKS; next++) {
+            chosen[count] = next = skip_blocks(search, list, next);
+            posting_view_ask(list, chosen[count++]);
+        }
+        for (uint32_t i = 0; i < count; i++) {
+            runs[i] = posting_view_run(list, chosen[i]);
+            posting_run_ask_tags(&runs[i]);
+        }
+        for (uint32_t i = 0; i < count && status == KNACKDB_OK; i++)
+            status = look_at_run(search, &runs[i], error);
     }
     return status;
 }
@@ -325,8 +351,8 @@ ranked_collect(struct candidates *candidates, struct collector *collector, knack
         for (uint32_t i = 0; i < search.list_count && search.low <= search.most && status == KNACKDB_OK; i++)
             status = look_at_list(&search, &search.lists[i], error);
         if (status == KNACKDB_OK)
-            status = judge_rows(&search, error);
-        if (status != KNACKDB_OK || search.low == floor || collector->count == collector->keep) /* K1 */
+            status = take_rows(&search, error);
+        if (status != KNACKDB_OK || search.low == floor || collector->count >= collector->keep) /* K1 */
             break;
         if (search.low <= search.most)
             search.most = (posting_tag) (search.low - 1);

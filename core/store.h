@@ -125,6 +125,10 @@ knackdb_status view_find_by_id(const struct view *view, uint32_t table, int64_t 
 
 /* Is it a row of the table that this view could have given? Its cells may then be asked for. */
 bool          view_has_row(const struct view *view, uint32_t table, uint64_t row);
+/* What a caller asks for: NULL where there is no such table, row or column. */
+knackdb_value view_value(const struct view *view, int table, uint64_t row, uint32_t column);
+/* The row will be looked at: its cells are asked for, and arrive meanwhile. */
+void          view_ask_row(const struct view *view, uint32_t table, row_number row);
 knackdb_value view_cell(const struct view *view, uint32_t table, row_number row, uint32_t column);
 void          view_cells(const struct view *view, uint32_t table, row_number row, size_t column_count,
                          knackdb_value *ret_values);

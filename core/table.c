@@ -164,24 +164,6 @@ is_its_own_cell(enum cell_kind kind, const knackdb_value *value)
     return (unsigned) value->type == (unsigned) kind && value->as.integer != INTEGER_NULL;
 }
 
-knackdb_value
-table_cell(const struct table_data *table, row_number row, uint32_t column)
-{
-    int64_t integer;
-    double  real;
-
-    switch (table->definition->columns[column].type) {
-    case KNACKDB_INTEGER:
-        return table_integer_given(table, row, column, &integer) ? knackdb_value_integer(integer)
-                                                                 : knackdb_value_null();
-    case KNACKDB_REAL:
-        real = table_real(table, row, column);
-        return isnan(real) ? knackdb_value_null() : knackdb_value_real(real);
-    default:
-        return knackdb_value_text(table_text(table, row, column));
-    }
-}
-
 /* ---- adding ---- */
 
 /* Where a new row goes in the index of one key. */

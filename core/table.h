@@ -161,14 +161,14 @@ knackdb_status table_data_init(struct table_data *table, const struct table *def
 void           table_data_clear(struct table_data *table);
 
 /* A number below chunk_end. */
-static inline struct chunk *
+static inline __attribute__((always_inline)) struct chunk *
 table_chunk_at(const struct table_data *table, uint32_t number)
 {
     return &atomic_load_explicit(&((struct table_data *) (uintptr_t) table)->groups[number / CHUNKS_PER_GROUP],
                                  memory_order_relaxed)[number % CHUNKS_PER_GROUP];
 }
 
-static inline struct chunk *
+static inline __attribute__((always_inline)) struct chunk *
 table_chunk(const struct table_data *table, row_number row)
 {
     return table_chunk_at(table, row >> CHUNK_ROW_BITS);
@@ -187,13 +187,13 @@ table_chunk_rows(const struct table_data *table, uint32_t number)
     return atomic_load(&table_chunk_at(table, number)->row_count); /* seq_cst: T5 */
 }
 
-static inline unsigned char *
+static inline __attribute__((always_inline)) unsigned char *
 table_arrays(const struct table_data *table, row_number row)
 {
     return atomic_load_explicit(&table_chunk(table, row)->arrays, memory_order_relaxed);
 }
 
-static inline unsigned char *
+static inline __attribute__((always_inline)) unsigned char *
 table_group(const struct table_data *table, row_number row)
 {
     return table_arrays(table, row) + ((row & CHUNK_ROW_MASK) >> GROUP_ROW_BITS) * table->group_bytes;
@@ -263,13 +263,14 @@ table_row_shown(const struct table_data *table, row_number row, uint64_t moment)
     return table_row_settled(table, row, moment) || table_row_visible(table, row, moment);
 }
 
-/* The same for a number that may be no row's, or another row's than it was. */
+/* The same for a number that may be no row's, or another row's than it was. What is settled was stored before the count
+ * that says there is such a row (T6), so it tells of this row, too. */
 static inline bool
 table_row_seen(const struct table_data *table, uint64_t row, uint64_t moment)
 {
     return row >> CHUNK_ROW_BITS < table_chunk_end(table)
            && (row & CHUNK_ROW_MASK) < table_chunk_rows(table, (uint32_t) (row >> CHUNK_ROW_BITS))
-           && table_row_visible(table, (row_number) row, moment);
+           && table_row_shown(table, (row_number) row, moment);
 }
 
 /* The first visible row from `from` on, by number; ROW_NONE. */
@@ -325,7 +326,46 @@ table_integer_given(const struct table_data *table, row_number row, uint32_t col
            || (*table_exact(table, row) >> column & 1) != 0;
 }
 
-knackdb_value table_cell(const struct table_data *table, row_number row, uint32_t column);
+_Static_assert(sizeof(const char *) == sizeof(uint64_t) && offsetof(knackdb_value, as.text.data) == offsetof(knackdb_value, as),
+               "the bits of a number are where those of a text's address are");
+
+/* Put together from three words at the end: a value of which parts are stored and that is then copied whole costs the
+ * processor more than the cell. */
+static inline knackdb_value
+table_cell(const struct table_data *table, row_number row, uint32_t column)
+{
+    knackdb_type type = KNACKDB_NULL;
+    knackdb_text text = { NULL, 0 }; /* or a number's bits */
+    int64_t      integer;
+    double       real;
+    uint64_t     bits;
+
+    switch (table->kinds[column]) {
+    case CELL_INTEGER:
+        if (table_integer_given(table, row, column, &integer)) {
+            type = KNACKDB_INTEGER;
+            text.data = (const char *) (intptr_t) integer;
+        }
+        break;
+    case CELL_REAL:
+        real = table_real(table, row, column);
+        if (real == real) {
+            memcpy(&bits, &real, sizeof bits);
+            type = KNACKDB_REAL;
+            text.data = (const char *) (uintptr_t) bits;
+        }
+        break;
+    case CELL_CODE:
+        text = dictionary_text(&table->dictionaries[column], table_code(table, row, column));
+        type = text.data != NULL ? KNACKDB_TEXT : KNACKDB_NULL;
+        break;
+    default:
+        text = text_cell_view(*TABLE_AT(table, row, table->offsets[column], text_cell));
+        type = text.data != NULL ? KNACKDB_TEXT : KNACKDB_NULL;
+        break;
+    }
+    return (knackdb_value) { .type = type, .as = { .text = text } };
+}
 
 /* What the posting lists of a column tell of a row (posting.h), from the bits of its cell in `beside`. A rate keeps its rank:
  * of two rows the one with the larger tag has the larger rate, and NULL is least. A code is cut off. Any

@@ -89,6 +89,23 @@ view_chunk_identity(const struct view *view, uint32_t table, row_number row)
 }
 
 knackdb_value
+view_value(const struct view *view, int table, uint64_t row, uint32_t column)
+{
+    const struct schema *schema = view->store->schema;
+
+    if (table < 0 || (uint32_t) table >= schema->table_count || column >= schema->tables[table].column_count
+        || !view_has_row(view, (uint32_t) table, row))
+        return knackdb_value_null();
+    return table_cell(&view->store->tables[table], (row_number) row, column);
+}
+
+void
+view_ask_row(const struct view *view, uint32_t table, row_number row)
+{
+    table_prefetch_row(&view->store->tables[table], row);
+}
+
+knackdb_value
 view_cell(const struct view *view, uint32_t table, row_number row, uint32_t column)
 {
     return table_cell(&view->store->tables[table], row, column);
