@@ -13,9 +13,20 @@ column_find(const knackdb_table_info *table, const char *name, size_t length)
     return -1;
 }
 
+void
+column_say_missing(const knackdb_table_info *table, const char *name, size_t length, char ret_why[COLUMN_WHY_BYTES])
+{
+    size_t used = (size_t) snprintf(ret_why, COLUMN_WHY_BYTES, "%s has no column '%.*s'; it has", table->name,
+                                    (int) (length < 200 ? length : 200), name);
+
+    for (size_t i = 0; i < table->column_count && used < COLUMN_WHY_BYTES; i++)
+        used += (size_t) snprintf(ret_why + used, COLUMN_WHY_BYTES - used, "%s %s", i > 0 ? "," : "",
+                                  table->columns[i].name);
+}
+
 bool
 columns_parse(const char *text, const knackdb_table_info *table, uint32_t *ret_columns, size_t *ret_count,
-              char ret_why[200])
+              char ret_why[COLUMN_WHY_BYTES])
 {
     uint64_t seen = 0;
     size_t   count = 0;
@@ -31,12 +42,11 @@ columns_parse(const char *text, const knackdb_table_info *table, uint32_t *ret_c
         length -= blanks;
         column = column_find(table, text, length);
         if (column < 0) {
-            (void) snprintf(ret_why, 200, "%s has no column '%.*s'", table->name, (int) (length < 60 ? length : 60),
-                            text);
+            column_say_missing(table, text, length, ret_why);
             return false;
         }
         if ((seen & KNACKDB_BIT(column)) != 0) {
-            (void) snprintf(ret_why, 200, "the column '%s' comes twice", table->columns[column].name);
+            (void) snprintf(ret_why, COLUMN_WHY_BYTES, "the column '%s' comes twice", table->columns[column].name);
             return false;
         }
         seen |= KNACKDB_BIT(column);

@@ -14,6 +14,7 @@
 #include "progress.h"
 #include "row_source.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -51,7 +52,7 @@ static const char help[] =
 /* A row at fault, where it stands and why. */
 struct bad_row {
     char place[ROW_PLACE_BYTES + 100];
-    char why[700];
+    char why[COLUMN_WHY_BYTES];
 };
 
 struct import {
@@ -258,7 +259,7 @@ open_source(struct import *import, const char *path, const char *format_name)
         if (strcmp(path, "-") == 0)
             return complain_usage(command_import.name, "--format", "a SQLite file cannot be read from standard input");
         if (access(path, R_OK) != 0)
-            return complain(EXIT_CALL_AT_FAULT, command_import.name, path, "cannot be read, or is not there");
+            return complain(EXIT_CALL_AT_FAULT, command_import.name, path, "%s", strerror(errno));
         return sqlite_source_open(command_import.name, path, import->info, &import->source);
     }
     status = input_open(command_import.name, path, !import->skips_bad, &input);

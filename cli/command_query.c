@@ -137,7 +137,7 @@ run_query(struct query_command *command)
 static bool
 take_conditions(struct query_command *command, const struct string_list *texts, const knackdb_table_info *table)
 {
-    char why[200];
+    char why[COLUMN_WHY_BYTES];
 
     if (texts->count > KNACKDB_CONDITIONS_MAX) {
         (void) complain_usage(command_query.name, "--where", "more than %d conditions", KNACKDB_CONDITIONS_MAX);
@@ -166,7 +166,7 @@ take_conditions(struct query_command *command, const struct string_list *texts, 
 static bool
 take_order(struct query_command *command, const struct string_list *texts, const knackdb_table_info *table)
 {
-    char why[200];
+    char why[COLUMN_WHY_BYTES];
 
     for (size_t i = 0; i < texts->count; i++) {
         const char *key = texts->items[i];
@@ -212,7 +212,7 @@ take_count(const char *name, const char *text, uint64_t *ret_count)
 static bool
 take_columns(struct query_command *command, const char *text, const knackdb_table_info *table)
 {
-    char why[200];
+    char why[COLUMN_WHY_BYTES];
 
     if (text == NULL) {
         for (size_t i = 0; i < table->column_count; i++)

@@ -27,7 +27,7 @@ struct parser {
 static bool
 refuse(struct parser *parser, const char *why)
 {
-    (void) snprintf(parser->why, 200, "%s", why);
+    (void) snprintf(parser->why, COLUMN_WHY_BYTES, "%s", why);
     return false;
 }
 
@@ -172,8 +172,8 @@ parse_value(struct parser *parser, const char *stops, knackdb_value *ret_value)
     }
     result = number_parse_real(text.data, text.length, &real);
     if (result != NUMBER_OK) {
-        (void) snprintf(parser->why, 200, "'%.*s' %s", (int) (text.length < 60 ? text.length : 60), text.data,
-                        number_result_text(result));
+        (void) snprintf(parser->why, COLUMN_WHY_BYTES, "'%.*s' %s", (int) (text.length < 60 ? text.length : 60),
+                        text.data, number_result_text(result));
         return false;
     }
     *ret_value = knackdb_value_real(real);
@@ -213,7 +213,7 @@ parse_values(struct parser *parser, struct parsed_condition *parsed)
 
 bool
 condition_parse(const char *text, size_t length, const knackdb_table_info *table,
-                struct parsed_condition *ret_condition, char ret_why[200])
+                struct parsed_condition *ret_condition, char ret_why[COLUMN_WHY_BYTES])
 {
     struct parsed_condition parsed = { 0 };
     struct parser           parser = { NULL, NULL, NULL, ret_why };
@@ -236,8 +236,7 @@ condition_parse(const char *text, size_t length, const knackdb_table_info *table
         parser.at++;
     column = column_find(table, name, (size_t) (parser.at - name));
     if (column < 0) {
-        (void) snprintf(ret_why, 200, "%s has no column '%.*s'", table->name,
-                        (int) (parser.at - name < 60 ? parser.at - name : 60), name);
+        column_say_missing(table, name, (size_t) (parser.at - name), ret_why);
         goto out;
     }
     parser.column = &table->columns[column];
@@ -287,7 +286,7 @@ condition_clear(struct parsed_condition *condition)
 
 bool
 sort_key_parse(const char *text, size_t length, const knackdb_table_info *table, knackdb_order *ret_order,
-               char ret_why[200])
+               char ret_why[COLUMN_WHY_BYTES])
 {
     const char   *colon = memchr(text, ':', length);
     size_t        name_length = colon != NULL ? (size_t) (colon - text) : length;
@@ -301,8 +300,7 @@ sort_key_parse(const char *text, size_t length, const knackdb_table_info *table,
     } else {
         order.column = column_find(table, text, name_length);
         if (order.column < 0) {
-            (void) snprintf(ret_why, 200, "%s has no column '%.*s'", table->name,
-                            (int) (name_length < 60 ? name_length : 60), text);
+            column_say_missing(table, text, name_length, ret_why);
             return false;
         }
     }
@@ -311,7 +309,7 @@ sort_key_parse(const char *text, size_t length, const knackdb_table_info *table,
     else if (direction_length == 3 && strncasecmp(direction, "asc", 3) == 0)
         order.descending = false;
     else if (colon != NULL) {
-        (void) snprintf(ret_why, 200, "'%.*s' is neither asc nor desc",
+        (void) snprintf(ret_why, COLUMN_WHY_BYTES, "'%.*s' is neither asc nor desc",
                         (int) (direction_length < 60 ? direction_length : 60), direction);
         return false;
     }

@@ -2,6 +2,8 @@
 #ifndef CLI_CONDITION_H
 #define CLI_CONDITION_H
 
+#include "columns.h"
+
 #include <knackdb.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -31,11 +33,11 @@ struct parsed_condition {
  * @param ret_condition  written on success; ends with condition_clear().
  */
 bool condition_parse(const char *text, size_t length, const knackdb_table_info *table,
-                     struct parsed_condition *ret_condition, char ret_why[200]);
+                     struct parsed_condition *ret_condition, char ret_why[COLUMN_WHY_BYTES]);
 void condition_clear(struct parsed_condition *condition);
 
 /** Reads `COLUMN`, `COLUMN:asc` or `COLUMN:desc`; the column may be `score`, which is best first unless told. */
 bool sort_key_parse(const char *text, size_t length, const knackdb_table_info *table, knackdb_order *ret_order,
-                    char ret_why[200]);
+                    char ret_why[COLUMN_WHY_BYTES]);
 
 #endif

@@ -204,9 +204,10 @@ read_header(struct csv_source *csv)
         size_t name_length = fields[i].doubled ? csv_unquote(name, fields[i].length) : fields[i].length;
         int    column = column_find(table, name, name_length);
 
-        if (column < 0)
-            return complain(EXIT_DATA_AT_FAULT, csv->source.command, place, "%s has no column '%.*s'", table->name,
-                            (int) (name_length < 200 ? name_length : 200), name);
+        if (column < 0) {
+            column_say_missing(table, name, name_length, csv->source.why);
+            return complain(EXIT_DATA_AT_FAULT, csv->source.command, place, "%s", csv->source.why);
+        }
         if ((seen & KNACKDB_BIT(column)) != 0)
             return complain(EXIT_DATA_AT_FAULT, csv->source.command, place, "the column '%s' comes twice",
                             table->columns[column].name);

@@ -92,7 +92,7 @@ input_open(const char *command, const char *path, bool must_rewind, struct input
     const char   *name = is_standard ? "standard input" : path;
     struct input *input = NULL;
     struct stat   found;
-    int           fd, copy;
+    int           fd, copy = -1;
     int           status = EXIT_DONE;
 
     fd = is_standard ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC);

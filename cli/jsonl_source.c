@@ -89,8 +89,7 @@ jsonl_source_next(struct row_source *source, knackdb_value *values)
         source->column = fault.column;
         jsonl->character = fault.offset + 1;
         if (fault.key.data != NULL)
-            (void) snprintf(source->why, sizeof source->why, "%s has no column '%.*s'", source->table->name,
-                            (int) (fault.key.length < 200 ? fault.key.length : 200), fault.key.data);
+            column_say_missing(source->table, fault.key.data, fault.key.length, source->why);
         else
             (void) snprintf(source->why, sizeof source->why, "%s", fault.why);
         return ROW_BAD;

@@ -2,6 +2,7 @@
 #ifndef CLI_ROW_SOURCE_H
 #define CLI_ROW_SOURCE_H
 
+#include "columns.h"
 #include "input.h"
 
 #include <knackdb.h>
@@ -21,7 +22,7 @@ enum row_result {
 struct row_source {
     const char               *command;
     const knackdb_table_info *table;
-    char                      why[600]; /**< of a bad row */
+    char                      why[COLUMN_WHY_BYTES]; /**< of a bad row */
     int                       column;   /**< at fault in a bad row, or -1 */
 
     /** Reads the next row into the table's column_count values. Texts stay until the next refill. */

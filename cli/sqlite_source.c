@@ -224,9 +224,10 @@ match_columns(struct sqlite_source *sqlite)
 
         while (column < table->column_count && (name == NULL || strcasecmp(table->columns[column].name, name) != 0))
             column++;
-        if (column == table->column_count)
-            return complain(EXIT_DATA_AT_FAULT, sqlite->source.command, sqlite->path, "%s has no column '%s'",
-                            table->name, name != NULL ? name : "");
+        if (column == table->column_count) {
+            column_say_missing(table, name != NULL ? name : "", name != NULL ? strlen(name) : 0, sqlite->source.why);
+            return complain(EXIT_DATA_AT_FAULT, sqlite->source.command, sqlite->path, "%s", sqlite->source.why);
+        }
         if ((seen & KNACKDB_BIT(column)) != 0)
             return complain(EXIT_DATA_AT_FAULT, sqlite->source.command, sqlite->path, "the column '%s' comes twice",
                             name);

@@ -59,7 +59,8 @@ check_empty(const struct saving *saving, bool may_have_lock, knackdb_error *erro
     knackdb_status status = dir_list(&saving->dir, hear_any, &finding, error);
 
     if (status == KNACKDB_OK && (finding.found || (finding.found_lock && !may_have_lock)))
-        status = error_set(error, KNACKDB_INVALID, "%s: the directory is not empty", saving->dir.path);
+        status = error_set(error, KNACKDB_INVALID, "%s: the directory is not empty; name one that is, or is not there",
+                           saving->dir.path);
     return status;
 }
 

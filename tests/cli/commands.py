@@ -344,7 +344,7 @@ class Others(ToolCase):
         rows = tool.csv_rows("execution_patterns", self.works("dump", new, "execution_patterns"))
         self.same(rows, [row for row in self.dump("execution_patterns") if row["id"] != 51])
         self.assertIn("no fault", self.works("verify", new))
-        self.fails(2, f"{new}: the directory is not empty", "repair", copy, "--to", new)
+        self.fails(2, f"{new}: the directory is not empty; name one that is", "repair", copy, "--to", new)
 
     def test_repair_of_a_sound_directory_copies_it(self):
         self.assertRegex(self.works("repair", self.directory, "--to", self.folder / "new"),

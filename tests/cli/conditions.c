@@ -20,7 +20,7 @@ static struct parsed_condition
 parse(const char *text)
 {
     struct parsed_condition parsed;
-    char                    why[200];
+    char                    why[COLUMN_WHY_BYTES];
     size_t                  length = strlen(text);
     char                   *bytes = malloc(length + 1);
     bool                    is_good;
@@ -36,7 +36,7 @@ static void
 expect_refused(const char *text, const char *part_of_why)
 {
     struct parsed_condition parsed;
-    char                    why[200] = "";
+    char                    why[COLUMN_WHY_BYTES] = "";
 
     cr_assert_not(condition_parse(text, strlen(text), &table, &parsed, why), "%s", text);
     cr_assert_not_null(strstr(why, part_of_why), "%s: %s", text, why);
@@ -123,7 +123,7 @@ Test(condition, in_takes_a_list)
 Test(condition, what_is_no_condition_is_refused_with_the_reason)
 {
     expect_refused("", "no column ''");
-    expect_refused("nam = x", "no column 'nam'");
+    expect_refused("nam = x", "no column 'nam'; it has id, ");
     expect_refused("name", "an operator is missing");
     expect_refused("name like x", "an operator is missing");
     expect_refused("name containsx", "an operator is missing");
@@ -151,7 +151,7 @@ Test(condition, any_prefix_is_read_within_its_bytes)
 
     for (size_t length = 0; length < sizeof text; length++) {
         struct parsed_condition parsed;
-        char                    why[200];
+        char                    why[COLUMN_WHY_BYTES];
         char                   *bytes = malloc(length + (length == 0));
 
         memcpy(bytes, text, length);
@@ -164,7 +164,7 @@ Test(condition, any_prefix_is_read_within_its_bytes)
 Test(sort_key, a_column_goes_up_unless_told_and_score_down)
 {
     knackdb_order order;
-    char          why[200];
+    char          why[COLUMN_WHY_BYTES];
 
     cr_assert(sort_key_parse("rate", 4, &table, &order, why));
     cr_assert_eq(order.column, 2);
@@ -185,7 +185,7 @@ Test(columns, a_list_names_each_column_once)
 {
     uint32_t found[KNACKDB_COLUMNS_MAX];
     size_t   count;
-    char     why[200];
+    char     why[COLUMN_WHY_BYTES];
 
     cr_assert(columns_parse("rate, id", &table, found, &count, why));
     cr_assert_eq(count, 2);

@@ -242,7 +242,7 @@ class BadFiles(ToolCase):
 
     def test_headers_that_name_no_columns(self):
         self.refused(":1: no header row that names the columns", "rows.csv", "")
-        self.refused(":1: execution_patterns has no column 'frob'", "rows.csv", "id,frob\r\n1,2\r\n")
+        self.refused(":1: execution_patterns has no column 'frob'; it has id, task_type, ", "rows.csv", "id,frob\r\n1,2\r\n")
         self.refused(":1: execution_patterns has no column ''", "rows.csv", "id,\r\n1,2\r\n")
         self.refused(":1: execution_patterns has no column 'ID'", "rows.csv", "ID\r\n1\r\n")
         self.refused(":1: the column 'id' comes twice", "rows.csv", "id,id\r\n1,2\r\n")
@@ -259,7 +259,7 @@ class BadFiles(ToolCase):
         self.json(":1:1: the line is no JSON object", "id,task_type")
         self.json(":3:10: the object does not end", '{"id":1}', "", '{"id":12 ')
         self.json(":1:10: text behind the object", '{"id":1} {"id":2}')
-        self.json(":1:2: execution_patterns has no column 'frob'", '{"frob":1}')
+        self.json(":1:2: execution_patterns has no column 'frob'; it has id, ", '{"frob":1}')
         self.json(":1:9: id: the key comes twice", '{"id":1,"id":2}')
         self.json(":1:17: success_rate: not a finite number", '{"success_rate":NaN}')
         self.json(":1:17: success_rate: is out of range", '{"success_rate":1e999}')
@@ -295,7 +295,7 @@ class BadFiles(ToolCase):
 
         create = "CREATE TABLE execution_patterns (id INTEGER PRIMARY KEY, task_type, success_rate, usage_count)"
         self.refused(": holds no table 'execution_patterns'", "rows.db", make("CREATE TABLE other (id)"))
-        self.refused(": execution_patterns has no column 'frob'", "rows.db",
+        self.refused(": execution_patterns has no column 'frob'; it has id, ", "rows.db",
                      make("CREATE TABLE execution_patterns (id, frob)"))
         good = "INSERT INTO execution_patterns VALUES (1, 'a', 0.5, 1)"
         for row, why in {

@@ -34,7 +34,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     knackdb_order             order;
     uint32_t                  columns[KNACKDB_COLUMNS_MAX];
     size_t                    count;
-    char                      why[200];
+    char                      why[COLUMN_WHY_BYTES];
     char                     *text;
     size_t                    length;
 
