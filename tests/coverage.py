@@ -147,7 +147,7 @@ def hold(files):
 
 def main():
     parser = argparse.ArgumentParser(description="what the tests reached, held against what they must")
-    parser.add_argument("build", type=pathlib.Path, help="a build directory of -Db_coverage=true")
+    parser.add_argument("build", type=pathlib.Path, help="a build directory of -Dcoverage=true")
     parser.add_argument("--missed", nargs="*", metavar="PATH", help="list what was not reached")
     arguments = parser.parse_args()
     files = read(arguments.build)
