@@ -20,8 +20,8 @@ log_is_overtaken(struct log_reader *reader, struct allocator *allocator, const s
                  knackdb_error *error)
 {
     struct manifest manifest;
-    uint64_t        next;
-    bool            is_clean;
+    uint64_t        next = 0;
+    bool            is_clean = false;
     knackdb_status  status;
 
     *ret_next = 0;
