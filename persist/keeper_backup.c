@@ -40,10 +40,11 @@ keeper_backup(struct keeper *keeper, const char *to, uint64_t *ret_rows, knackdb
     knackdb_status  status = KNACKDB_OK;
 
     manifest_init(&ancestor, keeper->allocator);
-    (void) pthread_mutex_lock(&keeper->snapshot_mutex);
+    /* Not snapshot_mutex: a snapshot may be waiting for a disk that does not answer, and this copy be why we are called. */
+    (void) pthread_mutex_lock(&keeper->figures_mutex);
     for (size_t i = 0; i < keeper->manifest.migration_count && status == KNACKDB_OK; i++)
         status = manifest_add_migration(&ancestor, &keeper->manifest.migrations[i], error);
-    (void) pthread_mutex_unlock(&keeper->snapshot_mutex);
+    (void) pthread_mutex_unlock(&keeper->figures_mutex);
     if (status == KNACKDB_OK)
         status = view_begin(keeper->store, &view, error);
     if (status == KNACKDB_OK) {

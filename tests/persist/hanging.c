@@ -5,6 +5,7 @@
 #include "tests/persist/ailing.h"
 
 #include "core/store_data.h"
+#include "persist/keeper_state.h"
 #include "persist/log_format.h"
 #include "tests/api/scratch.h"
 #include "tests/persist/failing_disk.h"
@@ -14,6 +15,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #define SEGMENT_BYTES ((uint64_t) 64 * 1024)
@@ -66,6 +68,48 @@ Test(hanging, a_sync_is_waited_for_by_nobody_but_who_asked_for_it)
         must_hold_all(&kept, path);
         scratch_remove(path);
     }
+}
+
+/* ---- a snapshot that does not end ---- */
+
+static void *
+take_snapshot(void *context)
+{
+    struct kept *kept = context;
+
+    (void) keeper_snapshot(kept->keeper, NULL);
+    return NULL;
+}
+
+/* The disk under the store does not answer a snapshot that is being taken; a copy goes to another one all the same. */
+Test(hanging, a_snapshot_that_waits_holds_up_no_backup)
+{
+    struct keeper_options options = healing_options(KNACKDB_LOG_MAP);
+    char                  path[SCRATCH_PATH_MAX], folder[SCRATCH_PATH_MAX], to[SCRATCH_PATH_MAX + 8];
+    struct kept           kept;
+    pthread_t             thread;
+    uint64_t              rows = 0;
+
+    scratch_make(path);
+    scratch_make(folder);
+    (void) snprintf(to, sizeof to, "%s/copy", folder);
+    kept_must_open(&kept, path, 1, &options);
+    failing_disk_hold(CALL_SYNC, "log-");
+    bench_put_many(kept.store, 1, 10);
+    cr_assert_eq(pthread_create(&thread, NULL, take_snapshot, &kept), 0);
+    failing_disk_await_held();
+    while (pthread_mutex_trylock(&kept.keeper->snapshot_mutex) == 0) {
+        (void) pthread_mutex_unlock(&kept.keeper->snapshot_mutex);
+        (void) sched_yield();
+    }
+    cr_assert_eq(keeper_backup(kept.keeper, to, &rows, &kept.error), KNACKDB_OK, "%s", kept.error.message);
+    cr_assert_gt(rows, 0);
+    cr_assert_eq(figures_of(&kept).snapshot_count, 0, "it waits still");
+    failing_disk_release();
+    cr_assert_eq(pthread_join(thread, NULL), 0);
+    must_hold_all(&kept, path);
+    scratch_remove(folder);
+    scratch_remove(path);
 }
 
 /* ---- a log that is full ---- */
