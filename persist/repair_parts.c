@@ -196,7 +196,7 @@ repair_band(struct part_repair *part, size_t first, size_t end, uint64_t place, 
     int64_t                    found[KNACKDB_COLUMNS_MAX];
     knackdb_status             status;
 
-    for (uint32_t column = 0; column < scan->table.column_count; column++)
+    for (uint32_t column = 0; column < KNACKDB_COLUMNS_MAX; column++)
         at[column] = -1;
     for (size_t i = first; i < end; i++)
         at[scan->blocks[i].header.column] = (int64_t) i;
