@@ -42,48 +42,18 @@ sequence_length(const unsigned char *s, size_t left)
     return length;
 }
 
-static uint64_t
-word_at(const unsigned char *s)
-{
-    uint64_t word;
-
-    memcpy(&word, s, sizeof word);
-    return word;
-}
-
-#define HIGH_BITS UINT64_C(0x8080808080808080)
-
-/* The last word overlaps the one before it, so that there is no rest to look at byte by byte. */
-static bool
-is_ascii(const unsigned char *s, size_t length)
-{
-    uint64_t seen = 0;
-    size_t   at = 0;
-
-    if (length < sizeof(uint64_t)) {
-        for (; at < length; at++)
-            seen |= s[at];
-        return (seen & 0x80) == 0;
-    }
-    for (; at + 4 * sizeof seen <= length; at += 4 * sizeof seen)
-        seen |= word_at(s + at) | word_at(s + at + 8) | word_at(s + at + 16) | word_at(s + at + 24);
-    for (; at + sizeof seen <= length; at += sizeof seen)
-        seen |= word_at(s + at);
-    return ((seen | word_at(s + length - sizeof seen)) & HIGH_BITS) == 0;
-}
-
 size_t
 utf8_valid_prefix(const char *text, size_t length)
 {
     const unsigned char *s = (const unsigned char *) text;
     size_t               at = 0;
 
-    if (is_ascii(s, length))
+    if (utf8_is_ascii(text, length))
         return length;
     while (at < length) {
         size_t step;
 
-        while (length - at >= sizeof(uint64_t) && (word_at(s + at) & HIGH_BITS) == 0)
+        while (length - at >= sizeof(uint64_t) && (utf8_word_at(text + at) & UTF8_HIGH_BITS) == 0)
             at += sizeof(uint64_t);
         if (at == length)
             break;

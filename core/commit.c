@@ -76,8 +76,7 @@ put_cell(unsigned char *to, uint32_t column, const knackdb_value *value)
     if (value->type != KNACKDB_TEXT)
         return to;
     bytes_put_u32(to, (uint32_t) value->as.text.length);
-    if (value->as.text.length != 0)
-        memcpy(to + 4, value->as.text.data, value->as.text.length);
+    bytes_copy(to + 4, value->as.text.data, value->as.text.length);
     return to + 4 + value->as.text.length;
 }
 

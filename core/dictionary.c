@@ -163,15 +163,42 @@ intern_hashed(struct dictionary *dictionary, struct epochs *epochs, knackdb_text
     return KNACKDB_OK;
 }
 
+/* The first and the last bytes of a text tell most from each other. */
+static inline struct dictionary_recent *
+recent_place(struct dictionary *dictionary, knackdb_text text)
+{
+    uint64_t first = text.length, last = 0;
+
+    if (text.length >= sizeof first) {
+        memcpy(&first, text.data, sizeof first);
+        memcpy(&last, text.data + text.length - sizeof last, sizeof last);
+    } else if (text.length >= sizeof(uint32_t)) {
+        memcpy(&first, text.data, sizeof(uint32_t));
+        memcpy(&last, text.data + text.length - sizeof(uint32_t), sizeof(uint32_t));
+    }
+    return &dictionary->recent[hash_integer(first ^ (last << 29 | last >> 35)) % DICTIONARY_RECENT];
+}
+
 knackdb_status
 dictionary_intern(struct dictionary *dictionary, struct epochs *epochs, knackdb_text text, uint32_t *ret_code,
                   knackdb_error *error)
 {
+    struct dictionary_recent *recent;
+    knackdb_status            status;
+
     if (text.data == NULL) {
         *ret_code = DICTIONARY_CODE_NULL;
         return KNACKDB_OK;
     }
-    return intern_hashed(dictionary, epochs, text, dictionary_hash(text), ret_code, error);
+    recent = recent_place(dictionary, text);
+    if (recent->cell != TEXT_CELL_NULL && text_equal(text_cell_view(recent->cell), text)) {
+        *ret_code = recent->code;
+        return KNACKDB_OK;
+    }
+    status = intern_hashed(dictionary, epochs, text, dictionary_hash(text), ret_code, error);
+    if (status == KNACKDB_OK)
+        *recent = (struct dictionary_recent) { *dictionary_cell(dictionary, *ret_code), *ret_code };
+    return status;
 }
 
 /* Texts looked for at once: a search waits for the index, for a cell and for a text in turn, all of them mostly far
@@ -251,11 +278,15 @@ dictionary_release(struct dictionary *dictionary, struct epochs *epochs, uint32_
 void
 dictionary_forget_unheld(struct dictionary *dictionary, struct epochs *epochs, uint32_t code)
 {
-    knackdb_text text;
+    struct dictionary_recent *recent;
+    knackdb_text              text;
 
     if (code == DICTIONARY_CODE_NULL || *holders_of(dictionary, code) != 0)
         return;
     text = dictionary_text(dictionary, code);
+    recent = recent_place(dictionary, text);
+    if (recent->code == code)
+        *recent = (struct dictionary_recent) { TEXT_CELL_NULL, DICTIONARY_CODE_NULL };
     index_remove(&dictionary->index, dictionary_hash(text), code);
     if (dictionary->is_posted) /* every row in the list is of a chunk that goes */
         posting_drop(dictionary_posting(dictionary, code), epochs, &dictionary->posting_bytes);

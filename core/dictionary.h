@@ -9,6 +9,9 @@
  * Posting lists lie in segments of their own, where the column has them, and so does what the writer
  * counts: eight bytes a code keep what reading a row needs in the processor's caches four times as long.
  *
+ * Rows share few texts, so the writer nearly always adds one that it has come across of late. Those it looks up in a
+ * small array first, which asks for no hash and no way through the index.
+ *
  * Each entry counts the rows that hold its code, dead ones too, as long as their memory is there. When
  * the last of them is given back, the text goes:
  *
@@ -33,6 +36,7 @@
 
 #define DICTIONARY_SEGMENT_BITS 6
 #define DICTIONARY_SEGMENTS     26
+#define DICTIONARY_RECENT       128
 #define DICTIONARY_CODE_NULL    0u
 #define DICTIONARY_CODE_NONE    UINT32_MAX
 
@@ -41,6 +45,12 @@ struct dictionary_segment {
     uint32_t given;      /* codes ever given, from its first one on */
     uint32_t free_count; /* of these, on the list that begins with first_free */
     uint32_t first_free;
+};
+
+/* A code that is in the index, and its cell. */
+struct dictionary_recent {
+    text_cell cell; /* TEXT_CELL_NULL: none */
+    uint32_t  code;
 };
 
 struct dictionary {
@@ -56,6 +66,7 @@ struct dictionary {
     struct dictionary_segment about[DICTIONARY_SEGMENTS];
     uint32_t                  first_dying, first_waiting; /* codes; 0: none */
     uint64_t                  waiting_epoch;
+    struct dictionary_recent  recent[DICTIONARY_RECENT]; /* by what is cheap to know of a text */
 };
 
 void dictionary_clear(struct dictionary *dictionary, struct epochs *epochs);

@@ -47,8 +47,8 @@ knackdb_status store_put_rows(struct store *store, uint32_t table, const knackdb
                               size_t row_count, uint32_t flags, int64_t *ret_ids, uint64_t *ret_sequence,
                               knackdb_error *error);
 
-/* The same for rows of every column that the caller needs no more: what is computed is written
- * over them, which saves a copy. */
+/* The same for rows of every column, each of its column's type, that the caller needs no more: what is computed is
+ * written over them, which saves a copy. */
 knackdb_status store_put_own_rows(struct store *store, uint32_t table, knackdb_value *values, size_t row_count,
                                   uint32_t flags, int64_t *ret_ids, uint64_t *ret_sequence, knackdb_error *error);
 

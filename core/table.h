@@ -504,6 +504,13 @@ table_next_id(const struct table_data *table)
     return atomic_load_explicit(&((struct table_data *) (uintptr_t) table)->next_id, memory_order_relaxed);
 }
 
+/* No row that anybody sees can have it: no id as large was ever used. */
+static inline bool
+table_id_is_new(const struct table_data *table, int64_t id)
+{
+    return id >= table_next_id(table) && id != INT64_MAX;
+}
+
 /* No id up to this one is given again. */
 static inline void
 table_use_id(struct table_data *table, int64_t id)

@@ -1,6 +1,8 @@
 /* text.c - a bump allocator: text is never freed alone, so nothing is kept beside it. */
 #include "core/text.h"
 
+#include "base/bytes.h"
+
 struct text_block {
     struct text_block *older;
     size_t             bytes; /* with this header */
@@ -33,8 +35,7 @@ put_text(unsigned char *to, knackdb_text text)
     uint32_t length = (uint32_t) text.length;
 
     memcpy(to, &length, sizeof length);
-    if (length != 0)
-        memcpy(to + sizeof length, text.data, length);
+    bytes_copy(to + sizeof length, text.data, length);
     return (const struct stored_text *) to;
 }
 

@@ -158,7 +158,7 @@ transaction_put(struct transaction *transaction, uint32_t table, const knackdb_v
     struct store      *store = transaction->store;
     struct table_data *data = &store->tables[table];
     int64_t            id = values[0].as.integer;
-    row_number         replaced = transaction_find_id(transaction, table, id);
+    row_number         replaced = table_id_is_new(data, id) ? ROW_NONE : transaction_find_id(transaction, table, id);
     knackdb_status     status = KNACKDB_OK;
 
     if (replaced != ROW_NONE)

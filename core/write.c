@@ -214,11 +214,9 @@ store_put_own_rows(struct store *store, uint32_t table, knackdb_value *values, s
         return status;
     transaction_begin(&transaction, store, true);
     for (size_t r = 0; r < row_count && status == KNACKDB_OK; r++) {
-        knackdb_value *row = values + r * definition->column_count;
-        int64_t        id = 0;
+        int64_t id = 0;
 
-        turn_integers(&store->tables[table], row);
-        status = put_row(&transaction, table, row, flags, &id, error);
+        status = put_row(&transaction, table, values + r * definition->column_count, flags, &id, error);
         if (status == KNACKDB_OK && ret_ids != NULL)
             ret_ids[r] = id;
     }

@@ -86,6 +86,10 @@ is_plain(const struct column *info, const knackdb_value *value)
         return info->type == KNACKDB_INTEGER && value->as.integer >= 0;
     case KNACKDB_REAL:
         return info->type == KNACKDB_REAL && value->as.real >= 0.0 && value->as.real <= (info->is_rate ? 1.0 : DBL_MAX);
+    case KNACKDB_TEXT:
+        return info->type == KNACKDB_TEXT && value->as.text.data != NULL &&
+               value->as.text.length <= KNACKDB_TEXT_BYTES_MAX &&
+               utf8_is_ascii(value->as.text.data, value->as.text.length);
     default:
         return false;
     }

@@ -104,7 +104,6 @@ arena_items(struct arena *arena, size_t count, size_t size)
     if (arena_reserve(arena, bytes + 8) < 0)
         return NULL;
     items = (char *) (((uintptr_t) arena->at + 7) & ~(uintptr_t) 7);
-    memset(items, 0, bytes);
     arena->at = items + bytes;
     (void) arena_end(arena);
     return items;

@@ -59,7 +59,7 @@ arena_put(struct arena *arena, const char *bytes, size_t count)
 /* Copies a str. -1 with an exception where it has no UTF-8 (lone surrogates) or memory is short. */
 int arena_text(struct arena *arena, PyObject *string, knackdb_text *ret_text);
 
-/* `count` zeroed items of `size` bytes, aligned for a double. NULL with MemoryError. */
+/* `count` items of `size` bytes, with anything in them, aligned for a double. NULL with MemoryError. */
 void *arena_items(struct arena *arena, size_t count, size_t size);
 
 #endif

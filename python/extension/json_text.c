@@ -31,8 +31,31 @@ put_mark(struct arena *arena, char mark)
     return WRITTEN;
 }
 
+/* A number is written from its end. It is copied from where it begins, by a size that the compiler knows. */
+#define NUMBER_BYTES 32
+
+struct number {
+    char text[2 * NUMBER_BYTES]; /* the number ends in the middle */
+};
+
+static inline char *
+number_end(struct number *number)
+{
+    return number->text + NUMBER_BYTES;
+}
+
+static enum written
+put_number(struct arena *arena, struct number *number, const char *at)
+{
+    if (arena_reserve(arena, NUMBER_BYTES) < 0)
+        return FAILED;
+    memcpy(arena->at, at, NUMBER_BYTES);
+    arena->at += number_end(number) - at;
+    return WRITTEN;
+}
+
 /* The digits of a number, ending before `end`; where they begin. */
-static char *
+static inline char *
 put_digits(char *end, unsigned long long number)
 {
     do {
@@ -45,30 +68,30 @@ put_digits(char *end, unsigned long long number)
 static enum written
 put_long(struct arena *arena, PyObject *value)
 {
-    int       overflow;
-    long long number = PyLong_AsLongLongAndOverflow(value, &overflow);
-    char      digits[24];
-    char     *at;
+    int           overflow;
+    long long     integer = PyLong_AsLongLongAndOverflow(value, &overflow);
+    struct number number;
+    char         *at;
 
     if (overflow != 0)
         return NOT_OURS;
-    at = put_digits(digits + sizeof digits,
-                    number < 0 ? 0ULL - (unsigned long long) number : (unsigned long long) number);
-    if (number < 0)
+    at = put_digits(number_end(&number),
+                    integer < 0 ? 0ULL - (unsigned long long) integer : (unsigned long long) integer);
+    if (integer < 0)
         *--at = '-';
-    return put(arena, at, (size_t) (digits + sizeof digits - at));
+    return put_number(arena, &number, at);
 }
 
 /* Most floats that people and programs choose have a few decimals. One that is n / 10^k, with at most 15 digits in n,
  * is told apart from all others by them (a double holds any 15 digits), so for the smallest such k they are the
  * shortest form, which is Python's. The division is exact to the last bit: both numbers are whole and below 2^53. */
 static enum written
-put_short_decimal(struct arena *arena, double number)
+put_short_decimal(struct arena *arena, double real)
 {
     static const double powers[] = { 1e1, 1e2, 1e3, 1e4, 1e5, 1e6 };
-    double              size = number < 0 ? -number : number;
-    char                digits[32];
-    char               *at = digits + sizeof digits;
+    double              size = real < 0 ? -real : real;
+    struct number       number;
+    char               *at = number_end(&number);
 
     if (!(size >= 1e-3 && size < 1e8))
         return NOT_OURS;
@@ -82,9 +105,9 @@ put_short_decimal(struct arena *arena, double number)
             *--at = (char) ('0' + rest % 10);
         *--at = '.';
         at = put_digits(at, whole / (unsigned long long) powers[k]);
-        if (number < 0)
+        if (real < 0)
             *--at = '-';
-        return put(arena, at, (size_t) (digits + sizeof digits - at));
+        return put_number(arena, &number, at);
     }
     return NOT_OURS;
 }
@@ -153,90 +176,101 @@ is_escaped(Py_UCS4 character)
     return character < 0x20 || character == '"' || character == '\\' || (character >= 0xD800 && character < 0xE000);
 }
 
-/* Whether one of eight ASCII bytes must be escaped. The high bit of a byte says so: that of (x - n) & ~x where x < n,
- * for x below 0x80. A borrow may raise it in the byte above one that is escaped, too, which changes nothing. */
-static bool
+/* Whether one of eight ASCII bytes must be escaped. The high bit of a byte says so, that of x - n where x < n: for x
+ * below 0x80 nothing else sets it but a borrow, and that comes from a byte that is to be escaped, too. */
+static inline bool
 any_is_escaped(uint64_t eight)
 {
     const uint64_t ones = UINT64_C(0x0101010101010101);
     uint64_t       quote = eight ^ ones * '"';
     uint64_t       backslash = eight ^ ones * '\\';
 
-    return (((eight - ones * 0x20) & ~eight) | ((quote - ones) & ~quote) | ((backslash - ones) & ~backslash)) &
-           ones * 0x80;
+    return (((eight - ones * 0x20) | (quote - ones) | (backslash - ones)) & ones * 0x80) != 0;
 }
 
-/* Text as it nearly always is, eight bytes at a time; the last eight, or two fours, overlap. How many bytes were
- * copied: all, or fewer where one is to be escaped. */
-static size_t
+static inline uint64_t
+eight_at(const unsigned char *bytes)
+{
+    uint64_t eight;
+
+    memcpy(&eight, bytes, sizeof eight);
+    return eight;
+}
+
+static inline uint32_t
+four_at(const unsigned char *bytes)
+{
+    uint32_t four;
+
+    memcpy(&four, bytes, sizeof four);
+    return four;
+}
+
+/* Text as it nearly always is, in words of which the last overlaps the one before it. True where all of it was copied;
+ * else one is to be escaped, and what was copied means nothing. */
+static inline bool
 put_plain(char *to, const unsigned char *bytes, size_t length)
 {
-    size_t   done = 0;
-    uint64_t eight;
-    uint32_t four[2];
+    if (length >= 8) {
+        uint64_t last = eight_at(bytes + length - 8);
+        bool     escapes = any_is_escaped(last);
 
-    for (; length - done >= sizeof eight; done += sizeof eight) {
-        memcpy(&eight, bytes + done, sizeof eight);
-        if (any_is_escaped(eight))
-            return done;
-        memcpy(to + done, &eight, sizeof eight);
+        for (size_t done = 0; done < length - 8; done += 8) {
+            uint64_t eight = eight_at(bytes + done);
+
+            escapes |= any_is_escaped(eight);
+            memcpy(to + done, &eight, sizeof eight);
+        }
+        memcpy(to + length - 8, &last, sizeof last);
+        return !escapes;
     }
-    if (length >= sizeof eight) {
-        memcpy(&eight, bytes + length - sizeof eight, sizeof eight);
-        if (any_is_escaped(eight))
-            return done;
-        memcpy(to + length - sizeof eight, &eight, sizeof eight);
-        return length;
+    if (length >= 4) {
+        uint32_t first = four_at(bytes), last = four_at(bytes + length - 4);
+
+        memcpy(to, &first, sizeof first);
+        memcpy(to + length - 4, &last, sizeof last);
+        return !any_is_escaped((uint64_t) first << 32 | last);
     }
-    if (length >= sizeof four[0]) {
-        memcpy(&four[0], bytes, sizeof four[0]);
-        memcpy(&four[1], bytes + length - sizeof four[1], sizeof four[1]);
-        if (any_is_escaped((uint64_t) four[0] << 32 | four[1]))
-            return 0;
-        memcpy(to, &four[0], sizeof four[0]);
-        memcpy(to + length - sizeof four[1], &four[1], sizeof four[1]);
-        return length;
+    for (size_t i = 0; i < length; i++) {
+        if (is_escaped(bytes[i]))
+            return false;
+        to[i] = (char) bytes[i];
     }
-    for (; done < length && !is_escaped(bytes[done]); done++)
-        to[done] = (char) bytes[done];
-    return done;
+    return true;
+}
+
+static char *
+put_characters(char *to, PyObject *string)
+{
+    int         kind = PyUnicode_KIND(string);
+    const void *data = PyUnicode_DATA(string);
+
+    for (Py_ssize_t i = 0; i < PyUnicode_GET_LENGTH(string); i++) {
+        Py_UCS4 character = PyUnicode_READ(kind, data, i);
+
+        to = is_escaped(character) ? put_escape(to, character) : put_utf8(to, character);
+    }
+    return to;
 }
 
 static enum written
 put_string(struct arena *arena, PyObject *string)
 {
-    Py_ssize_t  length;
-    int         kind;
-    const void *data;
-    char       *to;
+    size_t length;
+    char  *to;
 
     if (PyUnicode_READY(string) < 0)
         return FAILED;
-    length = PyUnicode_GET_LENGTH(string);
-    kind = PyUnicode_KIND(string);
-    data = PyUnicode_DATA(string);
-    if (arena_reserve(arena, (size_t) length * 6 + 2) < 0) /* six bytes an escape, the longest form */
+    length = (size_t) PyUnicode_GET_LENGTH(string);
+    if (arena_reserve(arena, length * 6 + 2) < 0) /* six bytes an escape, the longest form */
         return FAILED;
     to = arena->at;
     *to++ = '"';
-    if (PyUnicode_IS_ASCII(string)) {
-        const unsigned char *bytes = data;
-        size_t               done = put_plain(to, bytes, (size_t) length);
-
-        to += done;
-        for (; done < (size_t) length; done++) {
-            if (is_escaped(bytes[done]))
-                to = put_escape(to, bytes[done]);
-            else
-                *to++ = (char) bytes[done];
-        }
-    } else {
-        for (Py_ssize_t i = 0; i < length; i++) {
-            Py_UCS4 character = PyUnicode_READ(kind, data, i);
-
-            to = is_escaped(character) ? put_escape(to, character) : put_utf8(to, character);
-        }
-    }
+    if (PyUnicode_IS_COMPACT_ASCII(string) &&
+        put_plain(to, (const unsigned char *) ((PyASCIIObject *) string + 1), length))
+        to += length;
+    else
+        to = put_characters(to, string);
     *to++ = '"';
     arena->at = to;
     return WRITTEN;

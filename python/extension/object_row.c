@@ -171,8 +171,10 @@ take_real(const struct source *source, int field, int column, double *ret_real, 
     int       status = value != NULL ? object_real(value, ret_real, &is_null) : -1;
 
     Py_XDECREF(value);
-    if (is_null)
+    if (is_null) {
+        *ret_real = 0;
         *nulls |= KNACKDB_BIT(column);
+    }
     if (status < 0)
         failure_in_column(source->layout->field_names[field]);
     return status;
@@ -186,8 +188,10 @@ take_integer(const struct source *source, int field, int column, int64_t *ret_in
     int       status = value != NULL ? object_integer(value, ret_integer, &is_null) : -1;
 
     Py_XDECREF(value);
-    if (is_null)
+    if (is_null) {
+        *ret_integer = 0;
         *nulls |= KNACKDB_BIT(column);
+    }
     if (status < 0)
         failure_in_column(source->layout->field_names[field]);
     return status;
@@ -219,11 +223,13 @@ object_row_pattern(struct arena *arena, PyObject *object, knackdb_pattern *row)
     struct source          source = { &pattern_layout, python_side.pattern, object };
     const knackdb_pattern *tools, *context;
 
-    memset(row, 0, sizeof *row);
+    row->id = 0;
+    row->nulls = 0;
     if (object == Py_None) {
         (void) failure_raise(KNACKDB_INVALID, "a pattern must be an object with a pattern's attributes, not None");
         return -1;
     }
+    record_meet(&pattern_layout, source.ours, object);
     if (take_id(arena, &source, &row->external_id) < 0 ||
         take_text(arena, &source, PATTERN_TASK_TYPE, &row->task_type) < 0 ||
         take_text(arena, &source, PATTERN_PATTERN_USED, &row->pattern_used) < 0 ||
@@ -254,11 +260,13 @@ object_row_metric(struct arena *arena, PyObject *object, knackdb_metric *row)
     struct source         source = { &metric_layout, python_side.metric, object };
     const knackdb_metric *metadata;
 
-    memset(row, 0, sizeof *row);
+    row->id = 0;
+    row->nulls = 0;
     if (object == Py_None) {
         (void) failure_raise(KNACKDB_INVALID, "a metric must be an object with a metric's attributes, not None");
         return -1;
     }
+    record_meet(&metric_layout, source.ours, object);
     if (take_text(arena, &source, METRIC_COMPONENT_NAME, &row->component_name) < 0 ||
         take_text(arena, &source, METRIC_METRIC_NAME, &row->metric_name) < 0 ||
         take_real(&source, METRIC_METRIC_VALUE, KNACKDB_METRIC_METRIC_VALUE, &row->metric_value, &row->nulls) < 0 ||

@@ -35,12 +35,12 @@ static PyObject *metric_names[METRIC_FIELD_COUNT];
 static PyObject *filter_names[FILTER_FIELD_COUNT];
 
 struct record_layout pattern_layout = {
-    PATTERN_FIELD_COUNT, pattern_field_names, pattern_names, NULL, NULL, 0, answer_pattern_field
+    PATTERN_FIELD_COUNT, pattern_field_names, pattern_names, NULL, NULL, 0, answer_pattern_field, { 0 }
 };
 struct record_layout metric_layout = {
-    METRIC_FIELD_COUNT, metric_field_names, metric_names, NULL, NULL, 0, answer_metric_field
+    METRIC_FIELD_COUNT, metric_field_names, metric_names, NULL, NULL, 0, answer_metric_field, { 0 }
 };
-struct record_layout filter_layout = { FILTER_FIELD_COUNT, filter_field_names, filter_names, NULL, NULL, 0, NULL };
+struct record_layout filter_layout = { FILTER_FIELD_COUNT, filter_field_names, filter_names, NULL, NULL, 0, NULL, { 0 } };
 
 static void
 track(record *self)
@@ -470,14 +470,28 @@ record_of_row(PyTypeObject *type, const struct record_layout *layout, struct ans
     return (PyObject *) self;
 }
 
+void
+record_meet(struct record_layout *layout, PyTypeObject *ours, PyObject *object)
+{
+    PyTypeObject *type = Py_TYPE(object);
+
+    if (type != ours && !attribute_places_hold(&layout->places, type))
+        attribute_places_learn(&layout->places, type, layout->names, layout->field_count);
+}
+
 PyObject *
 record_get(const struct record_layout *layout, PyTypeObject *ours, PyObject *object, int field)
 {
     PyTypeObject *type = Py_TYPE(object);
 
+    PyObject     *value;
+
     /* Exactly ours: nobody can have put a property over the field. */
     if (type == ours)
         return get_field((record *) object, field);
+    value = attribute_places_get(&layout->places, object, layout->names[field], field);
+    if (value != NULL || PyErr_Occurred() != NULL)
+        return value;
     /* What PyObject_GetAttr() would do once it had looked whether the name is a str. */
     return type->tp_getattro != NULL ? type->tp_getattro(object, layout->names[field])
                                      : PyObject_GetAttr(object, layout->names[field]);

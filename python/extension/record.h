@@ -2,7 +2,7 @@
 #ifndef PYTHON_RECORD_H
 #define PYTHON_RECORD_H
 
-#include <Python.h>
+#include "attribute_places.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -54,6 +54,7 @@ struct record_layout {
     uint32_t     made;      /* bit 1 << place of each field that has one */
     /* NULL where rows never come from an answer. */
     PyObject *(*field)(const struct answer *answer, size_t index, int field);
+    struct attribute_places places; /* of the class last met that is not ours */
 };
 
 extern struct record_layout pattern_layout, metric_layout, filter_layout;
@@ -76,6 +77,9 @@ int record_take_defaults(struct record_layout *layout, PyObject *defaults, PyObj
 
 /* A row of an answer as an object of `type`, which is one of the package's dataclasses. */
 PyObject *record_of_row(PyTypeObject *type, const struct record_layout *layout, struct answer *answer, size_t index);
+
+/* Before the fields of an object that may be anything: what follows is quicker where its class is the last one's. */
+void record_meet(struct record_layout *layout, PyTypeObject *ours, PyObject *object);
 
 /* A field whatever the object is: new reference, NULL with AttributeError where it has none. */
 PyObject *record_get(const struct record_layout *layout, PyTypeObject *ours, PyObject *object, int field);
