@@ -211,6 +211,12 @@ allocator_get_lasting(struct allocator *allocator, size_t bytes)
     return memory;
 }
 
+bool
+allocator_lasting_is_zero(const struct allocator *allocator, size_t bytes)
+{
+    return bytes >= LASTING_PAGES_MIN && allocator_pages_are_zero(allocator);
+}
+
 void
 allocator_put_lasting(struct allocator *allocator, void *memory, size_t bytes)
 {

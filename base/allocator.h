@@ -50,6 +50,8 @@ bool allocator_grow(struct allocator *allocator, void **array, size_t *capacity,
 /* The same for what lives long and goes in no order: large blocks are pages of their own, which the system has back
  * at once, wherever they lie. malloc would keep them as long as something small lies behind. */
 void *allocator_get_lasting(struct allocator *allocator, size_t bytes);
+/* Whether such a block of so many bytes is zero as it comes. */
+bool  allocator_lasting_is_zero(const struct allocator *allocator, size_t bytes);
 void  allocator_put_lasting(struct allocator *allocator, void *memory, size_t bytes);
 
 #define ALLOCATOR_HUGE_BYTES ((size_t) 2 << 20)

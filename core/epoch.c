@@ -123,6 +123,16 @@ epoch_get(struct epochs *epochs, size_t bytes)
     return header + 1;
 }
 
+void *
+epoch_get_zeroed(struct epochs *epochs, size_t bytes)
+{
+    void *memory = epoch_get(epochs, bytes);
+
+    if (memory != NULL && !allocator_lasting_is_zero(epochs->allocator, sizeof(struct retired) + bytes))
+        memset(memory, 0, bytes);
+    return memory;
+}
+
 void
 epoch_put_now(struct epochs *epochs, void *memory)
 {

@@ -11,11 +11,10 @@ struct index_table *
 index_table_new(struct epochs *epochs, uint64_t slots)
 {
     size_t              bytes = sizeof(struct index_table) + slots * sizeof(uint64_t);
-    struct index_table *table = epoch_get(epochs, bytes);
+    struct index_table *table = epoch_get_zeroed(epochs, bytes);
 
     if (table != NULL) {
         allocator_advise_huge(epochs->allocator, table, bytes);
-        memset(table, 0, bytes);
         table->mask = slots - 1;
     }
     return table;
@@ -95,6 +94,46 @@ publish(struct index *index, struct epochs *epochs, struct index_table *table, u
     epoch_retire(epochs, old);
 }
 
+/* The next table is asked for when this one is five eighths full; its pages are made ready by whoever does that for the
+ * store, as each of the first insertions would meet one that is not. A little later it is begun, and so many
+ * slots are copied at each insertion that it is done before this one is full, and no insertion has waited for
+ * it. Small ones are not worth it. */
+#define GROWS_ALONG_SLOTS  1024
+#define SLOTS_AN_INSERTION 16
+
+static void
+drop_ahead(struct index *index, struct epochs *epochs)
+{
+    epoch_put_now(epochs, index->ahead);
+    index->ahead = NULL;
+}
+
+static void
+grow_along(struct index *index, struct epochs *epochs, const struct index_table *table, uint64_t more)
+{
+    uint64_t slots = table->mask + 1;
+
+    if (index->building != NULL) {
+        (void) index_build_step(index, epochs, SLOTS_AN_INSERTION);
+        return;
+    }
+    if (slots < GROWS_ALONG_SLOTS || index->used * 32 < slots * 20)
+        return;
+    if (index->ahead != NULL && is_full(index->count + more, index->ahead))
+        drop_ahead(index, epochs);
+    if (index->ahead == NULL) {
+        index->ahead = index_table_new(epochs, slots_for(index->count + more)); /* without memory: at the next */
+        if (index->ahead != NULL)
+            (void) allocator_request_pages(epochs->allocator, index->ahead,
+                                           (index->ahead->mask + 1) * sizeof(uint64_t));
+    } else if (index->used * 32 >= slots * 21) {
+        struct index_table *next = index->ahead;
+
+        index->ahead = NULL;
+        index_build(index, epochs, next);
+    }
+}
+
 knackdb_status
 index_reserve(struct index *index, struct epochs *epochs, uint64_t more, knackdb_error *error)
 {
@@ -104,9 +143,12 @@ index_reserve(struct index *index, struct epochs *epochs, uint64_t more, knackdb
     if (index->building != NULL
         && is_full(index->build_used + (index->count - index->build_count) + more, index->building))
         drop_building(index, epochs);
-    if (old != NULL && !is_full(index->used + more, old))
+    if (old != NULL && !is_full(index->used + more, old)) {
+        grow_along(index, epochs, old, more);
         return KNACKDB_OK;
+    }
     drop_building(index, epochs);
+    drop_ahead(index, epochs);
     grown = index_table_new(epochs, slots_for(index->count + more));
     if (grown == NULL)
         return error_no_memory(error, "a hash index");
@@ -195,6 +237,7 @@ index_build(struct index *index, struct epochs *epochs, struct index_table *tabl
         epoch_put_now(epochs, table); /* much has happened since it was asked for */
         return;
     }
+    drop_ahead(index, epochs);
     index->building = table;
     index->build_at = index->build_count = index->build_used = 0;
 }
@@ -225,6 +268,7 @@ void
 index_clear(struct index *index, struct epochs *epochs)
 {
     epoch_put_now(epochs, index->building);
+    drop_ahead(index, epochs);
     epoch_put_now(epochs, atomic_load(&index->table));
     atomic_store(&index->table, NULL);
     index->building = NULL;

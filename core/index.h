@@ -9,7 +9,7 @@
  * value whose hash agrees, and the caller compares. A value (a row number, a
  * dictionary code) is replaced in place. One that is removed leaves a mark in its slot, which a
  * later insertion may take; a table with many marks, or with few values, is rebuilt, a piece at a
- * time, so that nobody waits for it.
+ * time, so that nobody waits for it. So is one that fills up.
  *
  * I1  One writer. A slot goes from empty to full with a release store, after what its
  *     value refers to is written; a reader's acquire load of the slot sees all of that.
@@ -40,6 +40,7 @@ struct index {
     uint64_t                      used;  /* slots that are not empty: values and marks */
     struct index_table           *building; /* I5; NULL: none */
     uint64_t                      build_at, build_count, build_used;
+    struct index_table           *ahead; /* to be built next, untouched still; NULL: none */
 };
 
 /* Makes room for `more` insertions, so that they cannot fail. */

@@ -11,7 +11,8 @@
  *
  * The flusher decides, and prepares; it never waits for a sync, which takes milliseconds as a rule and a
  * hundred beside a snapshot: all that time a writer would run out of pages, and make them itself. So the
- * waiting is the syncer's: for syncs, and for the files of segments, each asked for with half of the one before still free. It never takes a snapshot itself either: a trigger starts a
+ * waiting is the syncer's: for syncs, and for the files of segments, each asked for with three quarters of the one
+ * before still free. It never takes a snapshot itself either: a trigger starts a
  * thread of its own, which ends with the snapshot. So does a broken log, now and then, until a
  * snapshot has mended it. */
 #include "persist/keeper_state.h"

@@ -14,6 +14,8 @@
 #define AHEAD_BYTES_MAX   ((uint64_t) 4096 * 1024)
 #define AHEAD_BYTES_SMALL ((uint64_t) 160 * 1024)
 #define AHEAD_SHARE       16
+/* Rounds that follow upon each other at once tell no speed; that of the time before them holds. */
+#define SPEED_NS_MIN      ((uint64_t) 1000000)
 /* So much at a time, for the store's memory is asked for, too, and sooner needed. */
 #define AHEAD_BYTES_SLICE ((uint64_t) 256 * 1024)
 
@@ -34,15 +36,27 @@ choose_ahead(struct log_writer *writer)
     uint64_t now = clock_monotonic_ns();
     uint64_t bytes = position - writer->tended_position;
     uint64_t ns = now - writer->tended_ns + 1;
-    double   ahead = (double) bytes / (double) ns * (double) AHEAD_NS;
+    double   ahead;
 
-    writer->tended_position = position;
-    writer->tended_ns = now;
+    if (ns >= SPEED_NS_MIN) {
+        writer->tended_speed = (double) bytes / (double) ns;
+        writer->tended_position = position;
+        writer->tended_ns = now;
+    }
+    ahead = writer->tended_speed * (double) AHEAD_NS;
     if (ahead > (double) AHEAD_BYTES_SMALL && ahead > (double) (position / AHEAD_SHARE))
         ahead = (double) (position / AHEAD_SHARE > AHEAD_BYTES_SMALL ? position / AHEAD_SHARE : AHEAD_BYTES_SMALL);
     if (ahead < (double) AHEAD_BYTES_MIN)
         return AHEAD_BYTES_MIN;
     return ahead > (double) AHEAD_BYTES_MAX ? AHEAD_BYTES_MAX : (uint64_t) ahead;
+}
+
+/* The appender wakes the flusher when so much of what is ahead is used up; each time costs the appender a system call.
+ * What is left then is for the time until the flusher runs. */
+static uint64_t
+wake_after(uint64_t ahead)
+{
+    return ahead - (ahead / 4 > AHEAD_BYTES_MIN / 2 ? ahead / 4 : AHEAD_BYTES_MIN / 2);
 }
 
 /* What takes memory is filled as fast as the log, so whoever looks after the one looks after the other. */
@@ -81,10 +95,10 @@ log_writer_tend(struct log_writer *writer)
         }
         log_segment_populate(current, ahead);
         used = atomic_load_explicit(&current->used, memory_order_relaxed);
-        next_at = current->capacity / 2;
+        next_at = current->capacity / 4; /* the syncer may be in a long sync when it is asked */
     }
     wants_next = !has_next && used >= next_at;
-    used = current != NULL ? used + ahead / 2 : UINT64_MAX;
+    used = current != NULL ? used + wake_after(ahead) : UINT64_MAX;
     if (!has_next && !wants_next && used > next_at)
         used = next_at;
     atomic_store_explicit(&writer->wake_at, used, memory_order_relaxed);
@@ -132,5 +146,7 @@ log_writer_fall_asleep(struct log_writer *writer)
 void
 log_writer_wake_up(struct log_writer *writer)
 {
+    writer->tended_position = log_writer_position(writer); /* the sleep tells nothing of the speed */
+    writer->tended_ns = clock_monotonic_ns();
     atomic_store_explicit(&writer->asleep, false, memory_order_relaxed);
 }

@@ -99,8 +99,9 @@ struct log_writer {
     uint64_t                  next_serial; /* under making */
 
     /* The flusher's. */
-    uint64_t                  tended_position;
+    uint64_t                  tended_position; /* when the speed was last told */
     uint64_t                  tended_ns;
+    double                    tended_speed;    /* of the appender, bytes a nanosecond */
 };
 
 static inline enum log_condition

@@ -156,6 +156,46 @@ Test(parts, an_index_forgets_what_is_removed_and_nothing_else_and_gives_its_memo
     index_clear(&index, &epochs);
 }
 
+/* Hashes whose upper halves differ, too, for a long while. */
+static uint64_t
+spread(uint64_t i)
+{
+    return i * UINT64_C(0x9E3779B97F4A7C15);
+}
+
+/* Method: an index grows far, with removals; no table of more than the smallest sizes may
+ * take another's place but by steps, which the index has begun before. Says nothing of how long a step takes. */
+Test(parts, an_index_that_fills_up_has_its_next_table_ready)
+{
+    enum { VALUES = 100000 };
+    struct index index = { 0 };
+    uint64_t     grown = 0;
+
+    for (uint32_t i = 0; i < VALUES; i++) {
+        struct index_table *before = atomic_load(&index.table);
+        bool                is_large = before != NULL && before->mask >= 1023;
+        bool                was_building = index.building != NULL;
+
+        cr_assert_eq(index_reserve(&index, &epochs, 1, NULL), KNACKDB_OK);
+        if (is_large && atomic_load(&index.table) != before) {
+            cr_assert(was_building, "at %u all slots were copied at once", i);
+            grown++;
+        }
+        index_insert(&index, spread(i), i);
+        if (i % 7 == 3)
+            index_remove(&index, spread(i - 1), i - 1);
+    }
+    for (uint32_t i = 0; i < VALUES; i++)
+        cr_assert_eq(index_holds(&index, spread(i), i), i % 7 != 2 || i + 1 == VALUES, "value %u", i);
+    cr_expect_gt(grown, 5);
+    cr_assert_eq(index_reserve(&index, &epochs, VALUES, NULL), KNACKDB_OK, "many at once, beside one begun");
+    for (uint32_t i = VALUES; i < 2 * VALUES; i++)
+        index_insert(&index, spread(i), i);
+    for (uint32_t i = VALUES; i < 2 * VALUES; i++)
+        cr_assert(index_holds(&index, spread(i), i), "value %u", i);
+    index_clear(&index, &epochs);
+}
+
 Test(parts, ids_are_found_in_the_map_and_only_those_put_there)
 {
     struct id_map *map = calloc(1, sizeof *map);
@@ -434,7 +474,7 @@ Test(parts, a_dictionary_frees_texts_that_no_row_holds_and_gives_their_codes_aga
     struct dictionary  dictionary = { 0 };
     struct epoch_slot *reader;
     char               name[32];
-    uint32_t           codes[500], code;
+    uint32_t           codes[500], code, again;
     uint64_t           after_warming = 0;
 
     for (uint32_t i = 0; i < 20000; i++) {
@@ -452,6 +492,14 @@ Test(parts, a_dictionary_frees_texts_that_no_row_holds_and_gives_their_codes_aga
     }
     cr_expect_leq(dictionary_text_bytes(&dictionary), after_warming);
     cr_expect_leq(dictionary.code_end, 1024);
+
+    /* Come across a moment ago, and dying: it comes again as another. */
+    cr_assert_eq(dictionary_intern(&dictionary, &epochs, knackdb_string("again"), &code, NULL), KNACKDB_OK);
+    dictionary_forget_unheld(&dictionary, &epochs, code);
+    cr_assert_eq(dictionary_intern(&dictionary, &epochs, knackdb_string("again"), &again, NULL), KNACKDB_OK);
+    cr_expect_neq(again, code);
+    cr_expect_eq(dictionary_find(&dictionary, knackdb_string("again")), again);
+    dictionary_forget_unheld(&dictionary, &epochs, again);
 
     reader = epoch_claim(&epochs);
     for (uint32_t i = 0; i < 500; i++)
