@@ -19,7 +19,8 @@ posted_rows(const struct table_data *table, const struct predicate *predicate)
     return rows;
 }
 
-#define AHEAD 12u /* rows asked for before they are looked at */
+#define AHEAD        12u /* rows asked for before they are looked at */
+#define BLOCKS_AHEAD 4u  /* and blocks of a list */
 
 static row_number
 row_of_run(const struct candidates *candidates, uint32_t at)
@@ -97,6 +98,20 @@ leave_out_of_run(struct candidates *candidates)
         candidates->at--;
 }
 
+/* The block of the list that is taken as the `at`-th, if there is one, will be looked at. */
+static void
+ask_for_block(const struct candidates *candidates, uint32_t at)
+{
+    struct posting_run run;
+
+    if (at >= candidates->block_end)
+        return;
+    run = posting_view_run(&candidates->list, candidates->is_backwards ? candidates->block_end - 1 - at : at);
+    posting_run_ask_rows(&run);
+    if (candidates->tagged != NULL)
+        posting_run_ask_tags(&run);
+}
+
 static void
 begin_list(struct candidates *candidates, uint32_t code)
 {
@@ -106,8 +121,11 @@ begin_list(struct candidates *candidates, uint32_t code)
     candidates->block = 0;
     candidates->block_end = posting_view_blocks(&candidates->list);
     candidates->count = candidates->at = 0;
-    if (!candidates->has_since)
+    if (!candidates->has_since) {
+        for (uint32_t at = 0; at < BLOCKS_AHEAD; at++)
+            ask_for_block(candidates, at);
         return;
+    }
     for (uint32_t b = candidates->block_end; b > 0; b--) {
         candidates->block = b;
         candidates->count = 0;
@@ -130,9 +148,13 @@ next_run(struct candidates *candidates)
         do {
             uint32_t block = candidates->block++;
 
+            ask_for_block(candidates, block + BLOCKS_AHEAD);
             take_block(candidates, candidates->is_backwards ? candidates->block_end - 1 - block : block);
         } while (candidates->tagged != NULL && candidates->block < candidates->block_end
                  && candidates->count <= POSTING_BLOCK_ROWS);
+        if (candidates->tagged == NULL) /* else they are asked for already */
+            for (uint32_t at = 0; at < AHEAD && at < candidates->count; at++)
+                ask_for_row(candidates, row_of_run(candidates, at));
         return true;
     }
     if (candidates->next_run >= candidates->run_end)
