@@ -1,12 +1,17 @@
 /* operations.c - see operations.h. */
+#define _GNU_SOURCE /* sched_getcpu */
 #include "api/operations.h"
 
 #include "base/error.h"
-#include "base/hash.h"
-
+#include <sched.h>
 #include <stdio.h>
+#include <unistd.h>
 
-#define HISTOGRAM_COUNT (OPERATION_SHARDS * KNACKDB_OPERATION_COUNT)
+static size_t
+histogram_bytes(const struct operations *operations)
+{
+    return operations->shard_count * KNACKDB_OPERATION_COUNT * sizeof *operations->histograms;
+}
 
 knackdb_status
 operations_init(struct operations *operations, struct allocator *allocator, uint32_t slow_us, knackdb_error *error)
@@ -16,7 +21,11 @@ operations_init(struct operations *operations, struct allocator *allocator, uint
     ticker_init(&operations->ticker);
     operations->slow_ticks =
         (uint64_t) ((slow_us != 0 ? slow_us : 1000) * 1000.0 / ticker_ns_per_tick(&operations->ticker));
-    operations->histograms = allocator_get_zeroed(allocator, HISTOGRAM_COUNT * sizeof *operations->histograms);
+    operations->shard_count = 1;
+    while (operations->shard_count < OPERATION_SHARDS_MAX
+           && (long) operations->shard_count < sysconf(_SC_NPROCESSORS_ONLN))
+        operations->shard_count *= 2;
+    operations->histograms = allocator_get_zeroed(allocator, histogram_bytes(operations));
     operations->slow = allocator_get_zeroed(allocator, KNACKDB_SLOW_OPERATIONS_KEPT * sizeof *operations->slow);
     if (operations->histograms == NULL || operations->slow == NULL)
         return error_no_memory(error, "operation figures");
@@ -26,7 +35,7 @@ operations_init(struct operations *operations, struct allocator *allocator, uint
 void
 operations_clear(struct operations *operations, struct allocator *allocator)
 {
-    allocator_put(allocator, operations->histograms, HISTOGRAM_COUNT * sizeof *operations->histograms);
+    allocator_put(allocator, operations->histograms, histogram_bytes(operations));
     allocator_put(allocator, operations->slow, KNACKDB_SLOW_OPERATIONS_KEPT * sizeof *operations->slow);
     (void) pthread_mutex_destroy(&operations->slow_mutex);
 }
@@ -61,10 +70,10 @@ operation_end(struct operations *operations, knackdb_operation kind, uint64_t be
 {
     uint64_t now = ticker_now(&operations->ticker);
     uint64_t ticks = now > begun ? now - begun : 0; /* counters of two processors may differ a little */
-    /* Threads have stacks far apart. */
-    uint64_t shard = hash_integer((uintptr_t) __builtin_frame_address(0) >> 14) % OPERATION_SHARDS;
+    /* Where that is not known, -1, all share one; and who is moved in between adds to another's, as well. */
+    uint32_t shard = (uint32_t) sched_getcpu() & (operations->shard_count - 1);
 
-    histogram_add(histogram_of(operations, (uint32_t) shard, kind), ticks);
+    histogram_add(histogram_of(operations, shard, kind), ticks);
     if (ticks >= operations->slow_ticks)
         keep_slow(operations, kind, ticks, table, rows);
 }
@@ -73,21 +82,22 @@ void
 operations_get(struct operations *operations, knackdb_latency latencies[KNACKDB_OPERATION_COUNT],
                uint64_t *ret_slow_count)
 {
-    double ns_per_tick = ticker_ns_per_tick(&operations->ticker);
+    double   ns_per_tick = ticker_ns_per_tick(&operations->ticker);
+    uint32_t count = operations->shard_count;
 
     for (int kind = 0; kind < KNACKDB_OPERATION_COUNT; kind++) {
-        struct histogram *shards[OPERATION_SHARDS];
+        struct histogram *shards[OPERATION_SHARDS_MAX];
         knackdb_latency  *latency = &latencies[kind];
 
         memset(latency, 0, sizeof *latency);
-        for (uint32_t s = 0; s < OPERATION_SHARDS; s++) {
+        for (uint32_t s = 0; s < count; s++) {
             shards[s] = histogram_of(operations, s, (knackdb_operation) kind);
             latency->count += histogram_count(shards[s]);
         }
-        latency->p50_ns = (uint64_t) ((double) histogram_percentile(shards, OPERATION_SHARDS, 0.50) * ns_per_tick);
-        latency->p99_ns = (uint64_t) ((double) histogram_percentile(shards, OPERATION_SHARDS, 0.99) * ns_per_tick);
-        latency->p999_ns = (uint64_t) ((double) histogram_percentile(shards, OPERATION_SHARDS, 0.999) * ns_per_tick);
-        latency->max_ns = (uint64_t) ((double) histogram_percentile(shards, OPERATION_SHARDS, 1.0) * ns_per_tick);
+        latency->p50_ns = (uint64_t) ((double) histogram_percentile(shards, count, 0.50) * ns_per_tick);
+        latency->p99_ns = (uint64_t) ((double) histogram_percentile(shards, count, 0.99) * ns_per_tick);
+        latency->p999_ns = (uint64_t) ((double) histogram_percentile(shards, count, 0.999) * ns_per_tick);
+        latency->max_ns = (uint64_t) ((double) histogram_percentile(shards, count, 1.0) * ns_per_tick);
     }
     (void) pthread_mutex_lock(&operations->slow_mutex);
     *ret_slow_count = operations->slow_count;

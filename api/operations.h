@@ -1,7 +1,7 @@
 /* operations.h - how long calls take: a histogram a kind, and the slow ones kept for inspection.
  *
- * Threads are spread over a few shards, so that they do not fight for one cache line. A
- * call that fails is not counted; a row that is not there is an answer, and is. */
+ * There is a shard for each processor, so that no two of them fight for a cache line, however many threads there are.
+ * A call that fails is not counted; a row that is not there is an answer, and is. */
 #ifndef KNACKDB_API_OPERATIONS_H
 #define KNACKDB_API_OPERATIONS_H
 
@@ -11,10 +11,11 @@
 
 #include <pthread.h>
 
-#define OPERATION_SHARDS 2
+#define OPERATION_SHARDS_MAX 16
 
 struct operations {
     struct ticker           ticker;
+    uint32_t                shard_count; /* a power of two */
     struct histogram       *histograms; /* [shard][kind], in ticks */
     uint64_t                slow_ticks;
     pthread_mutex_t         slow_mutex; /* of what follows */

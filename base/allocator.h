@@ -13,6 +13,10 @@
 
 #include <stdatomic.h>
 
+/* What processors take from each other when one of them writes. Padding of so many bytes keeps two fields apart, wherever
+ * the struct begins. */
+#define CACHE_LINE_BYTES 64
+
 /* A wish for pages: at == 0: none; 1: being written; else there to be taken. */
 struct page_request {
     _Atomic uintptr_t at;

@@ -2,8 +2,8 @@
  *
  * Where all rows of the table are walked it goes by groups of 128 rows (table.h): which of them match is a bit a row
  * (selection.h), which group of the answer they belong to is their code (group_numbers.h), and their numbers are
- * added up a block at a time (sums.h), while the cells of the groups of rows ahead are on their way from memory. Rows that a
- * posting list or a key leads to come one by one, and are a block with one bit.
+ * added up a block at a time (sums.h), while the cells of the groups of rows ahead are on their way from memory.
+ * Rows that a posting list or a key leads to come one by one, and are a block with one bit.
  *
  * Only percentiles need the numbers themselves (percentiles.h). Sums that overflow are made again of numbers that are
  * so small that they cannot. */

@@ -32,9 +32,9 @@ store_next_id(struct store *store, uint32_t table)
 
     /* A transaction under way has moved it on, and takes it back where it fails: a snapshot that had seen it so would
      * leave a gap in the ids of the next life. */
-    (void) pthread_mutex_lock(&store->writer);
+    lock_writer(store);
     next_id = table_next_id(&store->tables[table]);
-    (void) pthread_mutex_unlock(&store->writer);
+    unlock_writer(store);
     return next_id;
 }
 

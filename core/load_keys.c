@@ -144,17 +144,17 @@ load_keys_add(struct load_run *run, knackdb_error *error)
     const struct table *definition = run->data->definition;
     knackdb_status      status;
 
-    (void) pthread_mutex_lock(&run->store->writer);
+    lock_writer(run->store);
     status = add_ids(run, error);
-    (void) pthread_mutex_unlock(&run->store->writer);
+    unlock_writer(run->store);
     for (uint32_t k = 1; k < definition->key_count && status == KNACKDB_OK; k++) {
         uint32_t count = is_given(run, &definition->keys[k]) ? find_holders(run, k) : 0;
 
         if (count == 0)
             continue;
-        (void) pthread_mutex_lock(&run->store->writer);
+        lock_writer(run->store);
         status = add_hashed(run, k, count, error);
-        (void) pthread_mutex_unlock(&run->store->writer);
+        unlock_writer(run->store);
     }
     return status;
 }

@@ -66,9 +66,9 @@ load_run_begin(struct load_run *run, const struct load_place *place, knackdb_err
     run->kept = 0;
     for (uint32_t row = 0; row < place->row_count; row++)
         run->kept += !has_ended(place, row);
-    (void) pthread_mutex_lock(&run->store->writer);
+    lock_writer(run->store);
     status = table_reserve_run(run->data, place->first, run->kept, is_large, error);
-    (void) pthread_mutex_unlock(&run->store->writer);
+    unlock_writer(run->store);
     if (status == KNACKDB_OK && !is_large)
         bring_in(run);
     return status;
@@ -280,9 +280,9 @@ copy_texts(struct load_run *run, const struct column_values *values, bool is_map
                                             : TEXT_CELL_NULL;
     }
     if (block != NULL) {
-        (void) pthread_mutex_lock(&run->store->writer); /* the arena may be another run's, too */
+        lock_writer(run->store); /* the arena may be another run's, too */
         text_arena_adopt(&table_chunk(run->data, run->first + from)->texts, block);
-        (void) pthread_mutex_unlock(&run->store->writer);
+        unlock_writer(run->store);
     }
     return KNACKDB_OK;
 }
@@ -320,10 +320,10 @@ load_codes(struct load_run *run, uint32_t column, const struct column_values *va
     }
     for (uint32_t i = 0; i < values->text_count; i++)
         run->hashes[i] = dictionary_hash(run->texts[i]);
-    (void) pthread_mutex_lock(&run->store->writer);
+    lock_writer(run->store);
     status = dictionary_intern_many(&run->data->dictionaries[column], &run->store->epochs, run->texts, run->hashes,
                                     run->holders, values->text_count, run->codes, error);
-    (void) pthread_mutex_unlock(&run->store->writer);
+    unlock_writer(run->store);
     if (status != KNACKDB_OK)
         return status;
     for (uint32_t i = 0; i < run->kept; i++) {
@@ -422,8 +422,8 @@ store_load_postings(struct store *store, uint32_t table, uint32_t column, knackd
 void
 store_load_end(struct store *store)
 {
-    (void) pthread_mutex_lock(&store->writer);
+    lock_writer(store);
     for (uint32_t t = 0; t < store->schema->table_count; t++)
         table_publish_runs(&store->tables[t]);
-    (void) pthread_mutex_unlock(&store->writer);
+    unlock_writer(store);
 }

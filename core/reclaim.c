@@ -366,9 +366,9 @@ leave(struct store *store, struct leavings *leavings)
     made = index_table_new(&store->epochs, leavings->slots);
     if (made == NULL)
         return false;
-    (void) pthread_mutex_lock(&store->writer);
+    lock_writer(store);
     index_build(leavings->index_wanting, &store->epochs, made);
-    (void) pthread_mutex_unlock(&store->writer);
+    unlock_writer(store);
     return true;
 }
 
@@ -445,7 +445,7 @@ store_reclaim(struct store *store)
     struct leavings      leavings = { .arrays = NULL };
     enum reclaim_outcome outcome = RECLAIM_DONE;
 
-    (void) pthread_mutex_lock(&store->writer);
+    lock_writer(store);
     epoch_collect(&store->epochs);
     for (uint32_t t = 0; t < store->schema->table_count && outcome != RECLAIM_GOES_ON; t++) {
         enum reclaim_outcome here = work_on(store, &store->tables[t], &leavings);
@@ -453,7 +453,7 @@ store_reclaim(struct store *store)
         if (here > outcome)
             outcome = here;
     }
-    (void) pthread_mutex_unlock(&store->writer);
+    unlock_writer(store);
     return leave(store, &leavings) ? outcome : RECLAIM_WAITING;
 }
 

@@ -45,20 +45,56 @@ store_free(struct store *store)
     allocator_put(store->allocator, store, sizeof *store);
 }
 
+/* ---- the writers' lock ---- */
+
+#define LOOKS 200 /* some microseconds: less than sleeping and being woken costs, longer than a store holds the lock */
+
+static inline void
+pause_processor(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
+void
+lock_writer(struct store *store)
+{
+    for (uint32_t look = 0; look < LOOKS; look++) {
+        if (!atomic_load_explicit(&store->is_locked, memory_order_relaxed)
+            && pthread_mutex_trylock(&store->writer) == 0) {
+            atomic_store_explicit(&store->is_locked, true, memory_order_relaxed);
+            return;
+        }
+        pause_processor();
+    }
+    (void) pthread_mutex_lock(&store->writer);
+    atomic_store_explicit(&store->is_locked, true, memory_order_relaxed);
+}
+
+void
+unlock_writer(struct store *store)
+{
+    atomic_store_explicit(&store->is_locked, false, memory_order_relaxed);
+    (void) pthread_mutex_unlock(&store->writer);
+}
+
 void
 store_set_log(struct store *store, struct commit_log *log)
 {
-    (void) pthread_mutex_lock(&store->writer);
+    lock_writer(store);
     store->log = log;
-    (void) pthread_mutex_unlock(&store->writer);
+    unlock_writer(store);
 }
 
 void
 store_between_commits(struct store *store, void (*run)(void *context), void *context)
 {
-    (void) pthread_mutex_lock(&store->writer);
+    lock_writer(store);
     run(context);
-    (void) pthread_mutex_unlock(&store->writer);
+    unlock_writer(store);
 }
 
 void

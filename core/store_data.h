@@ -28,16 +28,26 @@ struct store {
     struct table_data    tables[KNACKDB_TABLES_MAX];
     struct result_cache  cache;
     struct reclaimer     reclaimer;
-    _Atomic uint64_t     moment; /* S1 */
     _Atomic uint64_t     memory_limit; /* 0: none */
 
-    pthread_mutex_t      writer;
+    /* Every view loads it: its line changes hands once a commit, and not whenever the lock is taken as well. */
+    unsigned char        before_moment[CACHE_LINE_BYTES];
+    _Atomic uint64_t     moment; /* S1 */
+    unsigned char        behind_moment[CACHE_LINE_BYTES];
+
+    pthread_mutex_t      writer;    /* taken by lock_writer() */
+    _Atomic bool         is_locked; /* a guess, for those who wait; nothing hangs on it */
     struct commit_log   *log;     /* writer */
     struct commit_writer commit;  /* writer; the bytes of the transaction under way */
     struct ended_row    *ended;   /* writer */
     size_t               ended_count, ended_capacity;
     uint64_t             moved_at; /* writer; the moment of the rows moved last (reclaim.h) */
 };
+
+/* The lock of S2. Who finds it taken looks again for some microseconds before he sleeps: most who hold it are done by
+ * then, and being woken would cost more than what it was taken for. */
+void lock_writer(struct store *store);
+void unlock_writer(struct store *store);
 
 /* One commit under way. Lives on the stack between transaction_begin() and _end(). */
 struct transaction {

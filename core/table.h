@@ -138,6 +138,12 @@ struct table_data {
     _Atomic(struct chunk *) groups[CHUNK_GROUPS]; /* CHUNKS_PER_GROUP each; set once */
     _Atomic uint32_t        chunk_end;            /* no chunk has a number as large */
 
+    struct dictionary *dictionaries; /* one a column; used where storage says so */
+    struct id_map      ids;                   /* of key 0 */
+    struct index       keys[SCHEMA_KEYS_MAX]; /* key 0: only ids that the map does not take */
+
+    unsigned char apart[CACHE_LINE_BYTES]; /* what readers need is in no line with what every store changes */
+
     uint64_t chunk_count; /* chunks ever made; the writer's, as what follows */
     uint32_t filling;     /* the chunk that rows are added to; CHUNK_NONE */
     uint32_t filled;      /* rows in it */
@@ -146,14 +152,11 @@ struct table_data {
     uint64_t rows_added;  /* ever */
     struct reclaim reclaim;
 
-    struct dictionary *dictionaries; /* one a column; used where storage says so */
-    struct id_map      ids;                   /* of key 0 */
-    struct index       keys[SCHEMA_KEYS_MAX]; /* key 0: only ids that the map does not take */
-
     _Atomic int64_t  next_id;       /* past the largest ever used; the writer's, others may look (relaxed) */
     _Atomic uint64_t living;        /* rows alive at the newest commit */
     _Atomic uint64_t row_count;     /* rows there are, dead ones too */
     _Atomic uint64_t last_change;   /* newest moment that touched the table */
+    unsigned char    apart_too[CACHE_LINE_BYTES];
 };
 
 knackdb_status table_data_init(struct table_data *table, const struct table *definition, struct epochs *epochs,

@@ -14,7 +14,7 @@
 void
 transaction_begin(struct transaction *transaction, struct store *store, bool is_logged)
 {
-    (void) pthread_mutex_lock(&store->writer);
+    lock_writer(store);
     transaction->store = store;
     transaction->sequence = sequence_of_moment(atomic_load_explicit(&store->moment, memory_order_relaxed)) + 1;
     transaction->moment = moment_of_commit(transaction->sequence);
@@ -92,7 +92,7 @@ transaction_end(struct transaction *transaction, knackdb_status status, uint64_t
     commit_writer_trim(&store->commit);
     epoch_collect(&store->epochs);
     owed = died != 0 ? reclaimer_owes(store, died) : 0;
-    (void) pthread_mutex_unlock(&store->writer);
+    unlock_writer(store);
     if (owed != 0)
         reclaimer_wake(store, owed);
     return status;
