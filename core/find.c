@@ -59,13 +59,19 @@ finish(struct collector *collector, struct row_list *list, knackdb_error *error)
 
 /* ---- with the cache ---- */
 
+/* `list` is what was handed out: all of it, where the query has no offset. */
 static knackdb_status
-keep_answer(struct collector *collector, const struct view *view, const struct result_key *key, knackdb_error *error)
+keep_answer(struct collector *collector, const struct view *view, const struct result_key *key,
+            const struct row_list *list, knackdb_error *error)
 {
     struct cached_result cached = { view->moment, !collector->dropped };
     struct row_list      all;
     knackdb_status       status;
 
+    if (collector->query->offset == 0) {
+        result_cache_put(&view->store->cache, key, &cached, list->rows, list->count);
+        return KNACKDB_OK;
+    }
     row_list_init(&all, collector->allocator);
     status = row_list_reserve(&all, collector->count, error);
     for (size_t i = 0; i < collector->count && status == KNACKDB_OK; i++)
@@ -132,7 +138,7 @@ find_cached(const struct view *view, const knackdb_query *checked, const struct 
     if (status == KNACKDB_OK)
         status = finish(&collector, list, error);
     if (status == KNACKDB_OK && (!found || cached.moment < view->moment))
-        (void) keep_answer(&collector, view, key, NULL); /* only a cache: without memory it is not kept */
+        (void) keep_answer(&collector, view, key, list, NULL); /* only a cache: without memory it is not kept */
     collector_clear(&collector);
     return status;
 }

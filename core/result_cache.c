@@ -215,7 +215,11 @@ result_cache_put(struct result_cache *cache, const struct result_key *key, const
     if (bytes > bytes_max || pthread_mutex_trylock(&cache->mutex) != 0)
         return;
     place = bucket_place(cache, key);
-    if (*place == NULL ? !is_full(cache, bytes, bytes_max) || was_asked(cache, key)
+    if (*place != NULL && (*place)->row_count == count && (*place)->cached.moment < cached->moment) {
+        (*place)->cached = *cached; /* brought up to date, as most are */
+        if (count != 0)
+            memcpy((*place)->rows, rows, count * sizeof *rows);
+    } else if (*place == NULL ? !is_full(cache, bytes, bytes_max) || was_asked(cache, key)
                        : (*place)->cached.moment < cached->moment) {
         if (*place != NULL)
             drop(cache, *place);
