@@ -82,6 +82,20 @@ allocator_grow(struct allocator *allocator, void **array, size_t *capacity, size
 }
 
 void *
+allocator_make_room(struct allocator *allocator, void *array, size_t count, size_t *capacity, size_t item_bytes)
+{
+    size_t more = *capacity == 0 ? 16 : *capacity * 2;
+    void  *moved;
+
+    if (count < *capacity)
+        return array;
+    moved = allocator_resize(allocator, array, *capacity * item_bytes, more * item_bytes);
+    if (moved != NULL)
+        *capacity = more;
+    return moved;
+}
+
+void *
 allocator_get_pages(struct allocator *allocator, size_t bytes)
 {
     /* Large blocks begin where a 2 MiB page does, so that all of them can consist of such. */

@@ -47,12 +47,15 @@ void  allocator_put(struct allocator *allocator, void *memory, size_t bytes); /*
 /* Moves a block of old_bytes (0: none yet) into one of new_bytes; on failure the old one stays. */
 void *allocator_resize(struct allocator *allocator, void *memory, size_t old_bytes, size_t new_bytes);
 
+/* The array of `count` items with room for one more, *capacity being how many it holds; on failure all stays as it was. */
+void *allocator_make_room(struct allocator *allocator, void *array, size_t count, size_t *capacity, size_t item_bytes);
+
 /* Room for `wanted` items in an array of *capacity (0: *array is NULL): the double of what there was, or more. New items are
  * zero. False without memory; then nothing is changed. */
 bool allocator_grow(struct allocator *allocator, void **array, size_t *capacity, size_t wanted, size_t item_bytes);
 
-/* The same for what lives long and goes in no order: large blocks are pages of their own, which the system has back
- * at once, wherever they lie. malloc would keep them as long as something small lies behind. */
+/* As get and put, for what lives long and goes in no order: large blocks are pages of their own, which the system has
+ * back at once, wherever they lie. malloc would keep them as long as something small lies behind. */
 void *allocator_get_lasting(struct allocator *allocator, size_t bytes);
 /* Whether such a block of so many bytes is zero as it comes. */
 bool  allocator_lasting_is_zero(const struct allocator *allocator, size_t bytes);
@@ -69,7 +72,8 @@ void  allocator_populate(struct allocator *allocator, void *memory, size_t bytes
 /* Wishes for the same from the thread that serves; it may come late, or the memory may be gone by then. False where
  * nobody serves or too many wait. Any thread. */
 bool  allocator_request_pages(struct allocator *allocator, void *memory, size_t bytes);
-/* That thread's: sees to all requests. Who sets a server, or takes it back with NULL, keeps it until nobody stores any more. */
+/* That thread's: sees to all requests. Who sets a server, or takes it back with NULL, keeps it until nobody stores any
+ * more. */
 void  allocator_serve_requests(struct allocator *allocator);
 void  allocator_set_server(struct allocator *allocator, const struct page_server *server);
 bool  allocator_pages_are_zero(const struct allocator *allocator);

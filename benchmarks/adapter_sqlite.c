@@ -505,8 +505,8 @@ sqlite_settle(void *handle)
 const struct adapter adapter_sqlite = {
     .name = "sqlite",
     .title = "SQLite",
-    .how = "file, WAL, synchronous=NORMAL, prepared statements, an index for each question that carries its answer, 64 MiB cache, mmap; "
-           "commits survive a killed process",
+    .how = "file, WAL, synchronous=NORMAL, prepared statements, an index for each question that carries its answer, "
+           "64 MiB cache, mmap; commits survive a killed process",
     .is_kept = true,
     .open = open_normal,
     .session_begin = session_begin,

@@ -431,8 +431,8 @@ work_on(struct store *store, struct table_data *table, struct leavings *leavings
     if (reclaim->unlinking != CHUNK_NONE)
         return unlink_some(store, table, &budget) ? RECLAIM_GOES_ON : RECLAIM_WAITING;
     outcome = free_some_texts(table); /* first, as it must keep pace with what follows */
-    if (outcome == RECLAIM_GOES_ON || take_chunk(table, leavings) || (reclaim->waiting < CHUNKS_TOGETHER && begin_emptying(table))
-        || begin_unlinking(table) || begin_emptying(table))
+    if (outcome == RECLAIM_GOES_ON || take_chunk(table, leavings) ||
+        (reclaim->waiting < CHUNKS_TOGETHER && begin_emptying(table)) || begin_unlinking(table) || begin_emptying(table))
         return RECLAIM_GOES_ON;
     if (tend_indexes(table, leavings))
         return RECLAIM_GOES_ON;

@@ -74,7 +74,8 @@ knackdb_status store_clean_up(struct store *store, const struct clean_up *tables
  * next id of each table. */
 knackdb_status store_load_sequence(struct store *store, uint64_t sequence, knackdb_error *error);
 void    store_load_next_id(struct store *store, uint32_t table, int64_t next_id);
-int64_t store_next_id(struct store *store, uint32_t table); /* past every id of any view begun before the call; waits for the writer */
+/* Past every id of any view begun before the call; waits for the writer. */
+int64_t store_next_id(struct store *store, uint32_t table);
 
 /* Applies a commit read from a log. Its sequence must be the next one (CORRUPT otherwise). */
 knackdb_status store_apply(struct store *store, const struct commit_map *map, uint64_t sequence, int64_t time_us,

@@ -60,17 +60,12 @@ knackdb_status
 coverage_add(struct coverage *coverage, uint32_t table, struct cover *cover, knackdb_error *error)
 {
     struct cover_list *list = &coverage->tables[table];
+    struct cover     **covers = allocator_make_room(coverage->allocator, list->covers, list->count, &list->capacity,
+                                                    sizeof *covers);
 
-    if (list->count == list->capacity) {
-        size_t         capacity = list->capacity == 0 ? 8 : list->capacity * 2;
-        struct cover **moved = allocator_resize(coverage->allocator, list->covers, list->capacity * sizeof *moved,
-                                                capacity * sizeof *moved);
-
-        if (moved == NULL)
-            return error_no_memory(error, "what a snapshot holds");
-        list->covers = moved;
-        list->capacity = capacity;
-    }
+    if (covers == NULL)
+        return error_no_memory(error, "what a snapshot holds");
+    list->covers = covers;
     list->covers[list->count++] = cover;
     cover->references++;
     return KNACKDB_OK;

@@ -4,9 +4,9 @@
 
 #include "persist/disk.h"
 
-/* Opens the directory, and makes it where `creates` and it is not there, or is an empty
- * file. *ret_made: it was, also where this then failed. NOT_FOUND where there is none to open, INVALID where the path is something
- * else. file_mode is that of the files: the directory may be entered where they may be read. */
+/* Opens the directory, and makes it where `creates` and it is not there, or is an empty file. *ret_made: it was, also
+ * where this then failed. NOT_FOUND where there is none to open, INVALID where the path is something else. file_mode is
+ * that of the files: the directory may be entered where they may be read. */
 knackdb_status directory_open(const struct disk *disk, const char *path, bool creates, uint32_t file_mode,
                               struct dir *ret_dir, bool *ret_made, knackdb_error *error);
 

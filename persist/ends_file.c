@@ -108,7 +108,8 @@ ends_file_read(const struct file *file, const struct manifest_part *part, const 
     if (status != KNACKDB_OK)
         return status;
     status = ends_open(ret_reader, ret_bytes->data, ret_bytes->bytes, manifest->store_id, part->number, ret_fault, error);
-    if (status == KNACKDB_OK && (!checksum_matches(part->checksum, ret_reader->checksum) || ret_reader->row_count != part->row_count)) {
+    if (status == KNACKDB_OK &&
+        (!checksum_matches(part->checksum, ret_reader->checksum) || ret_reader->row_count != part->row_count)) {
         *ret_fault = 32;
         status = error_set(error, KNACKDB_CORRUPT, "this is not the part that the manifest names");
     }

@@ -10,6 +10,7 @@
 #include "base/hash.h"
 #include "persist/checksum.h"
 #include "persist/part_format.h"
+#include "persist/store_id.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -50,7 +51,7 @@ entry_checksum(const unsigned char *head, const unsigned char *data, size_t data
 void
 ends_begin(struct ends_writer *writer, struct byte_buffer *to, uint64_t store_id, uint64_t number)
 {
-    *writer = (struct ends_writer) { .to = to, .start = to->bytes, .seed = part_seed(store_id, number) };
+    *writer = (struct ends_writer) { .to = to, .start = to->bytes, .seed = store_id_seed(store_id, number) };
     byte_buffer_put(to, ENDS_MAGIC, MAGIC_BYTES);
     byte_buffer_put_u16(to, ENDS_FORMAT_VERSION);
     byte_buffer_put_u16(to, 0);
@@ -193,7 +194,7 @@ read_head(struct ends_reader *reader, const unsigned char *all, size_t bytes, ui
     reader->format = bytes_get_u16(all + 8);
     reader->entry_count = bytes_get_u32(all + 12);
     reader->row_count = bytes_get_u64(all + 48);
-    reader->seed = part_seed(store_id, number);
+    reader->seed = store_id_seed(store_id, number);
     reader->entries = byte_reader_of(all, bytes - CHECKSUM_BYTES);
     (void) byte_reader_take(&reader->entries, ENDS_HEAD_BYTES);
 }
@@ -274,7 +275,7 @@ ends_salvage(struct ends_reader *reader, const void *data, size_t bytes, uint64_
     memset(reader, 0, sizeof *reader);
     if (bytes >= ENDS_HEAD_BYTES + CHECKSUM_BYTES)
         read_head(reader, all, bytes, store_id, number);
-    reader->seed = part_seed(store_id, number);
+    reader->seed = store_id_seed(store_id, number);
     reader->entries = byte_reader_of(all, bytes);
     if (reader->format > 1 && reader->format <= ENDS_FORMAT_VERSION &&
         checksum_matches(bytes_get_u64(all + HEAD_CHECKSUM_OFFSET), hash_bytes(all, HEAD_CHECKSUM_OFFSET, 0)))

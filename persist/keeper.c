@@ -10,7 +10,8 @@
  *     sweep, log, thread       from here on commits are kept
  *
  * Nothing is written into a directory that cannot be read whole: of a newer version,
- * damaged, or somebody else's, it stays as it is. Read-only is recovery alone, and to follow (follower.c) is to go on with it. */
+ * damaged, or somebody else's, it stays as it is. Read-only is recovery alone, and to follow (follower.c)
+ * is to go on with it. */
 #include "persist/keeper_state.h"
 
 #include "base/clock.h"

@@ -47,8 +47,9 @@ struct keeper_options {
 knackdb_status keeper_open(struct allocator *allocator, const char *path, const struct keeper_options *options,
                            struct store *store, struct keeper **ret_keeper, knackdb_error *error);
 
-/* Syncs, seals the log, stops the thread, lets go of the lock, takes the log from the store, and frees the
- * keeper in every case. Where the log is broken, one more snapshot is tried; IO where that fails, too. Before the store is freed; no call on either may be under way. NULL is accepted. */
+/* Syncs, seals the log, stops the thread, lets go of the lock, takes the log from the store, and frees the keeper in
+ * every case. Where the log is broken, one more snapshot is tried; IO where that fails, too. Before the store is freed;
+ * no call on either may be under way. NULL is accepted. */
 knackdb_status keeper_close(struct keeper *keeper, knackdb_error *error);
 
 /* After a fork, in the child: frees what is safe to free and touches no file. The store has lost its log and

@@ -63,13 +63,6 @@ log_record_bytes(size_t payload_bytes)
     return (LOG_RECORD_HEADER_BYTES + payload_bytes + 7) & ~(size_t) 7;
 }
 
-/* Seed of the checksums in a segment: no record of another segment, store or life is taken for one of this. */
-static inline uint64_t
-log_seed(uint64_t store_id, uint64_t serial)
-{
-    return store_id + serial * UINT64_C(0x9e3779b97f4a7c15);
-}
-
 /* Over the first 32 bytes of the header and the payload. The seed joins in with the header: XXH3 with a
  * seed makes a secret of its own for inputs over 240 bytes, which costs more than the hash of a row. */
 static inline uint64_t

@@ -1,7 +1,7 @@
 /* log_past.c - see log_past.h.
  *
  * History is one run of segments that ends where the log begins: a segment is packed and durable before its log file is
- * removed, in the order in which they were written, and the oldest goes first. Should packing fail (a full disk), the log file
+ * removed, and of what is packed the oldest goes first. Should packing fail (a full disk), the log file
  * stays, and the next sweep tries again. For a moment a segment may be there in both forms; they hold the same. */
 #include "persist/log_past.h"
 
@@ -92,22 +92,17 @@ static void
 hear_name(void *context, const char *name)
 {
     struct past_list *list = context;
+    uint64_t         *serials;
     uint64_t          serial;
 
     if (file_name_read(name, &serial) != FILE_PAST)
         return;
-    if (list->count == list->capacity) {
-        size_t    capacity = list->capacity == 0 ? 16 : list->capacity * 2;
-        uint64_t *moved = allocator_resize(list->past->allocator, list->serials, list->capacity * sizeof *moved,
-                                           capacity * sizeof *moved);
-
-        if (moved == NULL) {
-            list->no_memory = true;
-            return;
-        }
-        list->serials = moved;
-        list->capacity = capacity;
+    serials = allocator_make_room(list->past->allocator, list->serials, list->count, &list->capacity, sizeof *serials);
+    if (serials == NULL) {
+        list->no_memory = true;
+        return;
     }
+    list->serials = serials;
     list->serials[list->count++] = serial;
 }
 

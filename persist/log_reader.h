@@ -70,11 +70,12 @@ uint64_t log_reader_durable(const struct log_reader *reader);
 /* Where the next record would begin: in which file (NULL: no segment has been read yet), and at which offset. */
 const struct file *log_reader_place(const struct log_reader *reader, uint64_t *ret_offset);
 
-/* Name of the first segment behind the current one whose serial is above *serial, which becomes that serial; NULL: there is none
- * that the reader knows of. Begin with 0. Valid until the next call. */
+/* Name of the first segment behind the current one whose serial is above *serial, which becomes that serial; NULL: there
+ * is none that the reader knows of. Begin with 0. Valid until the next call. */
 const char *log_reader_later(const struct log_reader *reader, uint64_t *serial);
 
-/* After NOT_FOUND: commits before this one are not wanted any more. The next one given is this one or a later one that follows it. */
+/* After NOT_FOUND: commits before this one are not wanted any more. The next one given is this one or a later one that
+ * follows it. */
 void log_reader_skip_to(struct log_reader *reader, uint64_t sequence);
 
 /* What the reader has seen of each segment, oldest first. */

@@ -21,6 +21,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "persist/file_name.h"
+#include "persist/store_id.h"
 
 #include <string.h>
 
@@ -79,7 +80,7 @@ log_segment_new(struct allocator *allocator, const struct log_segment_options *o
     }
     segment->allocator = allocator;
     segment->serial = options->serial;
-    segment->seed = log_seed(options->store_id, options->serial);
+    segment->seed = store_id_seed(options->store_id, options->serial);
     segment->head_bytes = head.bytes;
     segment->capacity = page_up(options->bytes > head.bytes + options->room ? options->bytes
                                                                              : head.bytes + options->room);

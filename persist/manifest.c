@@ -38,16 +38,12 @@ manifest_clear(struct manifest *manifest)
 knackdb_status
 manifest_add_part(struct manifest *manifest, const struct manifest_part *part, knackdb_error *error)
 {
-    if (manifest->part_count == manifest->part_capacity) {
-        size_t                capacity = manifest->part_capacity == 0 ? 8 : manifest->part_capacity * 2;
-        struct manifest_part *moved = allocator_resize(manifest->allocator, manifest->parts,
-                                                       manifest->part_capacity * sizeof *moved, capacity * sizeof *moved);
+    struct manifest_part *parts = allocator_make_room(manifest->allocator, manifest->parts, manifest->part_count,
+                                                      &manifest->part_capacity, sizeof *parts);
 
-        if (moved == NULL)
-            return error_no_memory(error, "the manifest");
-        manifest->parts = moved;
-        manifest->part_capacity = capacity;
-    }
+    if (parts == NULL)
+        return error_no_memory(error, "the manifest");
+    manifest->parts = parts;
     manifest->parts[manifest->part_count++] = *part;
     return KNACKDB_OK;
 }

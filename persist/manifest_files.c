@@ -20,23 +20,19 @@ static void
 hear_name(void *context, const char *name)
 {
     struct manifest_list *list = context;
+    uint64_t             *generations;
     uint64_t              generation;
     size_t                at;
 
     if (file_name_read(name, &generation) != FILE_MANIFEST)
         return;
-    if (list->count == list->capacity) {
-        size_t    capacity = list->capacity == 0 ? 8 : list->capacity * 2;
-        uint64_t *moved = allocator_resize(list->allocator, list->generations, list->capacity * sizeof *moved,
-                                           capacity * sizeof *moved);
-
-        if (moved == NULL) {
-            list->no_memory = true;
-            return;
-        }
-        list->generations = moved;
-        list->capacity = capacity;
+    generations = allocator_make_room(list->allocator, list->generations, list->count, &list->capacity,
+                                      sizeof *generations);
+    if (generations == NULL) {
+        list->no_memory = true;
+        return;
     }
+    list->generations = generations;
     for (at = list->count; at > 0 && list->generations[at - 1] < generation; at--)
         list->generations[at] = list->generations[at - 1];
     list->generations[at] = generation;

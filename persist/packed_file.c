@@ -10,6 +10,7 @@
 #include "persist/byte_buffer.h"
 #include "persist/checksum.h"
 #include "persist/file_name.h"
+#include "persist/store_id.h"
 
 #include <inttypes.h>
 #include <lz4.h>
@@ -36,12 +37,6 @@ struct packed {
     unsigned char    *raw;
     uint32_t          block;   /* that `raw` holds; block_count: none */
 };
-
-static uint64_t
-seed_of(uint64_t store_id, uint64_t number)
-{
-    return store_id + number * UINT64_C(0x9e3779b97f4a7c15);
-}
 
 uint64_t
 packed_size(const struct packed *packed)
@@ -265,7 +260,7 @@ packed_file_take(struct allocator *allocator, struct file *file, uint64_t store_
     if (packed == NULL)
         return error_no_memory(error, "a segment of the log's history");
     packed->allocator = allocator;
-    packed->seed = seed_of(store_id, number);
+    packed->seed = store_id_seed(store_id, number);
     status = read_front(packed, file, store_id, number, &why);
     if (status == KNACKDB_OK) {
         file->packed = packed;
@@ -295,29 +290,58 @@ packed_file_open(struct allocator *allocator, const struct dir *dir, const char 
 
 /* ---- writing ---- */
 
-/* Packs one block and notes it in the table, which stands at `entry` in `front`. */
+struct packing {
+    const struct file *from;
+    const struct file *to;
+    uint64_t           raw_bytes;
+    uint64_t           seed;
+    uint64_t           offset; /* where the next block goes */
+    unsigned char     *raw;    /* room for a block */
+    char              *stored;
+};
+
+/* Packs one block and notes it in its entry of the table. */
 static knackdb_status
-put_block(const struct file *from, const struct file *to, uint64_t raw_offset, uint32_t raw_bytes, uint64_t seed,
-          uint64_t *offset, unsigned char *raw, char *stored, unsigned char *entry, knackdb_error *error)
+put_block(struct packing *packing, uint32_t block, unsigned char *entry, knackdb_error *error)
 {
-    const void    *data = stored;
+    uint32_t       raw_bytes = block_raw_bytes(packing->raw_bytes, block);
+    const void    *data = packing->stored;
     int            bytes;
     size_t         read;
-    knackdb_status status = file_read(from, raw_offset, raw, raw_bytes, &read, error);
+    knackdb_status status = file_read(packing->from, (uint64_t) block * BLOCK_RAW_BYTES, packing->raw, raw_bytes, &read,
+                                      error);
 
     if (status != KNACKDB_OK)
         return status;
-    memset(raw + read, 0, raw_bytes - read); /* cut meanwhile, to what it holds: there were zeros */
-    bytes = LZ4_compress_default((const char *) raw, stored, (int) raw_bytes, (int) raw_bytes - 1);
+    memset(packing->raw + read, 0, raw_bytes - read); /* cut meanwhile, to what it holds: there were zeros */
+    bytes = LZ4_compress_default((const char *) packing->raw, packing->stored, (int) raw_bytes, (int) raw_bytes - 1);
     if (bytes <= 0) {
-        data = raw;
+        data = packing->raw;
         bytes = (int) raw_bytes;
     }
     bytes_put_u32(entry, (uint32_t) bytes);
     bytes_put_u32(entry + 4, 0);
-    bytes_put_u64(entry + 8, hash_bytes(data, (size_t) bytes, seed));
-    status = file_write(to, *offset, data, (size_t) bytes, error);
-    *offset += (uint64_t) bytes;
+    bytes_put_u64(entry + 8, hash_bytes(data, (size_t) bytes, packing->seed));
+    status = file_write(packing->to, packing->offset, data, (size_t) bytes, error);
+    packing->offset += (uint64_t) bytes;
+    return status;
+}
+
+/* All blocks, and their table. */
+static knackdb_status
+put_blocks(struct packing *packing, struct allocator *allocator, uint32_t block_count, unsigned char *table,
+           knackdb_error *error)
+{
+    knackdb_status status = KNACKDB_OK;
+
+    packing->raw = allocator_get(allocator, BLOCK_RAW_BYTES);
+    packing->stored = allocator_get(allocator, BLOCK_RAW_BYTES);
+    if (packing->raw == NULL || packing->stored == NULL)
+        status = error_no_memory(error, "a segment of the log's history");
+    for (uint32_t block = 0; block < block_count && status == KNACKDB_OK; block++)
+        status = put_block(packing, block, table + (size_t) block * ENTRY_BYTES, error);
+    allocator_put(allocator, packing->raw, BLOCK_RAW_BYTES);
+    allocator_put(allocator, packing->stored, BLOCK_RAW_BYTES);
     return status;
 }
 
@@ -325,21 +349,19 @@ static knackdb_status
 write_packed(struct byte_buffer *front, const struct file *from, const struct file *to, uint64_t raw_bytes,
              uint32_t block_count, uint64_t store_id, uint64_t number, knackdb_error *error)
 {
-    struct allocator *allocator = front->allocator;
-    unsigned char    *raw = allocator_get(allocator, BLOCK_RAW_BYTES);
-    char             *stored = allocator_get(allocator, BLOCK_RAW_BYTES);
-    size_t            front_bytes = HEAD_BYTES + (size_t) block_count * ENTRY_BYTES + CHECKSUM_BYTES;
-    uint64_t          offset = front_bytes;
-    knackdb_status    status = KNACKDB_OK;
+    size_t         front_bytes = HEAD_BYTES + (size_t) block_count * ENTRY_BYTES + CHECKSUM_BYTES;
+    struct packing packing = {
+        .from = from,
+        .to = to,
+        .raw_bytes = raw_bytes,
+        .seed = store_id_seed(store_id, number),
+        .offset = front_bytes,
+    };
+    knackdb_status status;
 
-    if (raw == NULL || stored == NULL || !byte_buffer_reserve(front, front_bytes))
-        status = error_no_memory(error, "a segment of the log's history");
-    for (uint32_t block = 0; block < block_count && status == KNACKDB_OK; block++)
-        status = put_block(from, to, (uint64_t) block * BLOCK_RAW_BYTES, block_raw_bytes(raw_bytes, block),
-                           seed_of(store_id, number), &offset, raw, stored,
-                           front->data + HEAD_BYTES + (size_t) block * ENTRY_BYTES, error);
-    allocator_put(allocator, raw, BLOCK_RAW_BYTES);
-    allocator_put(allocator, stored, BLOCK_RAW_BYTES);
+    if (!byte_buffer_reserve(front, front_bytes))
+        return error_no_memory(error, "a segment of the log's history");
+    status = put_blocks(&packing, front->allocator, block_count, front->data + HEAD_BYTES, error);
     if (status != KNACKDB_OK)
         return status;
     memset(front->data, 0, HEAD_BYTES);

@@ -33,13 +33,6 @@ uint32_t part_head_measure(const void *data);
 /* Names in ret_head->table are borrowed from `data`. The message says what, not where. */
 knackdb_status part_head_read(const void *data, size_t bytes, struct part_head *ret_head, knackdb_error *error);
 
-/* Seed of the blocks' checksums in a part. */
-static inline uint64_t
-part_seed(uint64_t store_id, uint64_t number)
-{
-    return store_id + number * UINT64_C(0x9e3779b97f4a7c15);
-}
-
 /* The checksum of a part: its head's, and then each block's worked into it. */
 static inline uint64_t
 part_checksum_add(uint64_t checksum, uint64_t block_checksum)

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "persist/checksum.h"
+#include "persist/store_id.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -70,7 +71,7 @@ read_head(struct part_reader *reader, const struct manifest_part *part, uint64_t
         return fault(reader, KNACKDB_CORRUPT, 32, "this is not the part that the manifest names", error);
     reader->offset = head_bytes;
     reader->checksum = reader->head.checksum;
-    reader->seed = part_seed(store_id, part->number);
+    reader->seed = store_id_seed(store_id, part->number);
     return KNACKDB_OK;
 }
 

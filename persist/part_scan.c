@@ -97,20 +97,15 @@ static knackdb_status
 add(struct part_scan *scan, uint64_t offset, const struct block_header *header, knackdb_error *error)
 {
     const struct block_header *last = scan->block_count > 0 ? &scan->blocks[scan->block_count - 1].header : NULL;
+    struct found_block        *blocks;
 
     if (last != NULL && (header->first_row < last->first_row ||
                          (header->first_row == last->first_row && header->column <= last->column)))
         return KNACKDB_OK; /* sound, and yet not where it belongs: bytes of this very part, put there by nobody honest */
-    if (scan->block_count == scan->block_capacity) {
-        size_t              capacity = scan->block_capacity == 0 ? 128 : scan->block_capacity * 2;
-        struct found_block *moved = allocator_resize(scan->allocator, scan->blocks,
-                                                     scan->block_capacity * sizeof *moved, capacity * sizeof *moved);
-
-        if (moved == NULL)
-            return error_no_memory(error, "the blocks of a snapshot");
-        scan->blocks = moved;
-        scan->block_capacity = capacity;
-    }
+    blocks = allocator_make_room(scan->allocator, scan->blocks, scan->block_count, &scan->block_capacity, sizeof *blocks);
+    if (blocks == NULL)
+        return error_no_memory(error, "the blocks of a snapshot");
+    scan->blocks = blocks;
     scan->blocks[scan->block_count++] = (struct found_block) { offset, *header };
     return KNACKDB_OK;
 }

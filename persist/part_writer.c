@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "persist/file_name.h"
 #include "persist/part_format.h"
+#include "persist/store_id.h"
 
 /* Blocks are gathered until they are worth a write. */
 #define WRITE_BYTES ((size_t) 256 * 1024)
@@ -101,7 +102,7 @@ write_contents(struct part_writer *writer, uint32_t table, const row_number *row
                knackdb_error *error)
 {
     const struct schema *schema = store_schema(writer->view->store);
-    uint64_t             seed = part_seed(writer->store_id, number);
+    uint64_t             seed = store_id_seed(writer->store_id, number);
     uint32_t             first_row = 0;
     knackdb_status       status = KNACKDB_OK;
 

@@ -92,16 +92,12 @@ repair_forget_ends(struct repair *repair)
 static knackdb_status
 learn_entry(struct repair *repair, const struct ends_entry *entry, knackdb_error *error)
 {
-    if (repair->ends_count == repair->ends_capacity) {
-        size_t             capacity = repair->ends_capacity == 0 ? 16 : repair->ends_capacity * 2;
-        struct ends_entry *moved = allocator_resize(repair->allocator, repair->ends,
-                                                    repair->ends_capacity * sizeof *moved, capacity * sizeof *moved);
+    struct ends_entry *ends = allocator_make_room(repair->allocator, repair->ends, repair->ends_count,
+                                                  &repair->ends_capacity, sizeof *ends);
 
-        if (moved == NULL)
-            return error_no_memory(error, "the ends of rows");
-        repair->ends = moved;
-        repair->ends_capacity = capacity;
-    }
+    if (ends == NULL)
+        return error_no_memory(error, "the ends of rows");
+    repair->ends = ends;
     repair->ends[repair->ends_count++] = *entry;
     return KNACKDB_OK;
 }

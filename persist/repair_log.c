@@ -47,24 +47,6 @@ struct log_repair {
     uint64_t          sequence;
 };
 
-static bool
-grow(struct log_repair *log, void **array, size_t count, size_t *capacity, size_t item_bytes)
-{
-    size_t more = *capacity == 0 ? 16 : *capacity * 2;
-    void  *moved;
-
-    if (count < *capacity)
-        return true;
-    moved = allocator_resize(log->repair->allocator, *array, *capacity * item_bytes, more * item_bytes);
-    if (moved == NULL) {
-        log->no_memory = true;
-        return false;
-    }
-    *array = moved;
-    *capacity = more;
-    return true;
-}
-
 /* History is a log as any other where it is known which commits are missing. Without a manifest it is not, and it would be put
  * over newer rows with no need. */
 static bool
@@ -83,14 +65,19 @@ static void
 hear_name(void *context, const char *name)
 {
     struct log_repair *log = context;
-    void              *array = log->serials;
+    uint64_t          *serials;
     uint64_t           serial;
     size_t             at;
 
-    if (!is_wanted(log->repair, name, &serial) ||
-        !grow(log, &array, log->serial_count, &log->serial_capacity, sizeof *log->serials))
+    if (!is_wanted(log->repair, name, &serial))
         return;
-    log->serials = array;
+    serials = allocator_make_room(log->repair->allocator, log->serials, log->serial_count, &log->serial_capacity,
+                                  sizeof *serials);
+    if (serials == NULL) {
+        log->no_memory = true;
+        return;
+    }
+    log->serials = serials;
     for (at = log->serial_count; at > 0 && log->serials[at - 1] > serial; at--)
         continue;
     if (at > 0 && log->serials[at - 1] == serial)
@@ -102,11 +89,14 @@ hear_name(void *context, const char *name)
 static void
 note_gap(struct log_repair *log, const struct gap *gap)
 {
-    void *array = log->gaps;
+    struct gap *gaps = allocator_make_room(log->repair->allocator, log->gaps, log->gap_count, &log->gap_capacity,
+                                           sizeof *gaps);
 
-    if (!grow(log, &array, log->gap_count, &log->gap_capacity, sizeof *log->gaps))
+    if (gaps == NULL) {
+        log->no_memory = true;
         return;
-    log->gaps = array;
+    }
+    log->gaps = gaps;
     log->gaps[log->gap_count++] = *gap;
 }
 

@@ -35,21 +35,16 @@ count(knackdb_repair_report *report, const knackdb_loss *loss)
 void
 repair_note(struct repair *repair, const knackdb_loss *loss, const char *file, const char *format, ...)
 {
+    struct kept_loss *losses = allocator_make_room(repair->allocator, repair->losses, repair->loss_count,
+                                                   &repair->loss_capacity, sizeof *losses);
     struct kept_loss *kept;
     va_list           arguments;
 
-    if (repair->loss_count == repair->loss_capacity) {
-        size_t            capacity = repair->loss_capacity == 0 ? 16 : repair->loss_capacity * 2;
-        struct kept_loss *moved = allocator_resize(repair->allocator, repair->losses,
-                                                   repair->loss_capacity * sizeof *moved, capacity * sizeof *moved);
-
-        if (moved == NULL) {
-            repair->no_memory = true;
-            return;
-        }
-        repair->losses = moved;
-        repair->loss_capacity = capacity;
+    if (losses == NULL) {
+        repair->no_memory = true;
+        return;
     }
+    repair->losses = losses;
     kept = &repair->losses[repair->loss_count++];
     kept->loss = *loss;
     (void) snprintf(kept->file, sizeof kept->file, "%s", file);

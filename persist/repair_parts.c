@@ -14,6 +14,7 @@
 #include "persist/coverage.h"
 #include "persist/file_name.h"
 #include "persist/part_scan.h"
+#include "persist/store_id.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -185,7 +186,8 @@ save_band(struct part_repair *part, const int64_t *at, const struct block_header
     return status;
 }
 
-/* One band: blocks[first] to blocks[end - 1]. `place`: where the block before it ends; `next`: where the one behind it begins. */
+/* One band: blocks[first] to blocks[end - 1]. `place`: where the block before it ends; `next`: where the one behind it
+ * begins. */
 static knackdb_status
 repair_band(struct part_repair *part, size_t first, size_t end, uint64_t place, uint64_t next, knackdb_error *error)
 {
@@ -378,7 +380,7 @@ repair_headless(struct part_repair *part, const struct manifest_part *named, con
     knackdb_loss   loss;
     knackdb_status status = KNACKDB_OK;
 
-    part->scan.seed = part_seed(repair->store_id, part->number);
+    part->scan.seed = store_id_seed(repair->store_id, part->number);
     if (named != NULL) {
         table = repair->manifest.tables[named->table].name;
         table_bytes = strlen(table);
@@ -422,7 +424,7 @@ find_blocks(struct part_repair *part, const struct manifest_part *named, bool *r
     if (status == KNACKDB_OK) {
         part->scan.table = head.table;
         part->scan.row_count = head.row_count;
-        part->scan.seed = part_seed(head.store_id, head.number);
+        part->scan.seed = store_id_seed(head.store_id, head.number);
         part->knows_rows = true;
         part->head_bytes = head.head_bytes;
         version = head.schema_version;

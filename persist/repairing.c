@@ -99,24 +99,20 @@ static void
 hear_file(void *context, const char *name)
 {
     struct file_list *files = context;
+    uint64_t         *parts;
     uint64_t          number;
     enum file_kind    kind = file_name_read(name, &number);
 
     files->has_log |= kind == FILE_LOG;
     if (kind != FILE_PART)
         return;
-    if (files->part_count == files->part_capacity) {
-        size_t    capacity = files->part_capacity == 0 ? 64 : files->part_capacity * 2;
-        uint64_t *moved = allocator_resize(files->repair->allocator, files->parts, files->part_capacity * sizeof *moved,
-                                           capacity * sizeof *moved);
-
-        if (moved == NULL) {
-            files->no_memory = true;
-            return;
-        }
-        files->parts = moved;
-        files->part_capacity = capacity;
+    parts = allocator_make_room(files->repair->allocator, files->parts, files->part_count, &files->part_capacity,
+                                sizeof *parts);
+    if (parts == NULL) {
+        files->no_memory = true;
+        return;
     }
+    files->parts = parts;
     files->parts[files->part_count++] = number;
 }
 

@@ -9,6 +9,7 @@
 #include "persist/segment_reader.h"
 
 #include "base/error.h"
+#include "persist/store_id.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -28,7 +29,7 @@ segment_reader_init(struct segment_reader *reader, struct allocator *allocator, 
     reader->file = file;
     reader->store_id = store_id;
     reader->serial = serial;
-    reader->seed = log_seed(store_id, serial);
+    reader->seed = store_id_seed(store_id, serial);
 }
 
 void

@@ -37,7 +37,7 @@ struct writing {
     size_t                         item_count;
     size_t                         item_capacity;
     row_number                    *rows;  /* of the part being written */
-    uint32_t                       row_capacity;
+    size_t                         row_capacity;
     uint64_t                       living[LIVING_WORDS]; /* rows of a cover that the view sees */
 };
 
@@ -46,16 +46,12 @@ struct writing {
 static knackdb_status
 add_item(struct writing *writing, const struct plan_item *item, knackdb_error *error)
 {
-    if (writing->item_count == writing->item_capacity) {
-        size_t            capacity = writing->item_capacity == 0 ? 16 : writing->item_capacity * 2;
-        struct plan_item *moved = allocator_resize(writing->allocator, writing->items,
-                                                   writing->item_capacity * sizeof *moved, capacity * sizeof *moved);
+    struct plan_item *items = allocator_make_room(writing->allocator, writing->items, writing->item_count,
+                                                  &writing->item_capacity, sizeof *items);
 
-        if (moved == NULL)
-            return error_no_memory(error, "a snapshot");
-        writing->items = moved;
-        writing->item_capacity = capacity;
-    }
+    if (items == NULL)
+        return error_no_memory(error, "a snapshot");
+    writing->items = items;
     writing->items[writing->item_count++] = *item;
     return KNACKDB_OK;
 }
@@ -207,16 +203,11 @@ write_part(struct writing *writing, uint32_t table, uint32_t row_count, knackdb_
 static knackdb_status
 add_row(struct writing *writing, uint32_t count, row_number row, knackdb_error *error)
 {
-    if (count == writing->row_capacity) {
-        uint32_t    capacity = writing->row_capacity == 0 ? BLOCK_ROWS_MAX : writing->row_capacity * 2;
-        row_number *moved = allocator_resize(writing->allocator, writing->rows, writing->row_capacity * sizeof *moved,
-                                             capacity * sizeof *moved);
+    row_number *rows = allocator_make_room(writing->allocator, writing->rows, count, &writing->row_capacity, sizeof *rows);
 
-        if (moved == NULL)
-            return error_no_memory(error, "a part of a snapshot");
-        writing->rows = moved;
-        writing->row_capacity = capacity;
-    }
+    if (rows == NULL)
+        return error_no_memory(error, "a part of a snapshot");
+    writing->rows = rows;
     writing->rows[count] = row;
     return KNACKDB_OK;
 }

@@ -108,7 +108,7 @@ clear_behind(struct keeper *keeper)
         keeper_say(keeper, KNACKDB_LOG_WARNING, "files that are not needed any more could not be removed: %s", why.message);
 }
 
-/* Instead of steps 1 and 2. */
+/* Instead of the rest of 1 and 2. */
 static knackdb_status
 begin_mending(struct keeper *keeper, knackdb_error *error)
 {
@@ -128,31 +128,58 @@ give_up_mending(struct keeper *keeper, const knackdb_error *why)
     log_writer_clear_fresh(keeper->log, why);
 }
 
+/* Steps 1 and 2. *ret_mends: the log was broken, and has been begun anew. *ret_position: where it ended before. */
+static knackdb_status
+ready_log(struct keeper *keeper, bool *ret_mends, uint64_t *ret_position, knackdb_error *error)
+{
+    struct log_figures figures;
+    knackdb_status     status;
+
+    log_writer_get_figures(keeper->log, &figures);
+    *ret_position = figures.position;
+    if (log_writer_sync(keeper->log, figures.sequence, NULL) == KNACKDB_OK && !figures.has_failed) {
+        log_writer_rotate(keeper->log);
+        return KNACKDB_OK;
+    }
+    status = begin_mending(keeper, error);
+    *ret_mends = status == KNACKDB_OK;
+    return status;
+}
+
+/* What follows 6: the keeper goes on from this manifest, which it takes as it takes the coverage. */
+static void
+adopt(struct keeper *keeper, struct manifest *next, struct coverage *coverage, uint64_t position, bool mends)
+{
+    log_writer_covered(keeper->log, next->sequence, position);
+    if (mends)
+        (void) log_writer_join(keeper->log, next->sequence, NULL); /* broken again: the next attempt is the flusher's */
+    (void) pthread_mutex_lock(&keeper->figures_mutex);
+    manifest_clear(&keeper->manifest);
+    keeper->manifest = *next;
+    (void) pthread_mutex_unlock(&keeper->figures_mutex);
+    manifest_init(next, keeper->allocator);
+    coverage_clear(&keeper->coverage);
+    keeper->coverage = *coverage;
+    coverage_init(coverage, keeper->allocator);
+}
+
 /* Steps 1 to 7; `error` is there. */
 static knackdb_status
 take(struct keeper *keeper, knackdb_error *error)
 {
-    struct manifest    next;
-    struct coverage    coverage;
-    struct log_figures figures;
-    int64_t            begun_us = clock_wall_us();
-    uint64_t           begun_ns = clock_monotonic_ns();
-    uint64_t           position;
-    bool               mends = false;
-    knackdb_status     status;
+    struct manifest next;
+    struct coverage coverage;
+    int64_t         begun_us = clock_wall_us();
+    uint64_t        begun_ns = clock_monotonic_ns();
+    uint64_t        position = 0;
+    bool            mends = false;
+    knackdb_status  status;
 
     coverage_init(&coverage, keeper->allocator);
     status = begin_manifest(keeper, &next, error);
     if (status != KNACKDB_OK)
         goto out;
-    log_writer_get_figures(keeper->log, &figures);
-    position = figures.position;
-    if (log_writer_sync(keeper->log, figures.sequence, NULL) == KNACKDB_OK && !figures.has_failed) {
-        log_writer_rotate(keeper->log);
-    } else {
-        status = begin_mending(keeper, error);
-        mends = status == KNACKDB_OK;
-    }
+    status = ready_log(keeper, &mends, &position, error);
     if (status == KNACKDB_OK)
         status = write_view(keeper, &next, &coverage, error);
     if (status != KNACKDB_OK)
@@ -165,17 +192,7 @@ take(struct keeper *keeper, knackdb_error *error)
     status = manifest_file_publish(&next, &keeper->dir, keeper->options.file_mode, error);
     if (status != KNACKDB_OK)
         goto out;
-    log_writer_covered(keeper->log, next.sequence, position);
-    if (mends)
-        (void) log_writer_join(keeper->log, next.sequence, NULL); /* broken again: the next attempt is the flusher's */
-    (void) pthread_mutex_lock(&keeper->figures_mutex);
-    manifest_clear(&keeper->manifest);
-    keeper->manifest = next;
-    (void) pthread_mutex_unlock(&keeper->figures_mutex);
-    manifest_init(&next, keeper->allocator);
-    coverage_clear(&keeper->coverage);
-    keeper->coverage = coverage;
-    coverage_init(&coverage, keeper->allocator);
+    adopt(keeper, &next, &coverage, position, mends);
     clear_behind(keeper);
 
 out:

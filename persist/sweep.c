@@ -29,7 +29,6 @@ struct doomed {
     char (*names)[DISK_NAME_BYTES_MAX];
     size_t         count;
     size_t         capacity;
-    bool           no_memory;
 };
 
 static int
@@ -122,22 +121,15 @@ static void
 hear_name(void *context, const char *name)
 {
     struct doomed *doomed = context;
-    void          *moved;
+    void          *names;
 
     if (!is_doomed(doomed->needed, name))
         return;
-    if (doomed->count == doomed->capacity) {
-        size_t capacity = doomed->capacity == 0 ? 16 : doomed->capacity * 2;
-
-        moved = allocator_resize(doomed->needed->allocator, doomed->names, doomed->capacity * sizeof *doomed->names,
-                                 capacity * sizeof *doomed->names);
-        if (moved == NULL) {
-            doomed->no_memory = true;
-            return;
-        }
-        doomed->names = moved;
-        doomed->capacity = capacity;
-    }
+    names = allocator_make_room(doomed->needed->allocator, doomed->names, doomed->count, &doomed->capacity,
+                                sizeof *doomed->names);
+    if (names == NULL)
+        return; /* the next sweep finds it */
+    doomed->names = names;
     memcpy(doomed->names[doomed->count++], name, strlen(name) + 1);
 }
 

@@ -47,36 +47,23 @@ struct log_check {
     uint64_t               testimony;
 };
 
-static bool
-grow(struct log_check *check, void **array, size_t count, size_t *capacity, size_t item_bytes)
-{
-    size_t more = *capacity == 0 ? 16 : *capacity * 2;
-    void  *moved;
-
-    if (count < *capacity)
-        return true;
-    moved = allocator_resize(check->verification->allocator, *array, *capacity * item_bytes, more * item_bytes);
-    if (moved == NULL) {
-        check->no_memory = true;
-        return false;
-    }
-    *array = moved;
-    *capacity = more;
-    return true;
-}
-
 static void
 hear_name(void *context, const char *name)
 {
     struct log_check *check = context;
-    void             *array = check->serials;
+    uint64_t         *serials;
     uint64_t          serial;
     size_t            at;
 
-    if (!log_is_segment_name(name, &serial) ||
-        !grow(check, &array, check->serial_count, &check->serial_capacity, sizeof *check->serials))
+    if (!log_is_segment_name(name, &serial))
         return;
-    check->serials = array;
+    serials = allocator_make_room(check->verification->allocator, check->serials, check->serial_count,
+                                  &check->serial_capacity, sizeof *serials);
+    if (serials == NULL) {
+        check->no_memory = true;
+        return;
+    }
+    check->serials = serials;
     for (at = 0; at < check->serial_count; at++)
         if (check->serials[at] == serial) /* in both forms */
             return;
@@ -98,11 +85,14 @@ next_commit(const struct log_check *check, uint64_t serial)
 static void
 note_gap(struct log_check *check, uint64_t serial, uint64_t offset, uint64_t bytes, uint64_t next)
 {
-    void *array = check->gaps;
+    struct gap *gaps = allocator_make_room(check->verification->allocator, check->gaps, check->gap_count,
+                                           &check->gap_capacity, sizeof *gaps);
 
-    if (!grow(check, &array, check->gap_count, &check->gap_capacity, sizeof *check->gaps))
+    if (gaps == NULL) {
+        check->no_memory = true;
         return;
-    check->gaps = array;
+    }
+    check->gaps = gaps;
     check->gaps[check->gap_count++] = (struct gap) { serial, offset, bytes, next_commit(check, serial), next };
 }
 

@@ -40,7 +40,7 @@ struct column {
     bool              is_rate;   /* REAL within 0..1 */
     bool              is_list;   /* TEXT that is a JSON list, searched by KNACKDB_CONTAINS */
     bool              is_posted; /* dictionary text with a posting list a code */
-    uint32_t          beside;    /* is_posted: a rate or another dictionary column, of which the lists tell something; 0: none */
+    uint32_t          beside;    /* is_posted: a rate or dictionary column of which the lists tell something; 0: none */
     enum merge_rule   merge;
     uint32_t          since_version;
 };

@@ -105,6 +105,48 @@ Test(hash, is_xxh3_with_a_seed)
     cr_expect_neq(hash_bytes("a", 1, 0), hash_bytes("a", 1, 1));
 }
 
+static void *
+refuse_to_allocate(void *context, size_t bytes)
+{
+    (void) context;
+    (void) bytes;
+    return NULL;
+}
+
+static void
+have_nothing_to_release(void *context, void *memory, size_t bytes)
+{
+    (void) context;
+    (void) bytes;
+    cr_assert_fail("%p was never given", memory);
+}
+
+Test(allocator, makes_room_for_one_more_and_leaves_all_as_it_was_without_memory)
+{
+    knackdb_allocator refusing = { .allocate = refuse_to_allocate, .release = have_nothing_to_release };
+    struct allocator  allocator;
+    int              *array = NULL;
+    size_t            capacity = 0;
+
+    allocator_init(&allocator, NULL);
+    for (int i = 0; i < 1000; i++) {
+        array = allocator_make_room(&allocator, array, (size_t) i, &capacity, sizeof *array);
+        cr_assert_not_null(array);
+        cr_assert_gt(capacity, (size_t) i);
+        cr_assert_eq(atomic_load(&allocator.bytes), capacity * sizeof *array);
+        array[i] = i;
+    }
+    for (int i = 0; i < 1000; i++)
+        cr_assert_eq(array[i], i);
+    allocator_put(&allocator, array, capacity * sizeof *array);
+
+    allocator_init(&allocator, &refusing);
+    capacity = 16;
+    cr_assert_null(allocator_make_room(&allocator, array, 16, &capacity, sizeof *array));
+    cr_assert_eq(capacity, 16);
+    cr_assert_eq(allocator_make_room(&allocator, &capacity, 15, &capacity, sizeof *array), &capacity, "there is room");
+}
+
 Test(allocator, counts_what_is_in_use_and_hands_sizes_back)
 {
     struct allocator allocator;

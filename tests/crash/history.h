@@ -6,9 +6,10 @@
  * before its first byte is written. After each call of the disk that changes anything, and after
  * each step, the exploration looks what a cut would leave.
  *
- * With guests, others come and go beside it: a follower, which between any two calls of the disk may refresh, and must see
- * a commit's moment each time and never an earlier one; backups, and repairs, in the midst of which the power may go, too. What they
- * do is drawn from dice of their own, so a life with them is the life without, looked at more often. */
+ * With guests, others come and go beside it: a follower, which between any two calls of the disk may refresh, and
+ * must see a commit's moment each time and never an earlier one; backups, and repairs, in the midst of which the
+ * power may go, too. What they do is drawn from dice of their own, so a life with them is the life without, looked
+ * at more often. */
 #ifndef TESTS_CRASH_HISTORY_H
 #define TESTS_CRASH_HISTORY_H
 

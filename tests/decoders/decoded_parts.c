@@ -7,6 +7,7 @@
 #include "persist/ends_format.h"
 #include "persist/manifest.h"
 #include "persist/part_reader.h"
+#include "persist/store_id.h"
 #include "tests/persist/ends_seal.h"
 
 #include <criterion/criterion.h>
@@ -156,7 +157,8 @@ write_part(struct byte_buffer *to, uint32_t bands, uint32_t told, uint32_t missi
             for (int i = 0; i < BAND_ROWS; i++)
                 values[i] = column == 0 ? knackdb_value_integer((int64_t) band * BAND_ROWS + i + 1) : knackdb_value_null();
             cr_assert_eq(block_encode(&encoder, table->columns[column].type, false, (uint16_t) column, band * BAND_ROWS,
-                                      values, BAND_ROWS, part_seed(STORE, NUMBER), to, &block_checksum, NULL), KNACKDB_OK);
+                                      values, BAND_ROWS, store_id_seed(STORE, NUMBER), to, &block_checksum, NULL),
+                         KNACKDB_OK);
             checksum = part_checksum_add(checksum, block_checksum);
             blocks++;
         }

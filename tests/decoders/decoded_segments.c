@@ -4,6 +4,7 @@
 
 #include "base/bytes.h"
 #include "persist/segment_reader.h"
+#include "persist/store_id.h"
 
 #include <criterion/criterion.h>
 #include <stdlib.h>
@@ -26,7 +27,7 @@ write_segment(struct byte_buffer *bytes)
         struct log_record record = { .kind = LOG_RECORD_COMMIT, .payload_bytes = (uint32_t) payloads[i],
                                      .sequence = i + 1, .payload = payload };
 
-        log_record_write_header(header, log_seed(STORE, SERIAL), &record);
+        log_record_write_header(header, store_id_seed(STORE, SERIAL), &record);
         byte_buffer_put(bytes, header, sizeof header);
         byte_buffer_put(bytes, payload, payloads[i]);
         while (bytes->bytes % 8 != 0)

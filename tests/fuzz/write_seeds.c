@@ -9,6 +9,7 @@
 #include "persist/log_format.h"
 #include "persist/manifest.h"
 #include "persist/part_format.h"
+#include "persist/store_id.h"
 
 #include <errno.h>
 #include <lz4.h>
@@ -119,7 +120,7 @@ put_record(struct byte_buffer *to, uint8_t kind, uint64_t sequence, const void *
                  .payload = payload,
     };
 
-    log_record_write_header(header, log_seed(STORE_ID, 1), &record);
+    log_record_write_header(header, store_id_seed(STORE_ID, 1), &record);
     byte_buffer_put(to, header, sizeof header);
     byte_buffer_put(to, payload, bytes);
     byte_buffer_put(to, zeros, log_record_bytes(bytes) - LOG_RECORD_HEADER_BYTES - bytes);
@@ -199,7 +200,7 @@ write_part_seeds(struct allocator *allocator)
             byte_buffer_init(&block, allocator);
             byte_buffer_put_u8(&block, (uint8_t) (table->columns[column].type - KNACKDB_INTEGER));
             if (block_encode(&encoder, table->columns[column].type, column % 2 == 1, (uint16_t) column, 0, values, ROWS,
-                             part_seed(STORE_ID, t + 1), &block, &block_checksum, NULL) != KNACKDB_OK)
+                             store_id_seed(STORE_ID, t + 1), &block, &block_checksum, NULL) != KNACKDB_OK)
                 fail("block_encode");
             checksum = part_checksum_add(checksum, block_checksum);
             byte_buffer_put(&part, block.data + 1, block.bytes - 1);

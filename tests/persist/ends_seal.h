@@ -6,6 +6,7 @@
 #include "base/hash.h"
 #include "persist/ends_format.h"
 #include "persist/part_format.h"
+#include "persist/store_id.h"
 
 /* As long as a reader would take each entry to be, by what is said in front of it. */
 static inline void
@@ -22,7 +23,7 @@ ends_seal(unsigned char *data, size_t bytes, uint64_t store_id, uint64_t number)
         if (data_bytes > bytes - 8 - at - ENDS_ENTRY_HEAD_BYTES)
             break;
         bytes_put_u64(data + at + 24, hash_bytes(data + at, 24, hash_bytes(data + at + ENDS_ENTRY_HEAD_BYTES, data_bytes,
-                                                                           part_seed(store_id, number))));
+                                                                           store_id_seed(store_id, number))));
         at += (ENDS_ENTRY_HEAD_BYTES + data_bytes + 7) & ~(size_t) 7;
     }
     bytes_put_u64(data + bytes - 8, hash_bytes(data, bytes - 8, 0));

@@ -4,6 +4,7 @@
 #include "persist/log_format.h"
 #include "persist/replay_log.h"
 #include "persist/segment_reader.h"
+#include "persist/store_id.h"
 #include "tests/api/scratch.h"
 
 #include <criterion/criterion.h>
@@ -189,7 +190,8 @@ Test(moments, the_log_is_synced_up_to_the_last_commit_of_a_snapshot)
     segment = bytes_read(path, last);
     cr_assert_eq(log_head_read(segment.data, segment.count, &head, &error), KNACKDB_OK);
     cr_assert_eq(log_record_read(segment.data + head.head_bytes, segment.count - head.head_bytes,
-                                 segment.count - head.head_bytes, log_seed(head.store_id, head.serial), &record, &taken),
+                                 segment.count - head.head_bytes, store_id_seed(head.store_id, head.serial), &record,
+                                 &taken),
                  LOG_WHOLE);
     cr_assert_eq(record.sequence, 7);
     cr_assert_eq(record.durable, 6);
@@ -287,18 +289,18 @@ Test(moments, a_segment_may_begin_with_a_record_that_is_passed_over)
     log_head_write(&out, head.store_id, head.serial + 1, 5, 0, bench_schema(3));
     hint.payload = (const unsigned char *) "hint";
     hint.payload_bytes = 4;
-    log_record_write_header(header, log_seed(head.store_id, head.serial + 1), &hint);
+    log_record_write_header(header, store_id_seed(head.store_id, head.serial + 1), &hint);
     byte_buffer_put(&out, header, sizeof header);
     byte_buffer_put(&out, hint.payload, 4);
     byte_buffer_put(&out, zeros, 4);
     for (at = head.head_bytes;; at += (taken + 7) & ~(size_t) 7) {
         cr_assert_eq(log_record_read(segment.data + at, segment.count - at, segment.count - at,
-                                     log_seed(head.store_id, head.serial), &commit, &taken), LOG_WHOLE);
+                                     store_id_seed(head.store_id, head.serial), &commit, &taken), LOG_WHOLE);
         if (commit.sequence == 6)
             break;
     }
     commit.durable = 5;
-    log_record_write_header(header, log_seed(head.store_id, head.serial + 1), &commit);
+    log_record_write_header(header, store_id_seed(head.store_id, head.serial + 1), &commit);
     byte_buffer_put(&out, header, sizeof header);
     byte_buffer_put(&out, commit.payload, commit.payload_bytes);
     byte_buffer_put(&out, zeros, (8 - commit.payload_bytes % 8) % 8);
