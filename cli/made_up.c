@@ -1,3 +1,4 @@
+/* made_up.c - see made_up.h. */
 #include "made_up.h"
 
 #include <inttypes.h>

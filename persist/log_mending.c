@@ -169,7 +169,7 @@ log_writer_join(struct log_writer *writer, uint64_t sequence, knackdb_error *err
     return status;
 }
 
-/* The oldest doubtful segment, which is no longer so; false where there is none. */
+/* The oldest doubtful segment, which from now on is taken for none; false where there is none. */
 static bool
 take_doubt(struct log_writer *writer, struct listed_segment *ret_segment)
 {
@@ -208,11 +208,16 @@ salvage_segment(struct log_writer *writer, const struct listed_segment *segment,
 knackdb_status
 log_writer_salvage(struct log_writer *writer, knackdb_error *error)
 {
-    struct listed_segment segment;
+    struct listed_segment segment = { 0 };
     knackdb_status        status = KNACKDB_OK;
 
     while (status == KNACKDB_OK && take_doubt(writer, &segment))
         status = salvage_segment(writer, &segment, error);
+    if (status != KNACKDB_OK && status != KNACKDB_NOT_FOUND) { /* once more behind the next snapshot */
+        (void) pthread_mutex_lock(&writer->mutex);
+        segment_list_doubt(&writer->kept, segment.serial, segment.sound_bytes);
+        (void) pthread_mutex_unlock(&writer->mutex);
+    }
     return status;
 }
 

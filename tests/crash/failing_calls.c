@@ -3,6 +3,8 @@
  *     failing_calls                          all of them
  *     failing_calls WAY CALL FAULT LASTING   one run again, as a failure names it
  *
+ * The ways are a mapped log and a written one, and both once more with KNACKDB_OPEN_REFUSE_DEGRADED.
+ *
  * One script is played again and again (a new directory, changes, turns of the background thread, snapshots, a close,
  * an opening, a death of the process, an opening over a torn log, a close), each time with another call that fails:
  * with an errno that it may fail with or by stopping half way, once, from then on for calls of its kind, or from then
@@ -12,7 +14,8 @@
  *   F1  Every call of ours returns, and what it says is true: a sync that says yes has synced, a commit that is called
  *       durable is, an opening that says yes has found all that must be there.
  *   F2  The store goes on in memory, whole: its rows are those of its shadow. When commits are not kept any more, the
- *       state says degraded, with the reason.
+ *       state says degraded, with the reason. Where stores are refused instead, the one that meets the failure and those
+ *       behind it change nothing, say that they were refused, and never come back, whatever the disk has of them.
  *   F3  No file is written to or synced again after a write or sync of it has failed for good.
  *   F4  What fails leaves no memory and no handle behind, and an opening that failed can be tried again.
  *   F5  Whatever the power or a death of the process leaves of such a disk opens on a sound one, with all that was
@@ -46,6 +49,20 @@
 /* ---- faults ---- */
 
 #define CALLS_MAX 4096
+
+struct way {
+    const char *name;
+    bool        maps, refuses;
+};
+
+static const struct way ways[] = {
+    { "write", false, false },
+    { "map", true, false },
+    { "refuse-write", false, true },
+    { "refuse-map", true, true },
+};
+
+#define WAYS (sizeof ways / sizeof ways[0])
 
 enum lasting { LASTS_ONCE, LASTS_FOR_KIND, LASTS_FOR_ALL, LASTINGS };
 
@@ -125,6 +142,7 @@ struct play {
     bool                  is_open;
     bool                  is_torn; /* the log's last end was */
     uint64_t              degraded; /* steps that met the state */
+    uint64_t              refused;  /* changes */
     const char           *step;
     char                  reason[600];
 };
@@ -197,6 +215,15 @@ open_life(struct play *play, const char *step)
     examine(play, false);
 }
 
+static bool
+log_has_failed(const struct play *play)
+{
+    struct keeper_figures figures;
+
+    keeper_get_figures(play->life.keeper, &figures);
+    return strncmp(figures.reason, "the log has failed", 18) == 0;
+}
+
 static void
 change(struct play *play, uint32_t times)
 {
@@ -204,10 +231,18 @@ change(struct play *play, uint32_t times)
     knackdb_status status;
 
     for (uint32_t i = 0; i < times && play->is_open; i++) {
+        uint64_t sequence = store_sequence(play->life.store);
+        bool     may_change = !play->options.refuses_degraded || !log_has_failed(play);
+
         status = twins_change(&play->twins, play->life.store, &play->life.error, why);
         play->step = play->twins.step;
         if (why[0] != '\0')
             fail(play, "%s: %s", why, status == KNACKDB_OK ? "" : play->life.error.message);
+        if (!may_change && store_sequence(play->life.store) > sequence)
+            fail(play, "not refused, and the log had failed");
+        if (status == KNACKDB_IO && (!play->fault.has_struck || strncmp(play->life.error.message, "refused", 7) != 0))
+            fail(play, "refused: %s", play->life.error.message);
+        play->refused += status == KNACKDB_IO;
         examine(play, false);
     }
 }
@@ -409,9 +444,14 @@ end_life(struct play *play)
     close_life(play);
 }
 
-/* Once more, with one fault; calls made are left in *calls. True where all held. */
+struct tally {
+    uint64_t runs, failures, degraded, refused;
+    uint64_t by_answer[ANSWERS];
+};
+
+/* Once more, with one fault; how many calls were made is left in *ret_calls. True where all held. */
 static bool
-run(bool maps, const struct fault *fault, uint64_t *ret_calls, uint64_t *ret_degraded, bool *ret_struck)
+run(const struct way *way, const struct fault *fault, struct tally *tally, uint64_t *ret_calls, bool *ret_struck)
 {
     struct play *play = calloc(1, sizeof *play);
     bool         holds;
@@ -420,18 +460,21 @@ run(bool maps, const struct fault *fault, uint64_t *ret_calls, uint64_t *ret_deg
         abort();
     play->fault = *fault;
     play->options = (struct keeper_options) {
-        .log_io = maps ? KNACKDB_LOG_MAP : KNACKDB_LOG_WRITE,
+        .log_io = way->maps ? KNACKDB_LOG_MAP : KNACKDB_LOG_WRITE,
+        .refuses_degraded = way->refuses,
         .log_segment_bytes_max = 4096,
         .snapshot_log_bytes = UINT64_MAX,
         .snapshots_kept = SNAPSHOTS_KEPT,
         .log_history_bytes = 6000,
     };
     twins_init(&play->twins, SEED);
+    play->twins.refuses = way->refuses;
     play->disk = lying_disk_new(SEED);
     lying_disk_judge(play->disk, judge, &play->fault);
     play_script(play);
     *ret_calls = play->fault.calls;
-    *ret_degraded += play->degraded > 0;
+    tally->degraded += play->degraded > 0;
+    tally->refused += play->refused > 0;
     *ret_struck = play->fault.has_struck;
     lying_disk_judge(play->disk, NULL, NULL);
     survive(play, lying_disk_clone(play->disk), "after the death of the process");
@@ -450,13 +493,8 @@ run(bool maps, const struct fault *fault, uint64_t *ret_calls, uint64_t *ret_deg
 
 /* ---- all of them ---- */
 
-struct tally {
-    uint64_t runs, failures, degraded;
-    uint64_t by_answer[ANSWERS];
-};
-
 static void
-try_fault(bool maps, struct fault *fault, size_t answer, struct tally *tally)
+try_fault(const struct way *way, struct fault *fault, size_t answer, struct tally *tally)
 {
     uint64_t calls;
     bool     has_struck;
@@ -464,26 +502,26 @@ try_fault(bool maps, struct fault *fault, size_t answer, struct tally *tally)
     fault->answer = answers[answer];
     tally->runs++;
     tally->by_answer[answer]++;
-    if (run(maps, fault, &calls, &tally->degraded, &has_struck) && has_struck)
+    if (run(way, fault, tally, &calls, &has_struck) && has_struck)
         return;
     tally->failures++;
-    printf("again: failing_calls %s %" PRIu64 " %s %s\n", maps ? "map" : "write", fault->call, answer_names[answer],
+    printf("again: failing_calls %s %" PRIu64 " %s %s\n", way->name, fault->call, answer_names[answer],
            lasting_names[fault->lasting]);
 }
 
 /* Every fault that this call may have; of calls that only read, which are most of them, and which fail each open in
- * much the same way, some. */
+ * much the same way, some. Where stores are refused, the plainest. */
 static void
-try_call(bool maps, uint64_t call, enum lying_call kind, struct tally *tally)
+try_call(const struct way *way, uint64_t call, enum lying_call kind, struct tally *tally)
 {
-    if (only_reads(kind) && !maps)
+    if (only_reads(kind) && (!way->maps || way->refuses))
         return; /* the same as where it is mapped */
-    for (size_t answer = 0; answer < ANSWERS; answer++) {
+    for (size_t answer = 0; answer < (way->refuses ? 1 : ANSWERS); answer++) {
         for (int lasting = 0; lasting < LASTINGS && may_answer(kind, answers[answer]); lasting++) {
             struct fault fault = { .call = call, .lasting = (enum lasting) lasting };
 
             if (lasting == LASTS_ONCE || !only_reads(kind) || call % READS_TRIED == 0)
-                try_fault(maps, &fault, answer, tally);
+                try_fault(way, &fault, answer, tally);
         }
     }
 }
@@ -498,34 +536,44 @@ named(const char *const *names, size_t count, const char *name)
     abort();
 }
 
+static const struct way *
+way_named(const char *name)
+{
+    for (size_t i = 0; i < WAYS; i++) {
+        if (strcmp(ways[i].name, name) == 0)
+            return &ways[i];
+    }
+    abort();
+}
+
 int
 main(int count, char **arguments)
 {
     struct tally tally = { 0 };
-    uint64_t     calls[2] = { 0 };
+    uint64_t     calls[WAYS] = { 0 };
     bool         has_struck;
 
     if (count == 5) {
         struct fault fault = { .call = strtoull(arguments[2], NULL, 10) };
 
         fault.lasting = (enum lasting) named(lasting_names, LASTINGS, arguments[4]);
-        try_fault(strcmp(arguments[1], "map") == 0, &fault, named(answer_names, ANSWERS, arguments[3]), &tally);
+        try_fault(way_named(arguments[1]), &fault, named(answer_names, ANSWERS, arguments[3]), &tally);
         return tally.failures > 0;
     }
-    for (int maps = 0; maps < 2; maps++) {
+    for (size_t way = 0; way < WAYS; way++) {
         static enum lying_call kinds[CALLS_MAX + 1];
         struct fault           none = { .kinds = kinds };
 
-        if (!run(maps == 1, &none, &calls[maps], &tally.degraded, &has_struck) || calls[maps] > CALLS_MAX)
+        if (!run(&ways[way], &none, &tally, &calls[way], &has_struck) || calls[way] > CALLS_MAX)
             tally.failures++;
-        for (uint64_t call = 1; call <= calls[maps] && tally.failures < FAILURES_MAX; call++)
-            try_call(maps == 1, call, kinds[call], &tally);
+        for (uint64_t call = 1; call <= calls[way] && tally.failures < FAILURES_MAX; call++)
+            try_call(&ways[way], call, kinds[call], &tally);
     }
     printf("%" PRIu64 " runs with a failing call of the disk, of %" PRIu64 " calls mapped and %" PRIu64 " written:",
            tally.runs, calls[1], calls[0]);
     for (size_t answer = 0; answer < ANSWERS; answer++)
         printf(" %" PRIu64 " %s", tally.by_answer[answer], answer_names[answer]);
-    printf("; %" PRIu64 " went on in memory\n", tally.degraded);
+    printf("; %" PRIu64 " went on in memory, %" PRIu64 " refused\n", tally.degraded - tally.refused, tally.refused);
     printf("%" PRIu64 " passed, %" PRIu64 " failed\n", tally.runs - tally.failures, tally.failures);
     return tally.failures > 0;
 }

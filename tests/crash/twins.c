@@ -39,8 +39,9 @@ twins_clear(struct twins *twins)
     random_clear(&twins->dice);
 }
 
-void
-twins_follow(struct twins *twins, struct store *store)
+/* Makes the shadow what the store is. */
+static void
+shadow_copy(struct twins *twins, struct store *store)
 {
     struct view view;
 
@@ -52,8 +53,14 @@ twins_follow(struct twins *twins, struct store *store)
     if (view.sequence > 0 && store_turn_into(twins->shadow, &view, NULL) != KNACKDB_OK)
         abort();
     view_end(&view);
-    twins->oracle.promised = view.sequence;
     oracle_note(&twins->oracle, twins->shadow);
+}
+
+void
+twins_follow(struct twins *twins, struct store *store)
+{
+    shadow_copy(twins, store);
+    twins->oracle.promised = twins->oracle.begun;
 }
 
 /* ---- changes: to one of the two at a time, the same ---- */
@@ -156,9 +163,22 @@ do_change(struct store *store, const struct change *change, knackdb_error *error
     return KNACKDB_INVALID;
 }
 
+/* The store has refused a change, which the shadow has made. */
+static void
+take_back(struct twins *twins, struct store *store, uint64_t sequence, char why[256])
+{
+    struct oracle *oracle = &twins->oracle;
+
+    if (store_sequence(store) != sequence || moment_of(store).digest != oracle->moments[sequence].digest)
+        (void) snprintf(why, 256, "refused after commit %" PRIu64 ", and yet it is at %" PRIu64 ", or of other rows",
+                        sequence, store_sequence(store));
+    shadow_copy(twins, store);
+}
+
 knackdb_status
 twins_change(struct twins *twins, struct store *store, knackdb_error *error, char why[256])
 {
+    uint64_t       sequence = store_sequence(store);
     struct change  change;
     knackdb_status shadow;
     knackdb_status status;
@@ -169,7 +189,9 @@ twins_change(struct twins *twins, struct store *store, knackdb_error *error, cha
     if (store_sequence(twins->shadow) > twins->oracle.begun)
         oracle_note(&twins->oracle, twins->shadow);
     status = do_change(store, &change, error);
-    if (status != shadow || store_sequence(store) != store_sequence(twins->shadow))
+    if (twins->refuses && status == KNACKDB_IO)
+        take_back(twins, store, sequence, why);
+    else if (status != shadow || store_sequence(store) != store_sequence(twins->shadow))
         (void) snprintf(why, 256, "status %d at commit %" PRIu64 ", and in memory alone %d at %" PRIu64, (int) status,
                         store_sequence(store), (int) shadow, store_sequence(twins->shadow));
     else if (moment_of(store).digest != twins->oracle.moments[store_sequence(store)].digest)

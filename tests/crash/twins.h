@@ -12,7 +12,8 @@ struct twins {
     struct allocator     allocator; /* the shadow's */
     struct store        *shadow;
     struct oracle        oracle;
-    const char          *step; /* the last change, in words */
+    bool                 refuses; /* the store does, what no log takes; to be set */
+    const char          *step;    /* the last change, in words */
 };
 
 void twins_init(struct twins *twins, uint64_t seed);
@@ -22,7 +23,8 @@ void twins_clear(struct twins *twins);
 void twins_follow(struct twins *twins, struct store *store);
 
 /* A change drawn by the dice: mostly stores, of one row or of a batch; updates, deletes, clean-ups. Returns what the
- * store said of it; `why` is not empty where that, or what came of it, is not as in the shadow. */
+ * store said of it; `why` is not empty where that, or what came of it, is not as in the shadow. What a store that
+ * refuses has refused must have changed nothing, and has never been begun: it may not come back. */
 knackdb_status twins_change(struct twins *twins, struct store *store, knackdb_error *error, char why[256]);
 
 #endif

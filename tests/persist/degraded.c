@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* ---- the past ---- */
 
@@ -48,9 +49,9 @@ end_of_log(const char *path, const char *name)
     return end;
 }
 
-/* An older snapshot is kept, and needs the log behind it, or all of the log is kept as history: as far as that was safe before the disk failed it is there, sound, and
- * what the disk did to the rest is nobody's concern. Then it has a gap, which a reader is told of; a moment in it is refused, not
- * made up. */
+/* An older snapshot is kept, and needs the log behind it, or all of the log is kept as history: as far as that was safe
+ * before the disk failed it is there, sound, and what the disk did to the rest is nobody's concern. Then it has a gap,
+ * which a reader is told of; a moment in it is refused, not made up. */
 Test(degraded, a_log_with_a_gap_says_so)
 {
     for (int way = 0; way < 4; way++) {
@@ -126,6 +127,50 @@ Test(degraded, a_log_with_a_gap_says_so)
         scratch_remove(path);
         scratch_remove(folder);
     }
+}
+
+/* The copy of what was sound of that log fails: behind the next snapshot it is made. */
+Test(degraded, what_was_sound_and_could_not_be_copied_is_copied_later)
+{
+    struct keeper_options options = healing_options(KNACKDB_LOG_WRITE);
+    char                  path[SCRATCH_PATH_MAX];
+    char                  name[64] = "log-0000000000000002.knl";
+    char                  copy[66];
+    struct kept           kept;
+    struct kept           past;
+    char                 *dump;
+    size_t                end;
+
+    scratch_make(path);
+    options.snapshots_kept = 3;
+    options.log_segment_bytes_max = (uint64_t) 1 << 20;
+    kept_must_open(&kept, path, 1, &options);
+    bench_put_many(kept.store, 1, 10);
+    cr_assert_eq(keeper_snapshot(kept.keeper, NULL), KNACKDB_OK);
+    bench_put_many(kept.store, 11, 20);
+    cr_assert_eq(keeper_sync(kept.keeper, NULL), KNACKDB_OK);
+    dump = bench_dump(kept.store);
+    end = end_of_log(path, name);
+    cr_assert_gt(end, 200);
+    (void) snprintf(copy, sizeof copy, "%s~", name);
+    bench_put_many(kept.store, 21, 30);
+    failing_disk_fail(CALL_CREATE, copy, EIO, 1);
+    failing_disk_fail(CALL_SYNC, "log-", EIO, 1);
+    cr_assert_eq(keeper_sync(kept.keeper, NULL), KNACKDB_IO);
+    await_health(&kept);
+    while (failing_disk_failures() < 2)
+        (void) usleep(1000); /* healthy is what it is before that */
+    cr_assert_gt(end_of_log(path, name), end + 7);
+    lose_pages(path, name, end + 7);
+
+    cr_assert_eq(keeper_snapshot(kept.keeper, NULL), KNACKDB_OK);
+    cr_assert_leq(end_of_log(path, name), end);
+    cr_assert_eq(open_as_of(&past, path, 20), KNACKDB_OK, "%s", past.error.message);
+    cr_assert(bench_same(past.store, dump));
+    kept_close(&past);
+    free(dump);
+    kept_close(&kept);
+    scratch_remove(path);
 }
 
 /* ---- close ---- */
