@@ -173,7 +173,7 @@ await_waiting(struct storing *storing, uint64_t log_bytes, uint64_t full, uint64
     return fitting;
 }
 
-/* The next segment is asked for when half of this one is full, so a store has the other half before it needs it. Then
+/* The next segment is asked for when a quarter of this one is full, so a store has the rest before it needs it. Then
  * stores wait; reads do not, nor do figures, nor a sync of what was stored. When the call comes back everything goes on. */
 Test(hanging, a_file_that_is_not_made_is_waited_for_when_the_log_is_full)
 {
@@ -189,7 +189,7 @@ Test(hanging, a_file_that_is_not_made_is_waited_for_when_the_log_is_full)
     options.log_segment_bytes_max = SEGMENT_BYTES;
     scratch_make(path);
     kept_must_open(&kept, path, 1, &options);
-    while (figures_of(&kept).log_bytes < SEGMENT_BYTES * 2 / 5) {
+    while (figures_of(&kept).log_bytes < SEGMENT_BYTES / 8) { /* before that, or it could be made by then */
         before = figures_of(&kept).log_bytes;
         bench_put(kept.store, number_of(storing.next++));
     }
