@@ -108,6 +108,20 @@ drop_ahead(struct index *index, struct epochs *epochs)
     index->ahead = NULL;
 }
 
+/* Nobody is woken for a few pages, and until somebody comes by anyhow they would be met one by one. */
+#define FEW_PAGES_BYTES ((size_t) 256 * 1024)
+
+static void
+ready_pages(struct allocator *allocator, struct index_table *table)
+{
+    size_t bytes = (table->mask + 1) * sizeof(uint64_t);
+
+    if (bytes < FEW_PAGES_BYTES)
+        allocator_populate(allocator, table, bytes);
+    else
+        (void) allocator_request_pages(allocator, table, bytes);
+}
+
 static void
 grow_along(struct index *index, struct epochs *epochs, const struct index_table *table, uint64_t more)
 {
@@ -124,8 +138,7 @@ grow_along(struct index *index, struct epochs *epochs, const struct index_table 
     if (index->ahead == NULL) {
         index->ahead = index_table_new(epochs, slots_for(index->count + more)); /* without memory: at the next */
         if (index->ahead != NULL)
-            (void) allocator_request_pages(epochs->allocator, index->ahead,
-                                           (index->ahead->mask + 1) * sizeof(uint64_t));
+            ready_pages(epochs->allocator, index->ahead);
     } else if (index->used * 32 >= slots * 21) {
         struct index_table *next = index->ahead;
 
