@@ -122,7 +122,7 @@ BUGS = [
         "    if (directory == NULL) {",
         (("queries", "200"),)),
     Bug("a search for the best rows stops a round early", "core/ranked.c",
-        "collector->count == collector->keep) /* K1 */",
+        "collector->count >= collector->keep) /* K1 */",
         "collector->count >= collector->keep / 2) /* K1 */",
         (("api", "--filter", "ranking/*"),)),
     Bug("ids are given again after a restart", "persist/snapshot_taker.c",
