@@ -1,0 +1,193 @@
+/* senseless.c - a log whose last record has the right checksum and makes no sense: nobody takes it, all say so, and a repair
+ * saves what was there before.
+ *
+ * The record is appended to a log that ends without a seal, as a writer would that has gone wrong or is newer than we are. */
+#include "tests/persist/repair_origin.h"
+
+#include "core/commit.h"
+#include "persist/log_format.h"
+#include "persist/replay_log.h"
+#include "persist/verification.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Behind the last record that is whole. `sequence` counts from that one's. */
+static void
+append_record(const char *directory, const char *name, uint8_t kind, int sequence, const struct commit_writer *writer)
+{
+    struct bytes      file = bytes_read(directory, name);
+    uint64_t          seed = log_seed(bytes_get_u64(file.data + 32), bytes_get_u64(file.data + 40));
+    size_t            at = log_head_measure(file.data);
+    struct log_record record = { 0 };
+    size_t            bytes;
+    unsigned char    *data;
+
+    while (log_record_read(file.data + at, file.count - at, file.count - at, seed, &record, &bytes) == LOG_WHOLE)
+        at += (bytes + 7) & ~(size_t) 7;
+    bytes = log_record_bytes(writer->bytes);
+    data = calloc(1, at + bytes);
+    memcpy(data, file.data, at);
+    record = (struct log_record) { .kind = kind, .payload_bytes = (uint32_t) writer->bytes, .time_us = record.time_us,
+                                   .sequence = record.sequence + (uint64_t) (int64_t) sequence, .durable = record.durable,
+                                   .payload = writer->data };
+    memcpy(data + at + LOG_RECORD_HEADER_BYTES, writer->data, writer->bytes);
+    log_record_write_header(data + at, seed, &record);
+    bytes_write(directory, name, data, at + bytes);
+    free(data);
+    bytes_free(&file);
+}
+
+static knackdb_status
+verify_it(const char *path, knackdb_error *error)
+{
+    struct verify_options options = { .disk = disk_posix(), .history = bench_history(), .schema = bench_schema(1) };
+    struct allocator      allocator;
+
+    allocator_init(&allocator, NULL);
+    return verify_directory(&allocator, path, &options, NULL, error);
+}
+
+static knackdb_status
+replay_it(const char *path, knackdb_error *error)
+{
+    struct allocator   allocator;
+    struct replay_log *log = NULL;
+    struct log_commit  commit;
+    knackdb_status     status;
+
+    allocator_init(&allocator, NULL);
+    status = replay_log_open(&allocator, disk_posix(), path, bench_history(), bench_schema(1), &log, error);
+    while (status == KNACKDB_OK)
+        status = replay_log_next(log, &commit, error);
+    replay_log_close(log);
+    return status == KNACKDB_NOT_FOUND ? KNACKDB_OK : status;
+}
+
+static knackdb_status
+open_it(const char *path, bool follows, knackdb_error *error)
+{
+    struct keeper_options options = kept_options();
+    struct kept           kept;
+    knackdb_status        status;
+
+    options.read_only = true;
+    options.follow = follows;
+    status = kept_open(&kept, path, 1, &options);
+    if (status == KNACKDB_OK)
+        kept_close(&kept);
+    else
+        *error = kept.error;
+    return status;
+}
+
+/* What is put into the record: kind, table, id, and cells by column; a text for column 1, a number for others. */
+struct operation {
+    int         kind;
+    uint32_t    table;
+    int64_t     id;
+    uint32_t    column; /* 0: none */
+    const char *text;
+};
+
+static void
+write_operation(struct commit_writer *writer, const struct operation *operation)
+{
+    knackdb_value value = operation->text != NULL ? knackdb_value_text(knackdb_string(operation->text))
+                                                  : knackdb_value_real(1e9);
+
+    commit_writer_begin(writer);
+    cr_assert_eq(commit_writer_put(writer, (knackdb_log_operation) operation->kind, operation->table, operation->id,
+                                   &operation->column, &value, operation->column != 0, NULL), KNACKDB_OK);
+}
+
+static const struct {
+    const char      *what;
+    uint8_t          kind;
+    int              sequence;
+    struct operation operation;
+    knackdb_status   status;   /* of who opens */
+    bool             is_saved; /* repair takes what is before it; otherwise it refuses as the others do */
+} cases[] = {
+    { "a kind of record that no version had", 9, 1, { KNACKDB_LOG_DELETE, 0, 50, 0, NULL }, KNACKDB_UNSUPPORTED, false },
+    { "one that may be passed over", 200, 1, { KNACKDB_LOG_DELETE, 0, 50, 0, NULL }, KNACKDB_OK, true },
+    { "a number that was given", 1, 0, { KNACKDB_LOG_DELETE, 0, 50, 0, NULL }, KNACKDB_CORRUPT, true },
+    { "a number long ago", 1, -15, { KNACKDB_LOG_DELETE, 0, 50, 0, NULL }, KNACKDB_CORRUPT, true },
+    { "an operation of no kind", 1, 1, { 77, 0, 50, 0, NULL }, KNACKDB_CORRUPT, true },
+    { "a table that is not there", 1, 1, { KNACKDB_LOG_DELETE, 60, 50, 0, NULL }, KNACKDB_CORRUPT, true },
+    { "an update of no row", 1, 1, { KNACKDB_LOG_UPDATE, 0, 5000, 1, "nobody" }, KNACKDB_CORRUPT, true },
+    { "an end of no row", 1, 1, { KNACKDB_LOG_DELETE, 0, 5000, 0, NULL }, KNACKDB_CORRUPT, true },
+    { "a clean-up of what has no age", 1, 1, { KNACKDB_LOG_CLEAN_UP, 0, 0, 3, NULL }, KNACKDB_CORRUPT, true },
+};
+
+Test(senseless, records_are_taken_by_nobody)
+{
+    struct origin        origin;
+    struct allocator     allocator;
+    struct commit_writer writer;
+    char                 name[64];
+
+    scratch_prefer_memory();
+    allocator_init(&allocator, NULL);
+    commit_writer_init(&writer, &allocator);
+    origin_make(&origin, ORIGIN_KILLED);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct repaired repaired;
+        knackdb_error   error = { .message = "" };
+        knackdb_status  status;
+
+        origin_damage_again(&origin);
+        cr_assert_geq(names_count(origin.damaged, "log-", name), 1);
+        write_operation(&writer, &cases[i].operation);
+        append_record(origin.damaged, name, cases[i].kind, cases[i].sequence, &writer);
+
+        status = open_it(origin.damaged, false, &error);
+        cr_expect_eq(status, cases[i].status, "%s: opened as %d: %s", cases[i].what, (int) status, error.message);
+        status = open_it(origin.damaged, true, &error);
+        cr_expect_eq(status, cases[i].status, "%s: followed as %d: %s", cases[i].what, (int) status, error.message);
+        status = verify_it(origin.damaged, &error);
+        cr_expect_eq(status == KNACKDB_OK, cases[i].status == KNACKDB_OK || cases[i].operation.id == 5000 ||
+                     cases[i].operation.kind == KNACKDB_LOG_CLEAN_UP,
+                     "%s: verified as %d", cases[i].what, (int) status); /* which rows there are, it does not look at */
+        status = replay_it(origin.damaged, &error);
+        cr_expect(status == KNACKDB_OK || status == cases[i].status, "%s: replayed as %d: %s", cases[i].what, (int) status,
+                  error.message);
+        status = repair_to(origin.damaged, origin.to, 1, &repaired);
+        cr_expect_eq(status == KNACKDB_OK, cases[i].is_saved, "%s: repaired as %d: %s", cases[i].what, (int) status,
+                     repaired.error.message);
+        if (status == KNACKDB_OK) {
+            struct kept kept;
+
+            kept_must_open(&kept, origin.to, 1, NULL); /* nothing is lost, so nothing has to be told */
+            cr_expect(bench_same(kept.store, origin.dump), "%s: rows are others", cases[i].what);
+            kept_close(&kept);
+        }
+    }
+    origin_remove(&origin);
+    commit_writer_clear(&writer);
+}
+
+Test(senseless, directories_without_a_part_are_refused_and_the_part_is_named)
+{
+    struct origin   origin;
+    struct repaired repaired;
+    knackdb_error   error = { .message = "" };
+    char            name[64];
+    char            path[SCRATCH_PATH_MAX];
+
+    scratch_prefer_memory();
+    origin_make(&origin, ORIGIN_CLOSED);
+    origin_damage_again(&origin);
+    cr_assert_geq(names_count(origin.damaged, "part-", name), 1);
+    scratch_join(path, origin.damaged, name);
+    cr_assert_eq(remove(path), 0);
+    cr_expect_eq(open_it(origin.damaged, false, &error), KNACKDB_CORRUPT);
+    cr_expect_not_null(strstr(error.message, name), "%s", error.message);
+    cr_expect_eq(open_it(origin.damaged, true, &error), KNACKDB_CORRUPT);
+    cr_expect_eq(verify_it(origin.damaged, &error), KNACKDB_CORRUPT);
+    cr_expect_eq(repair_to(origin.damaged, origin.to, 1, &repaired), KNACKDB_OK, "%s", repaired.error.message);
+    cr_expect_gt(repaired.told.count, 0);
+    origin_remove(&origin);
+}
