@@ -7,6 +7,7 @@
 #include "core/commit.h"
 #include "persist/log_format.h"
 #include "persist/replay_log.h"
+#include "persist/store_id.h"
 #include "persist/verification.h"
 
 #include <criterion/criterion.h>
@@ -19,7 +20,7 @@ static void
 append_record(const char *directory, const char *name, uint8_t kind, int sequence, const struct commit_writer *writer)
 {
     struct bytes      file = bytes_read(directory, name);
-    uint64_t          seed = log_seed(bytes_get_u64(file.data + 32), bytes_get_u64(file.data + 40));
+    uint64_t          seed = store_id_seed(bytes_get_u64(file.data + 32), bytes_get_u64(file.data + 40));
     size_t            at = log_head_measure(file.data);
     struct log_record record = { 0 };
     size_t            bytes;
