@@ -109,10 +109,13 @@ def read(build):
                 seen[name][place] = (count + line["count"], ways)
     files = {}
     for name, places in seen.items():
+        if not (root / name).exists():
+            continue
         source = [""] + (root / name).read_text(encoding="utf-8").splitlines()
         files[name] = Reached()
         for (number, _), (count, ways) in sorted(places.items()):
-            files[name].add(number, count, ways, source[number])
+            if number < len(source): # an object that is not built any more may tell of lines that went
+                files[name].add(number, count, ways, source[number])
     return files
 
 
