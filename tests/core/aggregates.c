@@ -4,6 +4,7 @@
  * Numbers are eighths of small integers, so that sums are exact in any order and can be compared for equality. */
 #include "core/query.h"
 #include "core/sums.h"
+#include "tests/core/scaffold.h"
 
 #include <criterion/criterion.h>
 #include <float.h>
@@ -14,26 +15,16 @@
 #define ROWS      70000 /* more than a chunk */
 #define MANY_KEYS 6000  /* more texts than are numbered by their codes */
 
-static struct allocator allocator;
-static struct store    *store;
-static uint64_t         state;
+static uint64_t state;
 
 static void
 set_up(void)
 {
     state = 7;
-    allocator_init(&allocator, NULL);
-    cr_assert_eq(store_new(&allocator, schema_builtin(), &store, NULL), KNACKDB_OK);
+    scaffold_store_up();
 }
 
-static void
-tear_down(void)
-{
-    store_free(store);
-    cr_expect_eq(atomic_load(&allocator.bytes), 0);
-}
-
-TestSuite(aggregates, .init = set_up, .fini = tear_down);
+TestSuite(aggregates, .init = set_up, .fini = scaffold_store_down);
 
 static uint64_t
 any_bits(void)

@@ -4,6 +4,7 @@
  * shown by tests/model (model_history_reclaimed) and tests/race. */
 #include "core/reclaim.h"
 #include "core/store.h"
+#include "tests/core/scaffold.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -11,25 +12,14 @@
 
 #define ROWS_MIN 64
 
-static struct allocator allocator;
-static struct store    *store;
-
 static void
 set_up(void)
 {
-    allocator_init(&allocator, NULL);
-    cr_assert_eq(store_new(&allocator, schema_builtin(), &store, NULL), KNACKDB_OK);
+    scaffold_store_up();
     store_reclaim_by_hand(store, ROWS_MIN);
 }
 
-static void
-tear_down(void)
-{
-    store_free(store);
-    cr_expect_eq(atomic_load(&allocator.bytes), 0);
-}
-
-TestSuite(reclaiming, .init = set_up, .fini = tear_down);
+TestSuite(reclaiming, .init = set_up, .fini = scaffold_store_down);
 
 static void
 reclaim_all(void)

@@ -1,28 +1,12 @@
 /* stores.c - claims about a store whose log or files say no. What users can reach is held to a model in tests/model. */
 #include "core/store_data.h"
+#include "tests/core/scaffold.h"
 
 #include <criterion/criterion.h>
 #include <math.h>
 #include <stdio.h>
 
-static struct allocator allocator;
-static struct store    *store;
-
-static void
-set_up(void)
-{
-    allocator_init(&allocator, NULL);
-    cr_assert_eq(store_new(&allocator, schema_builtin(), &store, NULL), KNACKDB_OK);
-}
-
-static void
-tear_down(void)
-{
-    store_free(store);
-    cr_expect_eq(atomic_load(&allocator.bytes), 0);
-}
-
-TestSuite(store, .init = set_up, .fini = tear_down);
+TestSuite(store, .init = scaffold_store_up, .fini = scaffold_store_down);
 
 /* A log that keeps the last commit, and fails when told to. */
 struct test_log {

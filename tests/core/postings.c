@@ -1,0 +1,184 @@
+/* postings.c - claims about posting lists: their rows stay in order through growth and compacting, and a block's maximum is
+ * never below a tag of its rows. */
+#include "base/hash.h"
+#include "core/posting.h"
+#include "tests/core/scaffold.h"
+
+#include <criterion/criterion.h>
+
+TestSuite(postings, .init = scaffold_epochs_up, .fini = scaffold_epochs_down);
+
+/* The rows of a list, block by block, and their tags where they are kept. */
+static uint32_t
+list_rows(struct posting *posting, uint32_t *rows, posting_tag *tags, uint32_t capacity)
+{
+    struct posting_view view;
+    uint32_t            count = 0;
+
+    posting_view_init(&view, posting);
+    for (uint32_t b = 0; b < posting_view_blocks(&view); b++) {
+        struct posting_run run = posting_view_run(&view, b);
+
+        for (uint32_t i = 0; i < run.count; i++, count++) {
+            cr_assert_lt(count, capacity);
+            rows[count] = run.rows[i];
+            tags[count] = run.tags != NULL ? run.tags[i] : 0;
+        }
+    }
+    return count;
+}
+
+static posting_tag
+tag_of(uint32_t row)
+{
+    return (posting_tag) hash_integer(row);
+}
+
+static void
+add_posting(struct posting *posting, _Atomic uint64_t *bytes, uint32_t row)
+{
+    cr_assert_eq(posting_reserve(posting, tag_of(posting_only(posting)), &epochs, bytes, NULL), KNACKDB_OK);
+    posting_add(posting, row, tag_of(row));
+}
+
+/* What a search passes over must be what it says: no tag of a block above its maximum, but in the last. */
+static void
+check_directory(struct posting *posting)
+{
+    struct posting_view             view;
+    const struct posting_directory *directory;
+
+    posting_view_init(&view, posting);
+    directory = posting_view_directory(&view);
+    for (uint32_t b = 0; directory != NULL && b + 1 < posting_view_blocks(&view); b++) {
+        struct posting_run run = posting_view_run(&view, b);
+        posting_tag        largest = POSTING_TAG_LEAST;
+
+        cr_assert(run.count > 0 && run.count <= POSTING_BLOCK_ROWS);
+        for (uint32_t i = 0; i < run.count; i++)
+            largest = run.tags[i] > largest ? run.tags[i] : largest;
+        cr_assert_eq(posting_directory_maxima(directory)[b], largest, "block %u", b);
+    }
+}
+
+Test(postings, a_posting_list_keeps_its_rows_in_order_through_growth)
+{
+    enum { ROWS = 40000 };
+    static uint32_t    rows[ROWS];
+    static posting_tag tags[ROWS];
+    struct posting     posting = { 0 };
+    _Atomic uint64_t   bytes = 0;
+
+    for (uint32_t i = 0; i < ROWS; i++) {
+        add_posting(&posting, &bytes, i * 7);
+        if (i > 1200 && i % 4999 != 0)
+            continue;
+        cr_assert_eq(list_rows(&posting, rows, tags, ROWS), i + 1);
+        for (uint32_t j = 0; j <= i; j++)
+            cr_assert(rows[j] == j * 7 && (i == 0 || tags[j] == tag_of(j * 7)), "row %u of %u", j, i + 1);
+        check_directory(&posting);
+    }
+    posting_clear(&posting, &epochs);
+}
+
+static bool
+is_odd(const void *context, uint32_t row)
+{
+    (void) context;
+    return row % 2 == 1;
+}
+
+/* Every third stretch of 300 rows: whole blocks go, others stay as they are, some are cut. */
+static bool
+is_of_a_stretch(const void *context, uint32_t row)
+{
+    (void) context;
+    return row / 300 % 3 == 1;
+}
+
+/* Method: lists of every small length and of some large ones, compacted in pieces while rows are added. Twice, as what is
+ * left by the first time begins the second. */
+Test(postings, compacting_a_posting_list_leaves_out_what_is_doomed_and_keeps_the_order)
+{
+    enum { ROWS = 12000 };
+    static uint32_t    rows[ROWS], wanted[ROWS];
+    static posting_tag tags[ROWS];
+
+    for (uint32_t round = 0; round < 120; round++) {
+        uint32_t                  length = round < 20 ? round : round * 97;
+        struct posting            posting = { 0 };
+        struct posting_compaction compaction = { NULL };
+        _Atomic uint64_t          bytes = 0;
+        uint32_t                  count = 0, next = 0;
+        int64_t                   budget = 7;
+
+        for (; next < length; next++)
+            add_posting(&posting, &bytes, wanted[count++] = next);
+        for (int again = 0; again < 2; again++) {
+            bool   (*is_doomed)(const void *, uint32_t) = (round + (uint32_t) again) % 2 == 0 ? is_odd : is_of_a_stretch;
+            uint32_t kept = 0, added = 0;
+
+            for (uint32_t i = 0; i < count; i++)
+                if (!is_doomed(NULL, wanted[i]))
+                    wanted[kept++] = wanted[i];
+            count = kept;
+            while (!posting_compact(&compaction, &posting, &epochs, &bytes, is_doomed, NULL, &budget)) {
+                budget = 7;
+                for (uint32_t i = 0; i < 40 && added < 800; i++, added++) {
+                    uint32_t row = ROWS * 900 + 900 * (round * 2000 + again * 1000 + added); /* never doomed: it is new */
+
+                    add_posting(&posting, &bytes, row);
+                    wanted[count++] = row;
+                }
+            }
+            cr_assert_eq(list_rows(&posting, rows, tags, ROWS), count, "length %u", length);
+            for (uint32_t i = 0; i < count; i++)
+                cr_assert(rows[i] == wanted[i] && (count == 1 || tags[i] == tag_of(wanted[i])), "length %u, row %u",
+                          length, i);
+            check_directory(&posting);
+        }
+        posting_drop(&posting, &epochs, &bytes);
+        cr_assert_eq(bytes, 0);
+        cr_assert_eq(list_rows(&posting, rows, tags, ROWS), 0);
+    }
+}
+
+/* Method: compacting, a block a slice, is broken off after every number of slices. Once all blocks were looked at, the new
+ * list is in place and the old one goes, a block a slice; before, what was built goes and the list stays whole. */
+Test(postings, compacting_that_is_broken_off_leaves_the_list_as_it_was_or_is_to_be)
+{
+    enum { ROWS = 3000, BLOCKS = (ROWS + POSTING_BLOCK_ROWS - 1) / POSTING_BLOCK_ROWS, ADDED = ROWS * 900 };
+    static uint32_t    rows[ROWS + 1];
+    static posting_tag tags[ROWS + 1];
+
+    for (uint32_t slices = 1; slices < 2 * BLOCKS; slices++) {
+        bool                      is_whole = slices < BLOCKS;
+        uint32_t                  count = 0;
+        struct posting            posting = { 0 };
+        struct posting_compaction compaction = { NULL };
+        _Atomic uint64_t          bytes = 0;
+
+        for (uint32_t i = 0; i < ROWS; i++)
+            add_posting(&posting, &bytes, i);
+        for (uint32_t i = 0; i < slices; i++) {
+            int64_t budget = 7;
+
+            cr_assert_not(posting_compact(&compaction, &posting, &epochs, &bytes, is_of_a_stretch, NULL, &budget));
+        }
+        if (slices % 2 == 0)
+            add_posting(&posting, &bytes, ADDED); /* the list goes on */
+        posting_compaction_clear(&compaction, &epochs);
+        (void) list_rows(&posting, rows, tags, ROWS + 1);
+        for (uint32_t i = 0; i < ROWS; i++)
+            if (is_whole || !is_of_a_stretch(NULL, i)) {
+                cr_assert(rows[count] == i && tags[count] == tag_of(i), "%u slices, row %u", slices, i);
+                count++;
+            }
+        if (slices % 2 == 0)
+            cr_assert_eq(rows[count++], ADDED);
+        cr_assert_eq(list_rows(&posting, rows, tags, ROWS + 1), count);
+        check_directory(&posting);
+        posting_drop(&posting, &epochs, &bytes);
+        cr_assert_eq(bytes, 0);
+    }
+}
