@@ -62,36 +62,21 @@ allocator_resize(struct allocator *allocator, void *memory, size_t old_bytes, si
     return moved;
 }
 
-bool
-allocator_grow(struct allocator *allocator, void **array, size_t *capacity, size_t wanted, size_t item_bytes)
+void *
+allocator_make_room(struct allocator *allocator, void *array, size_t wanted, size_t *capacity, size_t item_bytes)
 {
     size_t larger = *capacity != 0 ? *capacity : 16;
-    void  *moved;
+    char  *moved;
 
     if (wanted <= *capacity)
-        return true;
+        return array;
     while (larger < wanted)
         larger *= 2;
-    moved = allocator_resize(allocator, *array, *capacity * item_bytes, larger * item_bytes);
+    moved = allocator_resize(allocator, array, *capacity * item_bytes, larger * item_bytes);
     if (moved == NULL)
-        return false;
-    memset((char *) moved + *capacity * item_bytes, 0, (larger - *capacity) * item_bytes);
-    *array = moved;
+        return NULL;
+    memset(moved + *capacity * item_bytes, 0, (larger - *capacity) * item_bytes);
     *capacity = larger;
-    return true;
-}
-
-void *
-allocator_make_room(struct allocator *allocator, void *array, size_t count, size_t *capacity, size_t item_bytes)
-{
-    size_t more = *capacity == 0 ? 16 : *capacity * 2;
-    void  *moved;
-
-    if (count < *capacity)
-        return array;
-    moved = allocator_resize(allocator, array, *capacity * item_bytes, more * item_bytes);
-    if (moved != NULL)
-        *capacity = more;
     return moved;
 }
 

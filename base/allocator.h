@@ -47,12 +47,9 @@ void  allocator_put(struct allocator *allocator, void *memory, size_t bytes); /*
 /* Moves a block of old_bytes (0: none yet) into one of new_bytes; on failure the old one stays. */
 void *allocator_resize(struct allocator *allocator, void *memory, size_t old_bytes, size_t new_bytes);
 
-/* The array of `count` items with room for one more, *capacity being how many it holds; on failure all stays as it was. */
-void *allocator_make_room(struct allocator *allocator, void *array, size_t count, size_t *capacity, size_t item_bytes);
-
-/* Room for `wanted` items in an array of *capacity (0: *array is NULL): the double of what there was, or more. New items are
- * zero. False without memory; then nothing is changed. */
-bool allocator_grow(struct allocator *allocator, void **array, size_t *capacity, size_t wanted, size_t item_bytes);
+/* The array with room for `wanted` items, *capacity (0: there is no array yet) being how many it holds: the double of what
+ * there was, or more. New items are zero. NULL without memory; then all stays as it was. */
+void *allocator_make_room(struct allocator *allocator, void *array, size_t wanted, size_t *capacity, size_t item_bytes);
 
 /* As get and put, for what lives long and goes in no order: large blocks are pages of their own, which the system has
  * back at once, wherever they lie. malloc would keep them as long as something small lies behind. */

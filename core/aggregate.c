@@ -59,6 +59,7 @@ grow_sums(struct aggregation *aggregation, knackdb_error *error)
     size_t       capacity = wanted < 2 * aggregation->sums_capacity ? 2 * aggregation->sums_capacity : wanted;
     void        *memory;
     struct sums *sums;
+    uint64_t    *nulls;
 
     if (wanted <= aggregation->sums_capacity)
         return KNACKDB_OK;
@@ -74,9 +75,11 @@ grow_sums(struct aggregation *aggregation, knackdb_error *error)
     aggregation->sums_memory = memory;
     aggregation->sums = sums;
     aggregation->sums_capacity = capacity;
-    if (!allocator_grow(aggregation->allocator, (void **) &aggregation->nulls, &aggregation->null_capacity, capacity,
-                        sizeof *aggregation->nulls))
+    nulls = allocator_make_room(aggregation->allocator, aggregation->nulls, capacity, &aggregation->null_capacity,
+                                sizeof *nulls);
+    if (nulls == NULL)
         return error_no_memory(error, "an aggregate");
+    aggregation->nulls = nulls;
     return KNACKDB_OK;
 }
 

@@ -184,16 +184,15 @@ is_overfull(const struct collector *collector)
 static knackdb_status
 grow(struct collector *collector, knackdb_error *error)
 {
-    size_t      capacity = collector->capacity != 0 ? collector->capacity * 2 : 64;
-    struct hit *hits = allocator_resize(collector->allocator, collector->hits, collector->capacity * sizeof *hits,
-                                        capacity * sizeof *hits);
+    size_t      capacity = collector->capacity;
+    struct hit *hits = allocator_make_room(collector->allocator, collector->hits, capacity + 1, &collector->capacity,
+                                           sizeof *hits);
 
     if (hits == NULL)
         return error_no_memory(error, "a result");
-    allocator_put(collector->allocator, collector->aside, collector->capacity * sizeof *hits);
+    allocator_put(collector->allocator, collector->aside, capacity * sizeof *hits);
     collector->aside = NULL;
     collector->hits = hits;
-    collector->capacity = capacity;
     return KNACKDB_OK;
 }
 

@@ -58,15 +58,22 @@ static knackdb_status
 number_of_row(struct group_numbers *numbers, row_number row, uint32_t *ret_number, knackdb_error *error)
 {
     uint32_t       code;
+    uint32_t      *number_by_code;
+    knackdb_text  *keys;
     knackdb_status status = code_of_row(numbers, row, &code, error);
 
     if (status != KNACKDB_OK)
         return status;
-    if (!allocator_grow(numbers->allocator, (void **) &numbers->number_by_code, &numbers->code_capacity,
-                        (size_t) code + 1, sizeof *numbers->number_by_code)
-        || !allocator_grow(numbers->allocator, (void **) &numbers->keys, &numbers->key_capacity,
-                           (size_t) numbers->count + 1, sizeof *numbers->keys))
+    number_by_code = allocator_make_room(numbers->allocator, numbers->number_by_code, (size_t) code + 1,
+                                         &numbers->code_capacity, sizeof *number_by_code);
+    if (number_by_code == NULL)
         return error_no_memory(error, "the groups of an aggregate");
+    numbers->number_by_code = number_by_code;
+    keys = allocator_make_room(numbers->allocator, numbers->keys, (size_t) numbers->count + 1, &numbers->key_capacity,
+                               sizeof *keys);
+    if (keys == NULL)
+        return error_no_memory(error, "the groups of an aggregate");
+    numbers->keys = keys;
     if (numbers->number_by_code[code] == 0) {
         /* The row's own text, as the codes made for this call go with it. */
         numbers->keys[numbers->count] = table_text(numbers->table, row, (uint32_t) numbers->column);

@@ -24,12 +24,18 @@ kept_numbers_clear(struct kept_numbers *kept)
 knackdb_status
 kept_numbers_reserve(struct kept_numbers *kept, size_t more, knackdb_error *error)
 {
-    if (allocator_grow(kept->allocator, (void **) &kept->groups, &kept->group_capacity, kept->count + more,
-                       sizeof *kept->groups)
-        && allocator_grow(kept->allocator, (void **) &kept->numbers, &kept->number_capacity, kept->count + more,
-                          sizeof *kept->numbers))
-        return KNACKDB_OK;
-    return error_no_memory(error, "the numbers of an aggregate");
+    size_t    wanted = kept->count + more;
+    uint32_t *groups = allocator_make_room(kept->allocator, kept->groups, wanted, &kept->group_capacity, sizeof *groups);
+    double   *numbers;
+
+    if (groups == NULL)
+        return error_no_memory(error, "the numbers of an aggregate");
+    kept->groups = groups;
+    numbers = allocator_make_room(kept->allocator, kept->numbers, wanted, &kept->number_capacity, sizeof *numbers);
+    if (numbers == NULL)
+        return error_no_memory(error, "the numbers of an aggregate");
+    kept->numbers = numbers;
+    return KNACKDB_OK;
 }
 
 /* ---- sorting ---- */

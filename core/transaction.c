@@ -118,18 +118,13 @@ transaction_find_id(struct transaction *transaction, uint32_t table, int64_t id)
 static knackdb_status
 end_row(struct transaction *transaction, uint32_t table, row_number row, knackdb_error *error)
 {
-    struct store *store = transaction->store;
+    struct store     *store = transaction->store;
+    struct ended_row *ended = allocator_make_room(store->allocator, store->ended, store->ended_count + 1,
+                                                  &store->ended_capacity, sizeof *ended);
 
-    if (store->ended_count == store->ended_capacity) {
-        size_t            capacity = store->ended_capacity != 0 ? store->ended_capacity * 2 : 64;
-        struct ended_row *ended = allocator_resize(store->allocator, store->ended,
-                                                   store->ended_count * sizeof *ended, capacity * sizeof *ended);
-
-        if (ended == NULL)
-            return error_no_memory(error, "a commit");
-        store->ended = ended;
-        store->ended_capacity = capacity;
-    }
+    if (ended == NULL)
+        return error_no_memory(error, "a commit");
+    store->ended = ended;
     store->ended[store->ended_count++] = (struct ended_row) { table, row };
     table_end_row(&store->tables[table], row, transaction->moment);
     transaction->living[table]--;

@@ -60,7 +60,7 @@ knackdb_status
 coverage_add(struct coverage *coverage, uint32_t table, struct cover *cover, knackdb_error *error)
 {
     struct cover_list *list = &coverage->tables[table];
-    struct cover     **covers = allocator_make_room(coverage->allocator, list->covers, list->count, &list->capacity,
+    struct cover     **covers = allocator_make_room(coverage->allocator, list->covers, list->count + 1, &list->capacity,
                                                     sizeof *covers);
 
     if (covers == NULL)

@@ -38,7 +38,7 @@ manifest_clear(struct manifest *manifest)
 knackdb_status
 manifest_add_part(struct manifest *manifest, const struct manifest_part *part, knackdb_error *error)
 {
-    struct manifest_part *parts = allocator_make_room(manifest->allocator, manifest->parts, manifest->part_count,
+    struct manifest_part *parts = allocator_make_room(manifest->allocator, manifest->parts, manifest->part_count + 1,
                                                       &manifest->part_capacity, sizeof *parts);
 
     if (parts == NULL)

@@ -26,7 +26,7 @@ hear_name(void *context, const char *name)
 
     if (file_name_read(name, &generation) != FILE_MANIFEST)
         return;
-    generations = allocator_make_room(list->allocator, list->generations, list->count, &list->capacity,
+    generations = allocator_make_room(list->allocator, list->generations, list->count + 1, &list->capacity,
                                       sizeof *generations);
     if (generations == NULL) {
         list->no_memory = true;

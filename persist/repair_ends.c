@@ -92,7 +92,7 @@ repair_forget_ends(struct repair *repair)
 static knackdb_status
 learn_entry(struct repair *repair, const struct ends_entry *entry, knackdb_error *error)
 {
-    struct ends_entry *ends = allocator_make_room(repair->allocator, repair->ends, repair->ends_count,
+    struct ends_entry *ends = allocator_make_room(repair->allocator, repair->ends, repair->ends_count + 1,
                                                   &repair->ends_capacity, sizeof *ends);
 
     if (ends == NULL)

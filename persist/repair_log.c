@@ -71,7 +71,7 @@ hear_name(void *context, const char *name)
 
     if (!is_wanted(log->repair, name, &serial))
         return;
-    serials = allocator_make_room(log->repair->allocator, log->serials, log->serial_count, &log->serial_capacity,
+    serials = allocator_make_room(log->repair->allocator, log->serials, log->serial_count + 1, &log->serial_capacity,
                                   sizeof *serials);
     if (serials == NULL) {
         log->no_memory = true;
@@ -89,7 +89,7 @@ hear_name(void *context, const char *name)
 static void
 note_gap(struct log_repair *log, const struct gap *gap)
 {
-    struct gap *gaps = allocator_make_room(log->repair->allocator, log->gaps, log->gap_count, &log->gap_capacity,
+    struct gap *gaps = allocator_make_room(log->repair->allocator, log->gaps, log->gap_count + 1, &log->gap_capacity,
                                            sizeof *gaps);
 
     if (gaps == NULL) {

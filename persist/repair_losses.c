@@ -35,7 +35,7 @@ count(knackdb_repair_report *report, const knackdb_loss *loss)
 void
 repair_note(struct repair *repair, const knackdb_loss *loss, const char *file, const char *format, ...)
 {
-    struct kept_loss *losses = allocator_make_room(repair->allocator, repair->losses, repair->loss_count,
+    struct kept_loss *losses = allocator_make_room(repair->allocator, repair->losses, repair->loss_count + 1,
                                                    &repair->loss_capacity, sizeof *losses);
     struct kept_loss *kept;
     va_list           arguments;

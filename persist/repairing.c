@@ -106,7 +106,7 @@ hear_file(void *context, const char *name)
     files->has_log |= kind == FILE_LOG;
     if (kind != FILE_PART)
         return;
-    parts = allocator_make_room(files->repair->allocator, files->parts, files->part_count, &files->part_capacity,
+    parts = allocator_make_room(files->repair->allocator, files->parts, files->part_count + 1, &files->part_capacity,
                                 sizeof *parts);
     if (parts == NULL) {
         files->no_memory = true;

@@ -46,7 +46,7 @@ struct writing {
 static knackdb_status
 add_item(struct writing *writing, const struct plan_item *item, knackdb_error *error)
 {
-    struct plan_item *items = allocator_make_room(writing->allocator, writing->items, writing->item_count,
+    struct plan_item *items = allocator_make_room(writing->allocator, writing->items, writing->item_count + 1,
                                                   &writing->item_capacity, sizeof *items);
 
     if (items == NULL)
@@ -203,7 +203,7 @@ write_part(struct writing *writing, uint32_t table, uint32_t row_count, knackdb_
 static knackdb_status
 add_row(struct writing *writing, uint32_t count, row_number row, knackdb_error *error)
 {
-    row_number *rows = allocator_make_room(writing->allocator, writing->rows, count, &writing->row_capacity, sizeof *rows);
+    row_number *rows = allocator_make_room(writing->allocator, writing->rows, count + 1, &writing->row_capacity, sizeof *rows);
 
     if (rows == NULL)
         return error_no_memory(error, "a part of a snapshot");

@@ -125,7 +125,7 @@ hear_name(void *context, const char *name)
 
     if (!is_doomed(doomed->needed, name))
         return;
-    names = allocator_make_room(doomed->needed->allocator, doomed->names, doomed->count, &doomed->capacity,
+    names = allocator_make_room(doomed->needed->allocator, doomed->names, doomed->count + 1, &doomed->capacity,
                                 sizeof *doomed->names);
     if (names == NULL)
         return; /* the next sweep finds it */

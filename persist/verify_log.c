@@ -57,7 +57,7 @@ hear_name(void *context, const char *name)
 
     if (!log_is_segment_name(name, &serial))
         return;
-    serials = allocator_make_room(check->verification->allocator, check->serials, check->serial_count,
+    serials = allocator_make_room(check->verification->allocator, check->serials, check->serial_count + 1,
                                   &check->serial_capacity, sizeof *serials);
     if (serials == NULL) {
         check->no_memory = true;
@@ -85,7 +85,7 @@ next_commit(const struct log_check *check, uint64_t serial)
 static void
 note_gap(struct log_check *check, uint64_t serial, uint64_t offset, uint64_t bytes, uint64_t next)
 {
-    struct gap *gaps = allocator_make_room(check->verification->allocator, check->gaps, check->gap_count,
+    struct gap *gaps = allocator_make_room(check->verification->allocator, check->gaps, check->gap_count + 1,
                                            &check->gap_capacity, sizeof *gaps);
 
     if (gaps == NULL) {

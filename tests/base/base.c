@@ -121,7 +121,7 @@ have_nothing_to_release(void *context, void *memory, size_t bytes)
     cr_assert_fail("%p was never given", memory);
 }
 
-Test(allocator, makes_room_for_one_more_and_leaves_all_as_it_was_without_memory)
+Test(allocator, makes_room_for_more_and_leaves_all_as_it_was_without_memory)
 {
     knackdb_allocator refusing = { .allocate = refuse_to_allocate, .release = have_nothing_to_release };
     struct allocator  allocator;
@@ -130,21 +130,23 @@ Test(allocator, makes_room_for_one_more_and_leaves_all_as_it_was_without_memory)
 
     allocator_init(&allocator, NULL);
     for (int i = 0; i < 1000; i++) {
-        array = allocator_make_room(&allocator, array, (size_t) i, &capacity, sizeof *array);
+        array = allocator_make_room(&allocator, array, (size_t) i + 1, &capacity, sizeof *array);
         cr_assert_not_null(array);
         cr_assert_gt(capacity, (size_t) i);
         cr_assert_eq(atomic_load(&allocator.bytes), capacity * sizeof *array);
         array[i] = i;
     }
-    for (int i = 0; i < 1000; i++)
-        cr_assert_eq(array[i], i);
+    array = allocator_make_room(&allocator, array, 5000, &capacity, sizeof *array);
+    cr_assert_geq(capacity, 5000);
+    for (int i = 0; i < (int) capacity; i++)
+        cr_assert_eq(array[i], i < 1000 ? i : 0);
     allocator_put(&allocator, array, capacity * sizeof *array);
 
     allocator_init(&allocator, &refusing);
     capacity = 16;
-    cr_assert_null(allocator_make_room(&allocator, array, 16, &capacity, sizeof *array));
+    cr_assert_null(allocator_make_room(&allocator, array, 17, &capacity, sizeof *array));
     cr_assert_eq(capacity, 16);
-    cr_assert_eq(allocator_make_room(&allocator, &capacity, 15, &capacity, sizeof *array), &capacity, "there is room");
+    cr_assert_eq(allocator_make_room(&allocator, &capacity, 16, &capacity, sizeof *array), &capacity, "there is room");
 }
 
 Test(allocator, counts_what_is_in_use_and_hands_sizes_back)
