@@ -1,6 +1,7 @@
 /* decoded_history.c - packed segments: written and read while everything fails in turn, and heads that make no sense behind
  * right checksums. */
 #include "mishaps.h"
+#include "swapping.h"
 
 #include "base/bytes.h"
 #include "base/hash.h"
@@ -133,11 +134,7 @@ Test(decoded_history, a_call_or_an_allocation_that_fails_ends_the_reading_and_no
 
 Test(decoded_history, a_head_is_that_of_this_file_or_refused)
 {
-    static const struct {
-        size_t         at, bytes;
-        uint64_t       value;
-        knackdb_status status;
-    } cases[] = {
+    static const struct damage cases[] = {
         { 0, 1, 'L', KNACKDB_CORRUPT },
         { 8, 2, 0, KNACKDB_CORRUPT }, /* format */
         { 8, 2, 2, KNACKDB_UNSUPPORTED },
@@ -162,12 +159,9 @@ Test(decoded_history, a_head_is_that_of_this_file_or_refused)
     size_t                bytes = pack(&packed);
 
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        unsigned char was[8], now[8];
-        size_t        end;
+        size_t end;
 
-        memcpy(was, packed + cases[i].at, 8);
-        bytes_put_u64(now, cases[i].value);
-        memcpy(packed + cases[i].at, now, cases[i].bytes);
+        (void) swap_number(packed, cases[i].at, cases[i].bytes, cases[i].value); /* packed anew for the next */
         end = HEAD_BYTES + 16 * (size_t) bytes_get_u32(packed + 12);
         if (end + 8 <= bytes)
             bytes_put_u64(packed + HEAD_BYTES + 48, hash_bytes(packed, HEAD_BYTES + 48, 0));

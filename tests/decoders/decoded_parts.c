@@ -1,6 +1,7 @@
 /* decoded_parts.c - what a snapshot is made of, manifest, parts of rows and of ends, and blocks: bytes that make no sense
  * behind right checksums, and everything that may fail on the way. */
 #include "mishaps.h"
+#include "swapping.h"
 
 #include "base/bytes.h"
 #include "base/hash.h"
@@ -253,11 +254,7 @@ Test(decoded_parts, a_part_is_the_one_that_the_manifest_names)
 
 Test(decoded_parts, a_head_of_a_part_makes_sense_or_is_refused)
 {
-    static const struct {
-        size_t         at, bytes;
-        uint64_t       value;
-        knackdb_status status;
-    } cases[] = {
+    static const struct damage cases[] = {
         { 0, 1, 'k', KNACKDB_CORRUPT },
         { 8, 2, 0, KNACKDB_CORRUPT }, /* format */
         { 8, 2, PART_FORMAT_VERSION + 1, KNACKDB_UNSUPPORTED },
@@ -281,14 +278,11 @@ Test(decoded_parts, a_head_of_a_part_makes_sense_or_is_refused)
     part_head_write(&bytes, STORE, NUMBER, 10, 1, &schema_builtin()->tables[0], &checksum);
     end = bytes.bytes - 8;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        unsigned char was[8], now[8];
+        uint64_t was = swap_number(bytes.data, cases[i].at, cases[i].bytes, cases[i].value);
 
-        memcpy(was, bytes.data + cases[i].at, 8);
-        bytes_put_u64(now, cases[i].value);
-        memcpy(bytes.data + cases[i].at, now, cases[i].bytes);
         bytes_put_u64(bytes.data + end, hash_bytes(bytes.data, end, 0));
         cr_expect_eq(part_head_read(bytes.data, bytes.bytes, &head, NULL), cases[i].status, "case %zu", i);
-        memcpy(bytes.data + cases[i].at, was, 8);
+        (void) swap_number(bytes.data, cases[i].at, cases[i].bytes, was);
     }
     /* A description that has bytes left over, as many as the zeros behind it allow, and one more than they do. */
     for (uint32_t more = 0; bytes_get_u32(bytes.data + 56) + PART_HEAD_FIXED_BYTES <= end; more++) {
@@ -381,11 +375,7 @@ Test(decoded_parts, what_found_no_memory_says_so)
 Test(decoded_parts, a_manifest_makes_sense_or_is_refused)
 {
     enum { FIRST_TABLE = 112, TABLES_BYTES = 1 + 34 + 16, PART_BYTES = 48 };
-    static const struct {
-        size_t         at, bytes;
-        uint64_t       value;
-        knackdb_status status;
-    } cases[] = {
+    static const struct damage cases[] = {
         { 8, 2, 0, KNACKDB_CORRUPT }, /* format */
         { 8, 2, MANIFEST_FORMAT_VERSION + 1, KNACKDB_UNSUPPORTED },
         { 10, 2, 1, KNACKDB_CORRUPT },
@@ -430,15 +420,12 @@ Test(decoded_parts, a_manifest_makes_sense_or_is_refused)
     manifest_clear(&manifest);
     cr_assert_eq(bytes.bytes, FIRST_TABLE + TABLES_BYTES + 2 * PART_BYTES + 8);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        unsigned char was[8], now[8];
+        uint64_t was = swap_number(bytes.data, cases[i].at, cases[i].bytes, cases[i].value);
 
-        memcpy(was, bytes.data + cases[i].at, 8);
-        bytes_put_u64(now, cases[i].value);
-        memcpy(bytes.data + cases[i].at, now, cases[i].bytes);
         bytes_put_u64(bytes.data + bytes.bytes - 8, hash_bytes(bytes.data, bytes.bytes - 8, 0));
         cr_expect_eq(manifest_read(&manifest, bytes.data, bytes.bytes, &offset, NULL), cases[i].status, "case %zu", i);
         manifest_clear(&manifest);
-        memcpy(bytes.data + cases[i].at, was, 8);
+        (void) swap_number(bytes.data, cases[i].at, cases[i].bytes, was);
     }
     byte_buffer_clear(&bytes);
 }

@@ -1,6 +1,7 @@
 /* decoded_segments.c - log segments and the tables that they tell of: bytes that make no sense behind right checksums, files
  * that are shorter than they say, and everything that may fail on the way. */
 #include "mishaps.h"
+#include "swapping.h"
 
 #include "base/bytes.h"
 #include "persist/segment_reader.h"
@@ -147,11 +148,7 @@ open_head(const unsigned char *data, size_t bytes, uint64_t store_id, uint64_t s
 
 Test(decoded_segments, a_head_is_that_of_this_segment_or_refused)
 {
-    static const struct {
-        size_t         at, bytes;
-        uint64_t       value;
-        knackdb_status status;
-    } cases[] = {
+    static const struct damage cases[] = {
         { 8, 2, 0, KNACKDB_CORRUPT },                          /* format */
         { 8, 2, LOG_FORMAT_VERSION + 1, KNACKDB_UNSUPPORTED },
         { 10, 2, 1, KNACKDB_CORRUPT },                         /* reserved */
@@ -174,14 +171,11 @@ Test(decoded_segments, a_head_is_that_of_this_segment_or_refused)
     log_head_write(&bytes, STORE, SERIAL, 0, 5, schema_builtin());
     end = bytes.bytes - 8;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        unsigned char was[8], now[8];
+        uint64_t was = swap_number(bytes.data, cases[i].at, cases[i].bytes, cases[i].value);
 
-        memcpy(was, bytes.data + cases[i].at, 8);
-        bytes_put_u64(now, cases[i].value);
-        memcpy(bytes.data + cases[i].at, now, cases[i].bytes);
         bytes_put_u64(bytes.data + end, hash_bytes(bytes.data, end, 0));
         cr_expect_eq(open_head(bytes.data, bytes.bytes, STORE, SERIAL), cases[i].status, "case %zu", i);
-        memcpy(bytes.data + cases[i].at, was, 8);
+        (void) swap_number(bytes.data, cases[i].at, cases[i].bytes, was);
     }
     bytes_put_u64(bytes.data + end, hash_bytes(bytes.data, end, 0));
     cr_expect_eq(open_head(bytes.data, bytes.bytes, STORE, SERIAL), KNACKDB_OK);
