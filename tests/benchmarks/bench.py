@@ -14,6 +14,9 @@ import time
 import unittest
 import xml.etree.ElementTree
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+from counted import run_tests
+
 ROWS = 2000
 # Of a store that is not kept there is nothing to snapshot, to open or to weigh on the disk.
 OF_KEPT_STORES = {"W9 open, existing", "W9 open, new directory", "W10 snapshot, checkpoint", "W10 disk, metrics too",
@@ -140,9 +143,4 @@ class Bench(unittest.TestCase):
 
 if __name__ == "__main__":
     BENCH = sys.argv.pop(1)
-    suite = unittest.defaultTestLoader.loadTestsFromTestCase(Bench)
-    result = unittest.TextTestRunner(stream=sys.stdout, verbosity=2).run(suite)
-    failed = len(result.failures) + len(result.errors)
-    sys.stdout.flush()
-    print(f"{result.testsRun - failed} passed, {failed} failed")
-    sys.exit(1 if failed else 0)
+    run_tests()

@@ -11,6 +11,9 @@ import tempfile
 import time
 import unittest
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+from counted import run_tests
+
 SNAPSHOTS = None
 PATIENCE_S = 120  # only for what hangs
 
@@ -51,9 +54,4 @@ class Snapshots(unittest.TestCase):
 
 if __name__ == "__main__":
     SNAPSHOTS = sys.argv.pop(1)
-    suite = unittest.defaultTestLoader.loadTestsFromTestCase(Snapshots)
-    result = unittest.TextTestRunner(stream=sys.stdout, verbosity=2).run(suite)
-    failed = len(result.failures) + len(result.errors)
-    sys.stdout.flush()
-    print(f"{result.testsRun - failed} passed, {failed} failed")
-    sys.exit(1 if failed else 0)
+    run_tests()

@@ -17,6 +17,9 @@ import tempfile
 import time
 import unittest
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+from counted import run_tests
+
 csv.field_size_limit(1 << 30)
 
 SOURCE_ROOT = pathlib.Path(os.environ.get("KNACKDB_SOURCE_ROOT", pathlib.Path(__file__).resolve().parents[2]))
@@ -219,10 +222,4 @@ class ToolCase(unittest.TestCase):
 def main():
     global TOOL
     TOOL = tool_path()
-    suite = unittest.defaultTestLoader.loadTestsFromModule(sys.modules["__main__"])
-    result = unittest.TextTestRunner(stream=sys.stdout, verbosity=2).run(suite)
-    failed = len(result.failures) + len(result.errors)
-    skipped = len(result.skipped)
-    sys.stdout.flush()
-    print(f"{result.testsRun - failed - skipped} passed, {failed} failed, {skipped} skipped")
-    sys.exit(1 if failed else 0)
+    run_tests()

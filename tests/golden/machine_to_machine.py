@@ -13,6 +13,9 @@ import sys
 import tempfile
 import unittest
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+from counted import run_tests
+
 SOURCE = pathlib.Path(os.environ["KNACKDB_SOURCE_ROOT"])
 HERE = str(SOURCE / "build" / "cli" / "knackdb")
 THERE = os.environ["KNACKDB_TOOL"]
@@ -83,9 +86,4 @@ class MachineToMachine(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    result = unittest.TextTestRunner(stream=sys.stdout, verbosity=2).run(
-        unittest.defaultTestLoader.loadTestsFromTestCase(MachineToMachine))
-    failed = len(result.failures) + len(result.errors)
-    sys.stdout.flush()
-    print(f"{result.testsRun - failed} passed, {failed} failed")
-    sys.exit(1 if failed else 0)
+    run_tests()

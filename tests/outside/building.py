@@ -14,6 +14,9 @@ import sys
 import tempfile
 import unittest
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+from counted import run_tests
+
 SOURCE = BUILD = MESON = CC = None  # set below
 HERE = pathlib.Path(__file__).resolve().parent
 
@@ -110,9 +113,4 @@ def version():
 if __name__ == "__main__":
     SOURCE, BUILD, MESON, *CC = sys.argv[1:]
     SOURCE = pathlib.Path(SOURCE)
-    result = unittest.TextTestRunner(stream=sys.stdout, verbosity=2).run(
-        unittest.defaultTestLoader.loadTestsFromTestCase(Outside))
-    failed, skipped = len(result.failures) + len(result.errors), len(result.skipped)
-    sys.stdout.flush()
-    print(f"{result.testsRun - failed - skipped} passed, {failed} failed, {skipped} skipped")
-    sys.exit(1 if failed else 0)
+    run_tests()

@@ -16,6 +16,9 @@ import sys
 import tempfile
 import unittest
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+from counted import run_tests
+
 MASK = (1 << 64) - 1
 
 # ---- XXH3-64, after the algorithm's specification (xxHash 0.8) ----
@@ -494,8 +497,4 @@ ROOT = pathlib.Path(os.environ.get("KNACKDB_SOURCE_ROOT", pathlib.Path(__file__)
 TOOL = sys.argv[1] if len(sys.argv) > 1 else os.environ.get("KNACKDB_TOOL", "knackdb")
 
 if __name__ == "__main__":
-    suite = unittest.defaultTestLoader.loadTestsFromTestCase(ReadByDocument)
-    result = unittest.TextTestRunner(stream=sys.stdout, verbosity=2).run(suite)
-    failed, skipped = len(result.failures) + len(result.errors), len(result.skipped)
-    print(f"{result.testsRun - failed - skipped} passed, {failed} failed, {skipped} skipped")
-    sys.exit(1 if failed else 0)
+    run_tests()

@@ -10,6 +10,9 @@ import sys
 import tempfile
 import unittest
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+from counted import run_tests
+
 ROOT = None  # set by main()
 
 
@@ -47,10 +50,4 @@ class ScriptCase(unittest.TestCase):
 def main():
     global ROOT
     ROOT = pathlib.Path(sys.argv.pop(1)).resolve()
-    suite = unittest.defaultTestLoader.loadTestsFromModule(sys.modules["__main__"])
-    result = unittest.TextTestRunner(stream=sys.stdout, verbosity=2).run(suite)
-    failed = len(result.failures) + len(result.errors)
-    skipped = len(result.skipped)
-    sys.stdout.flush()
-    print(f"{result.testsRun - failed - skipped} passed, {failed} failed, {skipped} skipped")
-    sys.exit(1 if failed else 0)
+    run_tests()
