@@ -93,6 +93,7 @@ next_operation(knackdb_log *log, knackdb_error *error)
     knackdb_error  why = { 0 };
     knackdb_status status = commit_reader_next(&log->operations, &log->operation, &why);
 
+    log->has_commit = status == KNACKDB_OK; /* behind an operation that cannot be read nobody knows where the next begins */
     if (status != KNACKDB_OK && status != KNACKDB_NOT_FOUND)
         return error_set(error, status, "%s: offset %llu: %s", log->commit.file, (unsigned long long) log->commit.offset,
                          why.message);
@@ -121,10 +122,8 @@ knackdb_log_next(knackdb_log *log, knackdb_log_entry *ret_entry, knackdb_error *
             log->batch_index = 0;
         }
         status = next_operation(log, error);
-        if (status == KNACKDB_NOT_FOUND) {
-            log->has_commit = false;
+        if (status == KNACKDB_NOT_FOUND)
             continue;
-        }
         if (status != KNACKDB_OK)
             return status;
         if (log->operation.table_dropped) {

@@ -170,6 +170,61 @@ Test(senseless, records_are_taken_by_nobody)
     commit_writer_clear(&writer);
 }
 
+/* Behind an operation that makes no sense nobody knows where the next one begins: the rest of that commit is passed over, and the
+ * next one is given whole. */
+Test(senseless, operations_are_told_once_by_who_replays_and_what_follows_them_is_given)
+{
+    knackdb_pattern      pattern = knackdb_pattern_default();
+    knackdb_log_entry    entry;
+    knackdb_error        error = { .message = "" };
+    knackdb             *db;
+    knackdb_log         *log;
+    struct allocator     allocator;
+    struct commit_writer writer;
+    char                 path[SCRATCH_PATH_MAX];
+    char                 folder[SCRATCH_PATH_MAX];
+    char                 copy[PATH_MAX_BYTES];
+    char                 name[64];
+
+    scratch_prefer_memory();
+    scratch_make(path);
+    scratch_make(folder);
+    cr_assert_eq(knackdb_open(path, NULL, &db, &error), KNACKDB_OK, "%s", error.message);
+    for (int i = 0; i < 2; i++)
+        cr_assert_eq(knackdb_pattern_store(db, &pattern, NULL, &error), KNACKDB_OK, "%s", error.message);
+    kept_copy(path, folder, "killed", copy);
+    cr_assert_eq(knackdb_close(db, &error), KNACKDB_OK, "%s", error.message);
+
+    allocator_init(&allocator, NULL);
+    commit_writer_init(&writer, &allocator);
+    cr_assert_geq(names_count(copy, "log-", name), 1);
+    write_operation(&writer, &(struct operation) { .kind = KNACKDB_LOG_DELETE, .id = 1 });
+    for (int i = 0; i < 2; i++) {
+        cr_assert_eq(commit_writer_put(&writer, KNACKDB_LOG_DELETE, 0, 2, NULL, NULL, 0, NULL), KNACKDB_OK);
+        if (i == 0)
+            writer.data[4] = 77; /* the kind of its first operation */
+        append_record(copy, name, LOG_RECORD_COMMIT, 1, &writer);
+        write_operation(&writer, &(struct operation) { .kind = KNACKDB_LOG_DELETE, .id = 1 });
+    }
+    commit_writer_clear(&writer);
+
+    cr_assert_eq(knackdb_log_open(copy, &log, &error), KNACKDB_OK, "%s", error.message);
+    for (uint64_t sequence = 1; sequence <= 2; sequence++) {
+        cr_assert_eq(knackdb_log_next(log, &entry, &error), KNACKDB_OK, "%s", error.message);
+        cr_assert_eq(entry.sequence, sequence);
+    }
+    cr_assert_eq(knackdb_log_next(log, &entry, &error), KNACKDB_CORRUPT);
+    cr_assert_not_null(strstr(error.message, name), "%s", error.message);
+    for (uint32_t i = 0; i < 2; i++) {
+        cr_assert_eq(knackdb_log_next(log, &entry, &error), KNACKDB_OK, "%s", error.message);
+        cr_assert(entry.sequence == 4 && entry.batch_index == i && entry.batch_count == 2 && entry.id == i + 1);
+    }
+    cr_assert_eq(knackdb_log_next(log, &entry, &error), KNACKDB_NOT_FOUND);
+    knackdb_log_close(log);
+    scratch_remove(path);
+    scratch_remove(folder);
+}
+
 Test(senseless, directories_without_a_part_are_refused_and_the_part_is_named)
 {
     struct origin   origin;
