@@ -343,10 +343,11 @@ Test(healing, a_log_that_breaks_again_while_it_heals_is_mended_again)
     cr_assert_eq(keeper_sync(kept.keeper, NULL), KNACKDB_IO);
     failing_disk_await_held();
     bench_put_many(kept.store, 21, 40);
-    failing_disk_fail(CALL_WRITE, "log-", ENOSPC, 1);
+    failing_disk_fail(CALL_WRITE, "log-", ENOSPC, 0); /* not once: a segment made ahead may come first, and is no failure */
     bench_put_many(kept.store, 41, 60);
-    cr_assert_eq(failing_disk_failures(), 2);
+    cr_assert_geq(failing_disk_failures(), 2);
     assert_degraded(&kept, strerror(ENOSPC));
+    failing_disk_mend();
     failing_disk_release();
     await_health(&kept);
     cr_assert_eq(keeper_sync(kept.keeper, NULL), KNACKDB_OK);
