@@ -784,9 +784,10 @@ KNACKDB_API knackdb_status knackdb_read_aggregate(knackdb_read *read, const knac
 typedef enum knackdb_state {
     KNACKDB_STATE_OK = 0,
     KNACKDB_STATE_DEGRADED = 1, /**< the disk fails, `reason` says how: the log, and then what is stored is in memory alone
-                                     (or refused, KNACKDB_OPEN_REFUSE_DEGRADED) and knackdb_sync() says KNACKDB_IO; or
-                                     the last snapshot, and then nothing else. Tried again by itself until it is OK */
-    KNACKDB_STATE_FAILED = 2,   /**< reads only */
+                                     and knackdb_sync() says KNACKDB_IO; or the last snapshot, and then nothing else.
+                                     Tried again by itself until it is OK */
+    KNACKDB_STATE_FAILED = 2,   /**< the log fails and stores are refused (KNACKDB_OPEN_REFUSE_DEGRADED): reads only,
+                                     until it is OK again by itself */
 } knackdb_state;
 
 /** Kinds of operation whose latencies are kept. Numbers are ABI. */

@@ -548,7 +548,7 @@ keeper_get_figures(struct keeper *keeper, struct keeper_figures *ret_figures)
     ret_figures->log_bytes = log.log_bytes;
     ret_figures->log_unsynced_bytes = log.unsynced_bytes;
     if (log.has_failed) {
-        ret_figures->state = KNACKDB_STATE_DEGRADED;
+        ret_figures->state = keeper->options.refuses_degraded ? KNACKDB_STATE_FAILED : KNACKDB_STATE_DEGRADED;
         (void) snprintf(ret_figures->reason, sizeof ret_figures->reason, "the log has failed: %.170s",
                         without_path(keeper, log.failure.message));
     }

@@ -206,6 +206,12 @@ read_beside(const char *path, int claim, int64_t last, const bool *refused)
     (void) knackdb_close(reader, NULL);
 }
 
+static knackdb_state
+state_when_full(const struct trial *trial)
+{
+    return (trial->flags & KNACKDB_OPEN_REFUSE_DEGRADED) != 0 ? KNACKDB_STATE_FAILED : KNACKDB_STATE_DEGRADED;
+}
+
 /* Stores until the disk is full, and then some. Returns the last row. */
 static int64_t
 fill_up(knackdb *db, const struct trial *trial, bool *refused)
@@ -222,7 +228,7 @@ fill_up(knackdb *db, const struct trial *trial, bool *refused)
         refused[number] = status == KNACKDB_IO && may_refuse && strncmp(error.message, "refused", 7) == 0;
         claim_check(&claims[MEMORY_GOES_ON], status == KNACKDB_OK || (status == KNACKDB_IO && error.os_errno == ENOSPC),
                     "row %" PRId64 ": %s", number, error.message);
-        if (enough == ROWS_MAX && ask(db).state == KNACKDB_STATE_DEGRADED)
+        if (enough == ROWS_MAX && ask(db).state == state_when_full(trial))
             enough = number + ROWS_MORE;
     }
     return number - 1;
@@ -249,7 +255,7 @@ live(const char *path, const struct trial *trial, const char *ballast, bool *ref
     last = fill_up(db, trial, refused);
     stats = ask(db);
     claim_check(&claims[FULL_IS_SAID],
-                stats.state == KNACKDB_STATE_DEGRADED && strstr(stats.reason, strerror(ENOSPC)) != NULL, "%d, %s",
+                stats.state == state_when_full(trial) && strstr(stats.reason, strerror(ENOSPC)) != NULL, "%d, %s",
                 (int) stats.state, stats.reason);
     claim_check(&claims[SYNC_DOES_NOT_LIE],
                 stats.durable_sequence == stats.sequence || knackdb_sync(db, NULL) == KNACKDB_IO,

@@ -23,13 +23,19 @@ healing_options(knackdb_log_io io)
 }
 
 void
-assert_degraded(struct kept *kept, const char *reason)
+assert_state(struct kept *kept, knackdb_state state, const char *reason)
 {
     struct keeper_figures figures;
 
     keeper_get_figures(kept->keeper, &figures);
-    cr_assert_eq(figures.state, KNACKDB_STATE_DEGRADED);
+    cr_assert_eq(figures.state, state);
     cr_assert_not_null(strstr(figures.reason, reason), "%s", figures.reason);
+}
+
+void
+assert_degraded(struct kept *kept, const char *reason)
+{
+    assert_state(kept, KNACKDB_STATE_DEGRADED, reason);
 }
 
 void

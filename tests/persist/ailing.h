@@ -9,6 +9,7 @@
 struct keeper_options healing_options(knackdb_log_io io);
 
 void assert_degraded(struct kept *kept, const char *reason);
+void assert_state(struct kept *kept, knackdb_state state, const char *reason);
 
 /* Nobody does anything; the keeper heals by itself, and all that memory holds is then durable. */
 void await_health(struct kept *kept);

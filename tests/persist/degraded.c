@@ -257,7 +257,7 @@ Test(degraded, a_store_that_refuses_changes_nothing_while_the_disk_fails)
         cr_assert_eq(try_put(&kept, 1, NULL), KNACKDB_IO, "nor is a row replaced");
         cr_assert_eq(store_sequence(kept.store), sequence);
         cr_assert(bench_same(kept.store, before));
-        assert_degraded(&kept, "log");
+        assert_state(&kept, KNACKDB_STATE_FAILED, "log");
         assert_opens_between_attempts(path, folder, 10, "while it refuses");
 
         failing_disk_mend();
@@ -292,6 +292,7 @@ Test(degraded, a_store_that_refuses_waits_until_it_is_whole)
     cr_assert_eq(keeper_sync(kept.keeper, NULL), KNACKDB_IO);
     failing_disk_await_held();
     cr_assert_eq(try_put(&kept, 11, NULL), KNACKDB_IO);
+    assert_state(&kept, KNACKDB_STATE_FAILED, "log");
     failing_disk_release();
     await_health(&kept);
     cr_assert_eq(try_put(&kept, 11, NULL), KNACKDB_OK);
