@@ -3,6 +3,8 @@
 
 #include "core/store_data.h"
 
+#include <math.h>
+
 /* Rows in the lists of a predicate: what walking them costs. */
 static uint64_t
 posted_rows(const struct table_data *table, const struct predicate *predicate)
@@ -98,15 +100,28 @@ leave_out_of_run(struct candidates *candidates)
         candidates->at--;
 }
 
-/* The block of the list that is taken as the `at`-th, if there is one, will be looked at. */
+/* Which block of the list is taken as the `at`-th. */
+static uint32_t
+block_at(const struct candidates *candidates, uint32_t at)
+{
+    return candidates->is_backwards ? candidates->block_end - 1 - at : at;
+}
+
+static bool
+is_too_old(const struct candidates *candidates, uint32_t block)
+{
+    return posting_view_is_older(&candidates->list, block, candidates->oldest);
+}
+
+/* The `at`-th block, if there is one, will be looked at. */
 static void
 ask_for_block(const struct candidates *candidates, uint32_t at)
 {
     struct posting_run run;
 
-    if (at >= candidates->block_end)
+    if (at >= candidates->block_end || is_too_old(candidates, block_at(candidates, at)))
         return;
-    run = posting_view_run(&candidates->list, candidates->is_backwards ? candidates->block_end - 1 - at : at);
+    run = posting_view_run(&candidates->list, block_at(candidates, at));
     posting_run_ask_rows(&run);
     if (candidates->tagged != NULL)
         posting_run_ask_tags(&run);
@@ -146,12 +161,15 @@ next_run(struct candidates *candidates)
     if (posted != NULL && candidates->block < candidates->block_end) {
         candidates->count = candidates->at = 0;
         do {
-            uint32_t block = candidates->block++;
+            uint32_t at = candidates->block++;
 
-            ask_for_block(candidates, block + BLOCKS_AHEAD);
-            take_block(candidates, candidates->is_backwards ? candidates->block_end - 1 - block : block);
-        } while (candidates->tagged != NULL && candidates->block < candidates->block_end
-                 && candidates->count <= POSTING_BLOCK_ROWS);
+            ask_for_block(candidates, at + BLOCKS_AHEAD);
+            if (is_too_old(candidates, block_at(candidates, at)))
+                candidates->passed_over = true;
+            else
+                take_block(candidates, block_at(candidates, at));
+        } while (candidates->block < candidates->block_end
+                 && candidates->count <= (candidates->tagged != NULL ? POSTING_BLOCK_ROWS : 0));
         if (candidates->tagged == NULL) /* else they are asked for already */
             for (uint32_t at = 0; at < AHEAD && at < candidates->count; at++)
                 ask_for_row(candidates, row_of_run(candidates, at));
@@ -253,7 +271,8 @@ candidates_init(struct candidates *candidates, const struct view *view, const kn
     candidates->run_end = table_chunk_end(table);
     candidates->rows = NULL;
     candidates->tagged = NULL;
-    candidates->tags_suffice = candidates->is_backwards = false;
+    candidates->tags_suffice = candidates->is_backwards = candidates->passed_over = false;
+    candidates->oldest = -INFINITY;
     candidates->column_count = 0;
 
     for (uint32_t i = 0; i < candidates->predicate_count; i++) {

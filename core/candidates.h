@@ -4,6 +4,9 @@
  * row a key names; the posting lists of a text (or several) that must be equal; all
  * rows. Rows come visible and matching, list by list or chunk by chunk.
  *
+ * Who wants the newest rows only says from time to time how old is too old by now: blocks of a list that are older are
+ * passed over.
+ *
  * Where the lists tell the code of another column beside each row, and that one is asked for, too, most rows are passed
  * over without a look at them: the hundred measurements of one metric among a component's two thousand. */
 #ifndef KNACKDB_CORE_CANDIDATES_H
@@ -28,6 +31,8 @@ struct candidates {
     const struct predicate  *tagged;    /* whose code the tags of the lists tell; NULL: none */
     bool                     tags_suffice; /* no two codes have the same tag */
     bool                     is_backwards; /* the newest first */
+    bool                     passed_over; /* some rows that match, or may have: they are too old */
+    double                   oldest; /* rows of a lesser age need not come; minus infinity: all must */
     uint32_t                 column_count;
     struct table_array       columns[CANDIDATES_COLUMNS_MAX]; /* that are looked at in every row */
     struct posting_view      list;
@@ -44,6 +49,13 @@ void       candidates_foresee(struct candidates *candidates, uint32_t column);
 void       candidates_turn_back(struct candidates *candidates);
 /* Only rows born after a moment; the others are known already. Call it before the first next. */
 void       candidates_leave_out(struct candidates *candidates, uint64_t up_to);
+/* Rows of which the age column holds less than this, and no NULL, need not come any more; some may. */
+static inline void
+candidates_need_from(struct candidates *candidates, double age)
+{
+    candidates->oldest = age;
+}
+
 row_number candidates_next(struct candidates *candidates); /* ROW_NONE at the end */
 bool       candidates_match(struct candidates *candidates, row_number row); /* of a visible row */
 void       candidates_clear(struct candidates *candidates);

@@ -38,7 +38,14 @@ knackdb_status collector_add_ranked(struct collector *collector, row_number row,
 /* Brings the hits in order, `keep` of them at most. The last call, or one between two others. */
 knackdb_status collector_sort(struct collector *collector, knackdb_error *error);
 
-/* Of the last in order, once it holds `keep` rows and they are sorted. */
+/* It holds as many as are wanted, in order: what does not come before the last of them is not. */
+static inline bool
+collector_is_full(const struct collector *collector)
+{
+    return collector->sorted == collector->keep && collector->keep != 0;
+}
+
+/* Of the last in order, once it is full. */
 static inline double
 collector_last_rank(const struct collector *collector)
 {

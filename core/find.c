@@ -15,13 +15,38 @@
 
 #define SINCE_EVER UINT64_MAX
 
+/* Whether the newest rows are wanted first, as the table tells their age. */
+static bool
+is_by_age(const struct collector *collector)
+{
+    const knackdb_order *order = &collector->query->order[0];
+
+    return collector->query->order_count != 0 && order->descending && order->column > 0
+           && order->column == collector->table->definition->age_column;
+}
+
+static knackdb_status
+collect_all(struct collector *collector, struct candidates *candidates, knackdb_error *error)
+{
+    bool           by_age = is_by_age(collector);
+    knackdb_status status = KNACKDB_OK;
+    row_number     row;
+
+    while (status == KNACKDB_OK && (row = candidates_next(candidates)) != ROW_NONE) {
+        status = collector_add(collector, row, error);
+        if (by_age && collector_is_full(collector))
+            candidates_need_from(candidates, -collector_last_rank(collector)); /* minus infinity where it is NULL */
+    }
+    collector->dropped |= candidates->passed_over;
+    return status;
+}
+
 /* Collects the candidates, or those born after a moment. */
 static knackdb_status
 run(struct collector *collector, const struct view *view, uint64_t since, knackdb_error *error)
 {
     struct candidates candidates;
-    knackdb_status    status = KNACKDB_OK;
-    row_number        row;
+    knackdb_status    status;
 
     candidates_init(&candidates, view, collector->query);
     if (since != SINCE_EVER)
@@ -35,8 +60,7 @@ run(struct collector *collector, const struct view *view, uint64_t since, knackd
     if (since == SINCE_EVER && ranked_serves(&candidates, collector)) {
         status = ranked_collect(&candidates, collector, error);
     } else {
-        while (status == KNACKDB_OK && (row = candidates_next(&candidates)) != ROW_NONE)
-            status = collector_add(collector, row, error);
+        status = collect_all(collector, &candidates, error);
     }
     candidates_clear(&candidates);
     return status;

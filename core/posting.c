@@ -4,6 +4,7 @@
 #include "base/error.h"
 
 #include <assert.h>
+#include <math.h>
 #include <string.h>
 
 #define CAPACITY_MIN 4u
@@ -32,7 +33,7 @@ static size_t
 directory_bytes(uint32_t blocks)
 {
     return sizeof(struct posting_directory)
-           + blocks * (sizeof(struct posting_block *) + sizeof(posting_tag) + sizeof(uint8_t));
+           + blocks * (sizeof(struct posting_block *) + sizeof(double) + sizeof(posting_tag) + sizeof(uint8_t));
 }
 
 static uint64_t
@@ -59,6 +60,7 @@ posting_array_new(struct epochs *epochs, uint32_t capacity)
 
     if (array != NULL) {
         array->head.capacity = capacity;
+        array->latest = -INFINITY;
         atomic_init(&array->head.count, 0);
     }
     return array;
@@ -94,6 +96,7 @@ posting_directory_grown(struct epochs *epochs, const struct posting_directory *o
     if (grown == NULL)
         return NULL;
     memcpy(grown->blocks, old->blocks, blocks * sizeof old->blocks[0]);
+    memcpy(posting_directory_latest(grown), posting_directory_latest(old), blocks * sizeof(double));
     memcpy(posting_directory_maxima(grown), posting_directory_maxima(old), blocks * sizeof(posting_tag));
     memcpy(posting_directory_fills(grown), posting_directory_fills(old), blocks);
     for (uint32_t h = 0; h < POSTING_HINTS; h++)
@@ -261,11 +264,12 @@ directory_from(struct epochs *epochs, struct posting_array *array)
     directory->blocks[0] = block;
     atomic_init(&directory->head.count, POSTING_BLOCK_ROWS);
     posting_directory_close(directory, 0, POSTING_BLOCK_ROWS);
+    posting_directory_latest(directory)[0] = array->latest;
     return &directory->head;
 }
 
 static struct posting_rows *
-array_grown(struct epochs *epochs, struct posting_array *old, uint32_t only, posting_tag only_tag)
+array_grown(struct epochs *epochs, struct posting_array *old, uint32_t only, struct posting_note only_note)
 {
     struct posting_array *grown = posting_array_new(epochs, old != NULL ? old->head.capacity * 2 : CAPACITY_MIN);
 
@@ -273,11 +277,13 @@ array_grown(struct epochs *epochs, struct posting_array *old, uint32_t only, pos
         return NULL;
     if (old == NULL) {
         grown->rows[0] = only - 1;
-        array_tags(grown)[0] = only_tag;
+        array_tags(grown)[0] = only_note.tag;
+        grown->latest = posting_later(grown->latest, only_note.age);
         atomic_init(&grown->head.count, 1);
     } else {
         memcpy(grown->rows, old->rows, count_of(&old->head) * sizeof old->rows[0]);
         memcpy(array_tags(grown), array_tags(old), count_of(&old->head) * sizeof(posting_tag));
+        grown->latest = old->latest;
         atomic_init(&grown->head.count, count_of(&old->head));
     }
     return &grown->head;
@@ -310,8 +316,8 @@ directory_reserve(struct posting *posting, struct epochs *epochs, _Atomic uint64
 }
 
 knackdb_status
-posting_reserve(struct posting *posting, posting_tag only_tag, struct epochs *epochs, _Atomic uint64_t *bytes,
-                knackdb_error *error)
+posting_reserve(struct posting *posting, struct posting_note only_note, struct epochs *epochs,
+                _Atomic uint64_t *bytes, knackdb_error *error)
 {
     struct posting_rows *old = atomic_load_explicit(&posting->rows, memory_order_relaxed);
     uint32_t             only = atomic_load_explicit(&posting->single, memory_order_relaxed);
@@ -324,7 +330,7 @@ posting_reserve(struct posting *posting, posting_tag only_tag, struct epochs *ep
         return KNACKDB_OK;
     grown = old != NULL && old->capacity == POSTING_BLOCK_ROWS
                 ? directory_from(epochs, (struct posting_array *) (void *) old)
-                : array_grown(epochs, (struct posting_array *) (void *) old, only, only_tag);
+                : array_grown(epochs, (struct posting_array *) (void *) old, only, only_note);
     if (grown == NULL)
         return error_no_memory(error, "a posting list");
     replace(posting, epochs, bytes, grown);
@@ -380,7 +386,7 @@ posting_reserve_first(struct posting *posting, struct epochs *epochs, _Atomic ui
 }
 
 void
-posting_add(struct posting *posting, uint32_t row, posting_tag tag)
+posting_add(struct posting *posting, uint32_t row, struct posting_note note)
 {
     struct posting_rows      *rows = atomic_load_explicit(&posting->rows, memory_order_relaxed);
     struct posting_directory *directory = as_directory(rows);
@@ -395,13 +401,16 @@ posting_add(struct posting *posting, uint32_t row, posting_tag tag)
         struct posting_array *array = (struct posting_array *) (void *) rows;
 
         array->rows[count] = row;
-        array_tags(array)[count] = tag;
+        array_tags(array)[count] = note.tag;
+        array->latest = posting_later(array->latest, note.age);
     } else {
         struct posting_block *block = directory->blocks[count >> POSTING_BLOCK_BITS];
         uint32_t              place = count & (POSTING_BLOCK_ROWS - 1);
+        double               *latest = &posting_directory_latest(directory)[count >> POSTING_BLOCK_BITS];
 
         block->rows[place] = row;
-        block->tags[place] = tag;
+        block->tags[place] = note.tag;
+        *latest = posting_later(place != 0 ? *latest : -INFINITY, note.age);
         if (place == POSTING_BLOCK_ROWS - 1)
             posting_directory_close(directory, count >> POSTING_BLOCK_BITS, POSTING_BLOCK_ROWS);
     }

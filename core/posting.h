@@ -7,7 +7,9 @@
  * A tag says in sixteen bits what another column of the row holds (table.h says which, and how), so that most rows that
  * a question is not about are passed over without a look at them. Of a list of many rows, the largest
  * tag of each block is kept in an array, and how large the best tags are: a search for the best ten
- * of a hundred thousand reads that array and some dozen blocks (ranked.c).
+ * of a hundred thousand reads that array and some dozen blocks (ranked.c). Of each block the latest age is kept, too
+ * (schema.h says which column tells it): a search for the newest hundred passes over the blocks of which all are older
+ * (candidates.c).
  *
  *     one row        in place: in a column where most texts are distinct, most lists are that
  *     up to 128      rows[capacity] tags[capacity], doubled as it grows
@@ -16,6 +18,7 @@
  *         blocks   [ * ][ * ][ * ] ...      full, or part-full where compacting left them so,
  *         fills    [128][ 77][128] ...      but for the last, which is being filled
  *         maxima   [ 91][ 99][ - ] ...
+ *         latest   [7:30][8:15][8:20] ...
  *
  * P1  One writer. It writes an entry, and what follows from a block's being full, then stores the count (release). A
  *     reader loads the array or directory (seq_cst), then its count (acquire), and asks nothing but the count
@@ -43,6 +46,12 @@ typedef int16_t posting_tag;
 #define POSTING_HINT_BITS_FIRST 4
 #define POSTING_HINTS           9
 
+/* What a list is told of a row. */
+struct posting_note {
+    posting_tag tag;
+    double      age; /* a moment, as the column has it; NaN: none */
+};
+
 /* Begins every form but the single row. */
 struct posting_rows {
     uint32_t         capacity; /* rows; more than POSTING_BLOCK_ROWS: a directory */
@@ -51,6 +60,7 @@ struct posting_rows {
 
 struct posting_array {
     struct posting_rows head;
+    double              latest; /* no row's age is larger; the writer's */
     uint32_t            rows[]; /* capacity of them, then as many tags */
 };
 
@@ -64,7 +74,7 @@ struct posting_directory {
     struct posting_rows   head;
     _Atomic posting_tag   hints[POSTING_HINTS]; /* relaxed: where to begin, not where to end */
     uint32_t              hinted;               /* blocks there were then; the writer's */
-    struct posting_block *blocks[];             /* capacity / POSTING_BLOCK_ROWS, NULL: none yet; then maxima, then fills */
+    struct posting_block *blocks[];             /* capacity / POSTING_BLOCK_ROWS, NULL: none yet; then latest, maxima, fills */
 };
 
 struct posting {
@@ -73,7 +83,7 @@ struct posting {
     _Atomic(struct posting_rows *) rows;
 };
 
-/* The row of a list that has no other; UINT32_MAX. Its tag is not kept: whoever reserves tells it. */
+/* The row of a list that has no other; UINT32_MAX. Nothing is kept of it: whoever reserves tells it. */
 static inline uint32_t
 posting_only(const struct posting *posting)
 {
@@ -82,14 +92,14 @@ posting_only(const struct posting *posting)
                : UINT32_MAX;
 }
 
-/* Room for one more. `only_tag`: of posting_only(). */
-knackdb_status posting_reserve(struct posting *posting, posting_tag only_tag, struct epochs *epochs,
+/* Room for one more. `only`: of posting_only(). */
+knackdb_status posting_reserve(struct posting *posting, struct posting_note only, struct epochs *epochs,
                                _Atomic uint64_t *bytes, knackdb_error *error);
 /* Makes an empty list ready for so many. As nothing goes to the epochs, lists of several columns may be made ready at
  * once (load_run.h, R1). */
 knackdb_status posting_reserve_first(struct posting *posting, struct epochs *epochs, _Atomic uint64_t *bytes,
                                      uint32_t count, knackdb_error *error);
-void           posting_add(struct posting *posting, uint32_t row, posting_tag tag);
+void           posting_add(struct posting *posting, uint32_t row, struct posting_note note);
 /* Empties a list whose every row is to be given back. */
 void           posting_drop(struct posting *posting, struct epochs *epochs, _Atomic uint64_t *bytes);
 void           posting_clear(struct posting *posting, struct epochs *epochs); /* the store is ending */
@@ -104,6 +114,7 @@ struct posting_compaction {
     struct posting_block     *filling; /* the next of `kept`; and the one after */
     struct posting_block     *spare;
     uint32_t                  filled;
+    double                    latest;  /* of what is in `filling` */
 };
 
 /* Goes on with the list, or begins, leaving out the rows that are doomed. Each entry looked at is taken from *budget.
@@ -115,10 +126,17 @@ void posting_compaction_clear(struct posting_compaction *compaction, struct epoc
 
 /* ---- what posting.c and posting_compact.c share; the writer's ---- */
 
+/* NaN is later than nothing. */
+static inline double
+posting_later(double latest, double age)
+{
+    return age > latest ? age : latest;
+}
+
 struct posting_directory *posting_directory_new(struct epochs *epochs, uint32_t block_capacity);
 /* A copy with room for twice as many blocks. */
 struct posting_directory *posting_directory_grown(struct epochs *epochs, const struct posting_directory *old);
-/* What is to be known of a block that gets no more rows. */
+/* What is to be known of a block that gets no more rows, but for its latest. */
 void                      posting_directory_close(struct posting_directory *directory, uint32_t block, uint32_t fill);
 void                      posting_directory_hint(struct posting_directory *directory);
 struct posting_block     *posting_block_new(struct epochs *epochs);
@@ -132,10 +150,17 @@ bool                      posting_directory_retire(struct posting_directory *old
 
 /* ---- reading ---- */
 
+/* For each block, no row's age is larger than this. That of the last block is the writer's still. */
+static inline double *
+posting_directory_latest(const struct posting_directory *directory)
+{
+    return (double *) (uintptr_t) (directory->blocks + directory->head.capacity / POSTING_BLOCK_ROWS);
+}
+
 static inline posting_tag *
 posting_directory_maxima(const struct posting_directory *directory)
 {
-    return (posting_tag *) (uintptr_t) (directory->blocks + directory->head.capacity / POSTING_BLOCK_ROWS);
+    return (posting_tag *) (posting_directory_latest(directory) + directory->head.capacity / POSTING_BLOCK_ROWS);
 }
 
 static inline uint8_t *
@@ -205,6 +230,16 @@ posting_view_run(const struct posting_view *view, uint32_t block)
             array->rows, (const posting_tag *) (const void *) (array->rows + array->head.capacity), view->count
         };
     return (struct posting_run) { &view->single, NULL, view->count };
+}
+
+/* Whether every row of a block is known to be older than that. */
+static inline bool
+posting_view_is_older(const struct posting_view *view, uint32_t block, double age)
+{
+    const struct posting_directory *directory = posting_view_directory(view);
+
+    return directory != NULL && block + 1 < posting_view_blocks(view)
+           && posting_directory_latest(directory)[block] < age;
 }
 
 /* For who will look at a run, and at its tags: each asks for the memory that is waited for next. */

@@ -7,6 +7,7 @@
  * apart. */
 #include "core/posting.h"
 
+#include <math.h>
 #include <string.h>
 
 #define FILL_MIN (POSTING_BLOCK_ROWS / 2)
@@ -65,6 +66,7 @@ end_block(struct posting_compaction *compaction)
     if (compaction->filled == 0)
         return;
     compaction->kept->blocks[compaction->kept_blocks] = compaction->filling;
+    posting_directory_latest(compaction->kept)[compaction->kept_blocks] = compaction->latest;
     posting_directory_close(compaction->kept, compaction->kept_blocks++, compaction->filled);
     compaction->filling = compaction->spare;
     compaction->spare = NULL;
@@ -72,8 +74,9 @@ end_block(struct posting_compaction *compaction)
 }
 
 static void
-keep(struct posting_compaction *compaction, uint32_t row, posting_tag tag)
+keep(struct posting_compaction *compaction, uint32_t row, posting_tag tag, double latest)
 {
+    compaction->latest = compaction->filled != 0 ? posting_later(compaction->latest, latest) : latest;
     compaction->filling->rows[compaction->filled] = row;
     compaction->filling->tags[compaction->filled] = tag;
     if (++compaction->filled == POSTING_BLOCK_ROWS)
@@ -85,7 +88,8 @@ static void
 keep_block(struct posting_compaction *compaction, struct posting_directory *old, uint32_t block,
            const struct posting_run *run, bool (*is_doomed)(const void *context, uint32_t row), const void *context)
 {
-    bool as_it_is = run->count >= FILL_MIN;
+    double latest = posting_directory_latest(old)[block]; /* of its rows, and so of some of them */
+    bool   as_it_is = run->count >= FILL_MIN;
 
     for (uint32_t i = 0; i < run->count && as_it_is; i++)
         as_it_is = !is_doomed(context, run->rows[i]);
@@ -93,18 +97,20 @@ keep_block(struct posting_compaction *compaction, struct posting_directory *old,
         end_block(compaction);
         old->blocks[block]->is_taken_over = 1;
         compaction->kept->blocks[compaction->kept_blocks] = old->blocks[block];
+        posting_directory_latest(compaction->kept)[compaction->kept_blocks] = latest;
         posting_directory_close(compaction->kept, compaction->kept_blocks++, run->count);
         return;
     }
     for (uint32_t i = 0; i < run->count; i++)
         if (!is_doomed(context, run->rows[i]))
-            keep(compaction, run->rows[i], run->tags[i]);
+            keep(compaction, run->rows[i], run->tags[i], latest);
 }
 
 /* What is left, in as little as it takes; NULL: one row or none, or no memory to make it less than it is. */
 static struct posting_rows *
-as_array(const struct posting_run *run, struct epochs *epochs, bool (*is_doomed)(const void *context, uint32_t row),
-         const void *context, uint32_t *ret_count, uint32_t *ret_first)
+as_array(const struct posting_run *run, double latest, struct epochs *epochs,
+         bool (*is_doomed)(const void *context, uint32_t row), const void *context, uint32_t *ret_count,
+         uint32_t *ret_first)
 {
     struct posting_array *array;
     uint32_t              count = 0, capacity = 4, at = 0;
@@ -127,6 +133,7 @@ as_array(const struct posting_run *run, struct epochs *epochs, bool (*is_doomed)
             array->rows[at] = run->rows[i];
             tags[at++] = run->tags[i];
         }
+    array->latest = latest;
     atomic_init(&array->head.count, count);
     return &array->head;
 }
@@ -142,10 +149,10 @@ nothing_is_doomed(const void *context, uint32_t row)
 /* A list of no more rows than an array holds. False without memory. */
 static bool
 finish_array(struct posting *posting, struct epochs *epochs, _Atomic uint64_t *bytes, const struct posting_run *run,
-             bool (*is_doomed)(const void *context, uint32_t row), const void *context)
+             double latest, bool (*is_doomed)(const void *context, uint32_t row), const void *context)
 {
     uint32_t             count, first = UINT32_MAX;
-    struct posting_rows *left = as_array(run, epochs, is_doomed, context, &count, &first);
+    struct posting_rows *left = as_array(run, latest, epochs, is_doomed, context, &count, &first);
 
     if (count > 1 && left == NULL)
         return false;
@@ -182,10 +189,13 @@ finish_directory(struct posting_compaction *compaction, struct epochs *epochs, _
         struct posting_run run = { NULL, NULL, 0 };
         struct posting_rows *array;
         uint32_t             count, first = UINT32_MAX;
+        double               latest = -INFINITY;
 
-        if (compaction->kept_blocks == 1)
+        if (compaction->kept_blocks == 1) {
             run = (struct posting_run) { kept->blocks[0]->rows, kept->blocks[0]->tags, fill };
-        array = as_array(&run, epochs, nothing_is_doomed, NULL, &count, &first);
+            latest = posting_directory_latest(kept)[0];
+        }
+        array = as_array(&run, latest, epochs, nothing_is_doomed, NULL, &count, &first);
         if (count <= 1 || array != NULL) {
             if (array == NULL)
                 atomic_store(&posting->single, first + 1); /* P2 */
@@ -229,7 +239,8 @@ posting_compact(struct posting_compaction *compaction, struct posting *posting, 
 
         *budget -= run.count;
         if (view.rows != NULL)
-            return finish_array(posting, epochs, bytes, &run, is_doomed, context);
+            return finish_array(posting, epochs, bytes, &run,
+                                ((const struct posting_array *) (const void *) view.rows)->latest, is_doomed, context);
         if (run.count != 0 && is_doomed(context, run.rows[0]))
             atomic_store(&posting->single, 0);
         return true;

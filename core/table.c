@@ -220,12 +220,23 @@ reserve_indexes(struct table_data *table, const struct row_cells *cells, struct 
         if (!dictionary->is_posted || cells->bits[c] == DICTIONARY_CODE_NULL)
             continue;
         posting = dictionary_posting(dictionary, (uint32_t) cells->bits[c]);
-        status = posting_reserve(posting, table_row_tag(table, c, posting_only(posting)),
+        status = posting_reserve(posting, table_row_note(table, c, posting_only(posting)),
                                  table->epochs, &dictionary->posting_bytes, error);
         if (status != KNACKDB_OK)
             return status;
     }
     return KNACKDB_OK;
+}
+
+static inline struct posting_note
+note_of_cells(const struct table *definition, uint32_t column, const struct row_cells *cells)
+{
+    uint32_t            beside = definition->columns[column].beside;
+    struct posting_note note = { table_tag(definition, beside, cells->bits[beside]), NAN };
+
+    if (definition->age_column >= 0)
+        memcpy(&note.age, &cells->bits[definition->age_column], sizeof note.age);
+    return note;
 }
 
 /* Cannot fail: everything is reserved. */
@@ -278,7 +289,7 @@ write_row(struct table_data *table, row_number row, const struct row_cells *cell
         dictionary_hold(&table->dictionaries[c], (uint32_t) cells->bits[c]);
         if (table->dictionaries[c].is_posted)
             posting_add(dictionary_posting(&table->dictionaries[c], (uint32_t) cells->bits[c]), row,
-                        table_tag(definition, definition->columns[c].beside, cells->bits[definition->columns[c].beside]));
+                        note_of_cells(definition, c, cells));
     }
 }
 

@@ -60,6 +60,8 @@
 #include "core/reclaim.h"
 #include "core/store.h"
 
+#include <math.h>
+
 #define GROUP_ROW_BITS  7
 #define GROUP_ROWS      ((uint32_t) 1 << GROUP_ROW_BITS)
 #define GROUP_ROW_MASK  (GROUP_ROWS - 1)
@@ -403,6 +405,16 @@ table_row_tag(const struct table_data *table, uint32_t column, row_number row)
                          : *TABLE_AT(table, row, table->offsets[beside], uint64_t));
 }
 
+/* All that such a list is told of a row; of none, anything. */
+static inline struct posting_note
+table_row_note(const struct table_data *table, uint32_t column, row_number row)
+{
+    int32_t age = table->definition->age_column;
+
+    return (struct posting_note) { table_row_tag(table, column, row),
+                                   age >= 0 && row != ROW_NONE ? table_real(table, row, (uint32_t) age) : (double) NAN };
+}
+
 /* ---- keys ---- */
 
 /* A key value ready to be searched for. */
@@ -442,6 +454,21 @@ table_prefetch_row(const struct table_data *table, row_number row)
 
     for (uint32_t a = 0; a < table->array_count; a++)
         __builtin_prefetch(group + table->arrays[a].offset + place * table->arrays[a].width);
+}
+
+/* The first cells of a row that is visible; mostly that is known without a look at its birth and its end. */
+static inline void
+table_prefetch_cells(const struct table_data *table, row_number row, uint32_t column_count, uint64_t moment)
+{
+    const unsigned char *group = table_group(table, row);
+    size_t               place = row & GROUP_ROW_MASK;
+
+    for (uint32_t c = 0; c < column_count; c++)
+        __builtin_prefetch(group + table->arrays[c].offset + place * table->arrays[c].width);
+    if (!table_row_settled(table, row, moment)) {
+        __builtin_prefetch(group + table->births_offset + place * sizeof(uint64_t));
+        __builtin_prefetch(group + table->ends_offset + place * sizeof(uint64_t));
+    }
 }
 
 /* Of the rows that held a key, newest first from `row` on, the one that holds it at a moment. One at a time does: where

@@ -102,7 +102,9 @@ view_value(const struct view *view, int table, uint64_t row, uint32_t column)
 void
 view_ask_row(const struct view *view, uint32_t table, row_number row)
 {
-    table_prefetch_row(&view->store->tables[table], row);
+    const struct table_data *data = &view->store->tables[table];
+
+    table_prefetch_cells(data, row, data->definition->column_count, view->moment);
 }
 
 knackdb_value

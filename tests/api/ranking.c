@@ -2,9 +2,9 @@
  *
  * Asked for a few rows of many, the store looks at few (core/ranked.c); asked for all, it looks at all. Method: random
  * questions, with a limit and then without, of one view. Long lists, so that they consist of many blocks; few distinct
- * values here and many there; NULL; rows that died, moved or were never born; views of the past. Beside that, many stores
- * of a few lists, most of them of a row or two, asked for together. That the answer without a limit is right, too, is shown
- * by tests/model. */
+ * values here and many there; NULL; rows that died, moved or were never born; views of the past; moments that rise from row
+ * to row, or nearly so, and moments that do not. Beside that, many stores of a few lists, most of them of a row or two,
+ * asked for together; and histories of metrics. That the answer without a limit is right, too, is shown by tests/model. */
 #include "calls.h"
 
 #include <criterion/criterion.h>
@@ -45,6 +45,16 @@ some_rate(int kind)
     return below(50) == 0 ? below(1000) / 1e3 : 1.0;
 }
 
+/* 0: any; 1: rising, some of them late; 2: falling. */
+static double
+some_moment(int kind)
+{
+    static uint32_t given;
+
+    given++;
+    return 1000.0 + (kind == 0 ? below(100000) : kind == 1 ? given * 10.0 + below(200) * below(20) : 1e6 - given);
+}
+
 static knackdb_pattern
 some_pattern(int kind)
 {
@@ -58,9 +68,10 @@ some_pattern(int kind)
     pattern.execution_time = below(1000) / 10.0;
     pattern.usage_count = below(40);
     pattern.agent_count = 1 + below(4);
-    pattern.created_at = 1000.0 + below(100000);
+    pattern.created_at = some_moment(kind);
     pattern.updated_at = pattern.created_at + below(1000);
-    pattern.nulls = (below(12) == 0 ? KNACKDB_BIT(KNACKDB_PATTERN_CONFIDENCE_SCORE) : 0)
+    pattern.nulls = (below(40) == 0 ? KNACKDB_BIT(KNACKDB_PATTERN_CREATED_AT) : 0)
+                    | (below(12) == 0 ? KNACKDB_BIT(KNACKDB_PATTERN_CONFIDENCE_SCORE) : 0)
                     | (below(12) == 0 ? KNACKDB_BIT(KNACKDB_PATTERN_SUCCESS_RATE) : 0)
                     | (below(12) == 0 ? KNACKDB_BIT(KNACKDB_PATTERN_USAGE_COUNT) : 0)
                     | (below(12) == 0 ? KNACKDB_BIT(KNACKDB_PATTERN_UPDATED_AT) : 0);
@@ -80,7 +91,7 @@ ask_something(struct question *question, int kind)
         KNACKDB_PATTERN_CONFIDENCE_SCORE, KNACKDB_PATTERN_CONFIDENCE_SCORE, KNACKDB_PATTERN_CONFIDENCE_SCORE,
         KNACKDB_PATTERN_SUCCESS_RATE,     KNACKDB_PATTERN_UPDATED_AT,       KNACKDB_PATTERN_EXECUTION_TIME,
         KNACKDB_PATTERN_USAGE_COUNT,      KNACKDB_ORDER_BY_SCORE,           KNACKDB_PATTERN_ID,
-        KNACKDB_PATTERN_CREATED_AT,
+        KNACKDB_PATTERN_CREATED_AT,       KNACKDB_PATTERN_CREATED_AT,
     };
     static const uint32_t posted[] = { KNACKDB_PATTERN_TASK_TYPE, KNACKDB_PATTERN_PATTERN_USED,
                                        KNACKDB_PATTERN_COMPLEXITY_LEVEL };
@@ -107,8 +118,8 @@ ask_something(struct question *question, int kind)
             below(4) == 0 ? knackdb_where_at_most(KNACKDB_PATTERN_CONFIDENCE_SCORE, some_rate(kind))
                           : knackdb_where_at_least(KNACKDB_PATTERN_CONFIDENCE_SCORE, some_rate(kind) * 1.2 - 0.1);
     query->order_count = 1 + below(2);
-    query->order[0] = (knackdb_order) { columns[below(10)], below(5) != 0 };
-    query->order[1] = (knackdb_order) { columns[below(10)], below(2) != 0 };
+    query->order[0] = (knackdb_order) { columns[below(11)], below(5) != 0 };
+    query->order[1] = (knackdb_order) { columns[below(11)], below(2) != 0 };
     query->now = 50000.0 + below(80000);
     query->half_life_seconds = below(2) == 0 ? 0.0 : 100.0 + below(100000);
 }
@@ -306,6 +317,89 @@ Test(ranking, the_best_of_a_long_list_and_of_single_rows_are_the_best_of_all)
             check_question(read, &question, shape * ASKED_OF_SHAPE + i);
         }
         knackdb_read_end(read);
+        MUST(knackdb_close(db, &error));
+    }
+}
+
+/* ---- histories ---- */
+
+enum { METRICS = 6000, HISTORIES = 250 };
+
+static void
+store_metrics(knackdb *db, int kind, uint32_t rows, bool are_new)
+{
+    knackdb_metric *metrics = calloc(rows, sizeof *metrics);
+    knackdb_error   error;
+
+    cr_assert_not_null(metrics);
+    for (uint32_t i = 0; i < rows; i++) {
+        metrics[i] = knackdb_metric_default();
+        metrics[i].id = are_new ? 0 : 1 + below(METRICS); /* versions of rows there are */
+        metrics[i].component_name = some_type();
+        metrics[i].metric_name = some_type();
+        metrics[i].metric_value = below(1000);
+        metrics[i].measured_at = some_moment(kind);
+        metrics[i].nulls |= below(40) == 0 ? KNACKDB_BIT(KNACKDB_METRIC_MEASURED_AT) : 0;
+    }
+    MUST(knackdb_metrics_store(db, metrics, rows, KNACKDB_STORE_REPLACE, NULL, &error));
+    free(metrics);
+}
+
+static void
+ask_for_history(struct question *question)
+{
+    knackdb_query *query = &question->query;
+
+    memset(question, 0, sizeof *question);
+    query->table = KNACKDB_PERFORMANCE_METRICS;
+    query->conditions = question->conditions;
+    question->conditions[query->condition_count++] =
+        knackdb_where(KNACKDB_METRIC_COMPONENT_NAME, KNACKDB_EQUAL, knackdb_value_text(some_type()));
+    if (below(2) == 0)
+        question->conditions[query->condition_count++] =
+            knackdb_where(KNACKDB_METRIC_METRIC_NAME, KNACKDB_EQUAL, knackdb_value_text(some_type()));
+    if (below(3) == 0)
+        question->conditions[query->condition_count++] =
+            knackdb_where_at_least(KNACKDB_METRIC_METRIC_VALUE, below(1000));
+    query->order_count = 1 + below(2);
+    query->order[0] = (knackdb_order) { KNACKDB_METRIC_MEASURED_AT, below(6) != 0 };
+    query->order[1] = (knackdb_order) { KNACKDB_METRIC_ID, below(4) != 0 };
+}
+
+static void
+check_histories(knackdb *db)
+{
+    knackdb_read *read;
+    knackdb_error error;
+
+    MUST(knackdb_read_begin(db, &read, &error));
+    for (int i = 0; i < HISTORIES; i++) {
+        struct question question;
+
+        ask_for_history(&question);
+        check_question(read, &question, i);
+    }
+    knackdb_read_end(read);
+}
+
+Test(ranking, the_newest_of_a_history_are_the_newest_of_all)
+{
+    for (int kind = 0; kind < 3; kind++) {
+        knackdb      *db = open_in_memory();
+        knackdb_error error;
+
+        seed = 3935559000370003845u + (uint64_t) kind;
+        store_metrics(db, kind, METRICS, true);
+        check_histories(db);
+        for (int i = 0; i < 20; i++) { /* most rows have other versions by then, and memory was given back */
+            store_metrics(db, kind, METRICS / 10, false);
+            for (int d = 0; d < METRICS / 50; d++) {
+                knackdb_status status = knackdb_delete(db, KNACKDB_PERFORMANCE_METRICS, 1 + below(METRICS), &error);
+
+                cr_assert(status == KNACKDB_OK || status == KNACKDB_NOT_FOUND, "%s", error.message);
+            }
+        }
+        check_histories(db);
         MUST(knackdb_close(db, &error));
     }
 }

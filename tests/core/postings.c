@@ -1,10 +1,11 @@
-/* postings.c - claims about posting lists: their rows stay in order through growth and compacting, and a block's maximum is
- * never below a tag of its rows. */
+/* postings.c - claims about posting lists: their rows stay in order through growth and compacting, a block's maximum is
+ * the largest tag of its rows, and no row of it is later than its latest. */
 #include "base/hash.h"
 #include "core/posting.h"
 #include "tests/core/scaffold.h"
 
 #include <criterion/criterion.h>
+#include <math.h>
 
 TestSuite(postings, .init = scaffold_epochs_up, .fini = scaffold_epochs_down);
 
@@ -34,16 +35,27 @@ tag_of(uint32_t row)
     return (posting_tag) hash_integer(row);
 }
 
+/* They rise, more or less; some rows have none. */
+static double
+age_of(uint32_t row)
+{
+    return hash_integer(row) % 11 == 0 ? NAN : row + (double) (hash_integer(row) % 5000);
+}
+
 static void
 add_posting(struct posting *posting, _Atomic uint64_t *bytes, uint32_t row)
 {
-    cr_assert_eq(posting_reserve(posting, tag_of(posting_only(posting)), &epochs, bytes, NULL), KNACKDB_OK);
-    posting_add(posting, row, tag_of(row));
+    uint32_t            only = posting_only(posting);
+    struct posting_note only_note = { tag_of(only), age_of(only) }, note = { tag_of(row), age_of(row) };
+
+    cr_assert_eq(posting_reserve(posting, only_note, &epochs, bytes, NULL), KNACKDB_OK);
+    posting_add(posting, row, note);
 }
 
-/* What a search passes over must be what it says: no tag of a block above its maximum, but in the last. */
+/* What a search passes over must be what it says, but in the last block: no tag is above the maximum, no age above the
+ * latest. That is the age of a row until compacting puts blocks together (`is_compacted`). */
 static void
-check_directory(struct posting *posting)
+check_directory(struct posting *posting, bool is_compacted)
 {
     struct posting_view             view;
     const struct posting_directory *directory;
@@ -53,11 +65,16 @@ check_directory(struct posting *posting)
     for (uint32_t b = 0; directory != NULL && b + 1 < posting_view_blocks(&view); b++) {
         struct posting_run run = posting_view_run(&view, b);
         posting_tag        largest = POSTING_TAG_LEAST;
+        double             latest = -INFINITY, known = posting_directory_latest(directory)[b];
 
         cr_assert(run.count > 0 && run.count <= POSTING_BLOCK_ROWS);
-        for (uint32_t i = 0; i < run.count; i++)
+        for (uint32_t i = 0; i < run.count; i++) {
             largest = run.tags[i] > largest ? run.tags[i] : largest;
+            latest = fmax(latest, age_of(run.rows[i]));
+        }
         cr_assert_eq(posting_directory_maxima(directory)[b], largest, "block %u", b);
+        cr_assert(is_compacted ? known >= latest : known == latest, "block %u: %f, known as %f", b, latest, known);
+        cr_assert(posting_view_is_older(&view, b, known + 1.0) && !posting_view_is_older(&view, b, known));
     }
 }
 
@@ -76,7 +93,7 @@ Test(postings, a_posting_list_keeps_its_rows_in_order_through_growth)
         cr_assert_eq(list_rows(&posting, rows, tags, ROWS), i + 1);
         for (uint32_t j = 0; j <= i; j++)
             cr_assert(rows[j] == j * 7 && (i == 0 || tags[j] == tag_of(j * 7)), "row %u of %u", j, i + 1);
-        check_directory(&posting);
+        check_directory(&posting, false);
     }
     posting_clear(&posting, &epochs);
 }
@@ -135,7 +152,7 @@ Test(postings, compacting_a_posting_list_leaves_out_what_is_doomed_and_keeps_the
             for (uint32_t i = 0; i < count; i++)
                 cr_assert(rows[i] == wanted[i] && (count == 1 || tags[i] == tag_of(wanted[i])), "length %u, row %u",
                           length, i);
-            check_directory(&posting);
+            check_directory(&posting, true);
         }
         posting_drop(&posting, &epochs, &bytes);
         cr_assert_eq(bytes, 0);
@@ -177,7 +194,7 @@ Test(postings, compacting_that_is_broken_off_leaves_the_list_as_it_was_or_is_to_
         if (slices % 2 == 0)
             cr_assert_eq(rows[count++], ADDED);
         cr_assert_eq(list_rows(&posting, rows, tags, ROWS + 1), count);
-        check_directory(&posting);
+        check_directory(&posting, true);
         posting_drop(&posting, &epochs, &bytes);
         cr_assert_eq(bytes, 0);
     }
