@@ -49,6 +49,14 @@ pause_briefly(void)
     Py_END_ALLOW_THREADS
 }
 
+/* Until no other thread opens or closes it. In the child of a fork there is none. */
+static void
+wait_for_others(database *self)
+{
+    while (self->is_closing && self->opened_by == getpid())
+        pause_briefly();
+}
+
 PyDoc_STRVAR(open_doc, "_open(path, options): opens the store; blocks. True, or knackdb.Error.");
 
 static PyObject *
@@ -80,7 +88,8 @@ database_open(PyObject *object, PyObject *args, PyObject *keywords)
                                      &options.slow_operation_us, &options.file_mode, &sequence, &options.as_of_time,
                                      &history_bytes, &log_io, &segment_bytes))
         return NULL;
-    if (self->store != NULL || self->is_closing) {
+    wait_for_others(self);
+    if (self->store != NULL) {
         Py_DECREF(path);
         Py_RETURN_TRUE; /* open already, as asked */
     }
@@ -96,6 +105,7 @@ database_open(PyObject *object, PyObject *args, PyObject *keywords)
     options.log_context = &self->messages;
     bytes = PyBytes_AS_STRING(path);
     self->is_closing = true; /* neither open nor closed: nobody else may begin */
+    self->opened_by = getpid();
     Py_BEGIN_ALLOW_THREADS
     status = knackdb_open(bytes, &options, &store, &error);
     if (status == KNACKDB_OK) {
@@ -107,7 +117,6 @@ database_open(PyObject *object, PyObject *args, PyObject *keywords)
     self->is_closing = false;
     if (status == KNACKDB_OK) {
         self->waits_for_disk = durability == KNACKDB_SYNC && strcmp(bytes, ":memory:") != 0;
-        self->opened_by = getpid();
         self->patterns_stored = 0;
         seed_ids(self);
         self->store = store;
@@ -130,8 +139,7 @@ database_close(PyObject *object, PyObject *ignored)
     knackdb_error  error;
 
     (void) ignored;
-    while (self->is_closing && self->opened_by == getpid()) /* another thread opens or closes it */
-        pause_briefly();
+    wait_for_others(self);
     if (self->store == NULL)
         Py_RETURN_TRUE;
     self->is_closing = true;
@@ -185,8 +193,8 @@ database_snapshot(PyObject *self, PyObject *ignored)
     return without_gil((database *) self, knackdb_snapshot);
 }
 
-PyDoc_STRVAR(refresh_doc, "_refresh(): applies what the writer that is followed has stored; blocks. The newest commit, or\n"
-                          "knackdb.Error.");
+PyDoc_STRVAR(refresh_doc, "_refresh(): applies what the writer that is followed has stored; blocks. The newest\n"
+                          "commit, or knackdb.Error.");
 
 static PyObject *
 database_refresh(PyObject *object, PyObject *ignored)
@@ -219,13 +227,18 @@ static PyObject *
 database_backup(PyObject *object, PyObject *given)
 {
     database      *self = (database *) object;
-    knackdb       *store = database_store(self);
+    knackdb       *store;
     PyObject      *path = NULL;
     knackdb_status status;
     knackdb_error  error;
 
-    if (store == NULL || !PyUnicode_FSConverter(given, &path))
+    if (!PyUnicode_FSConverter(given, &path))
         return NULL;
+    store = database_store(self); /* now, not before: a path may be Python code, which may have closed it */
+    if (store == NULL) {
+        Py_DECREF(path);
+        return NULL;
+    }
     DATABASE_RELEASE_GIL(self)
     status = knackdb_backup(store, PyBytes_AS_STRING(path), &error);
     DATABASE_TAKE_GIL(self)
@@ -241,13 +254,13 @@ static PyObject *
 database_clean_up(PyObject *object, PyObject *seconds)
 {
     database      *self = (database *) object;
-    knackdb       *store = database_store(self);
     double         age = PyFloat_AsDouble(seconds);
+    knackdb       *store = age == -1.0 && PyErr_Occurred() ? NULL : database_store(self); /* as in database_backup() */
     uint64_t       deleted = 0;
     knackdb_status status;
     knackdb_error  error;
 
-    if (store == NULL || (age == -1.0 && PyErr_Occurred()))
+    if (store == NULL)
         return NULL;
     DATABASE_RELEASE_GIL(self)
     status = knackdb_clean_up(store, age, &deleted, &error);

@@ -40,7 +40,9 @@ struct record_layout pattern_layout = {
 struct record_layout metric_layout = {
     METRIC_FIELD_COUNT, metric_field_names, metric_names, NULL, NULL, 0, answer_metric_field, { 0 }
 };
-struct record_layout filter_layout = { FILTER_FIELD_COUNT, filter_field_names, filter_names, NULL, NULL, 0, NULL, { 0 } };
+struct record_layout filter_layout = {
+    FILTER_FIELD_COUNT, filter_field_names, filter_names, NULL, NULL, 0, NULL, { 0 }
+};
 
 static void
 track(record *self)
@@ -76,20 +78,30 @@ default_of(const struct record_layout *layout, int field)
 }
 
 static PyObject *
+get_from_dict(record *self, int field)
+{
+    PyObject *dict = self->dict;
+    PyObject *value = NULL;
+
+    if (dict != NULL) {
+        Py_INCREF(dict); /* comparing keys may run code that gives the record another */
+        value = PyDict_GetItemWithError(dict, self->layout->names[field]);
+        Py_XINCREF(value);
+        Py_DECREF(dict);
+    }
+    if (value == NULL && !PyErr_Occurred())
+        PyErr_SetObject(PyExc_AttributeError, self->layout->names[field]);
+    return value;
+}
+
+static PyObject *
 get_field(record *self, int field)
 {
-    PyObject *value;
+    PyObject      *value;
+    struct answer *answer;
 
-    if (self->in_dict) {
-        value = self->dict != NULL ? PyDict_GetItemWithError(self->dict, self->layout->names[field]) : NULL;
-        if (value == NULL) {
-            if (!PyErr_Occurred())
-                PyErr_SetObject(PyExc_AttributeError, self->layout->names[field]);
-            return NULL;
-        }
-        Py_INCREF(value);
-        return value;
-    }
+    if (self->in_dict)
+        return get_from_dict(self, field);
     value = self->cells[field];
     if (value != NULL) {
         Py_INCREF(value);
@@ -97,9 +109,11 @@ get_field(record *self, int field)
     }
     if (self->answer == NULL)
         return default_of(self->layout, field);
-    value = self->layout->field(self->answer, self->index, field);
+    answer = answer_share(self->answer); /* reading JSON may run Python code, after which the record has it no more */
+    value = self->layout->field(answer, self->index, field);
+    answer_release(answer);
     if (value != NULL && PyObject_IS_GC(value)) {
-        /* Reading JSON may run Python code that set the field meanwhile: what was set holds. */
+        /* The field may have been set meanwhile: what was set holds. */
         if (self->in_dict || self->cells[field] != NULL) {
             Py_DECREF(value);
             return get_field(self, field);
@@ -110,6 +124,19 @@ get_field(record *self, int field)
     return value;
 }
 
+static PyObject *
+copy_of_dict(record *self)
+{
+    PyObject *dict = self->dict, *copy;
+
+    if (dict == NULL)
+        return PyDict_New();
+    Py_INCREF(dict); /* making the copy may run the collector, and that any code */
+    copy = PyDict_Copy(dict);
+    Py_DECREF(dict);
+    return copy;
+}
+
 /* Everything as a new dict: the fields that are there, then what else was set. */
 static PyObject *
 all_attributes(record *self)
@@ -117,7 +144,7 @@ all_attributes(record *self)
     PyObject *dict;
 
     if (self->in_dict)
-        return self->dict != NULL ? PyDict_Copy(self->dict) : PyDict_New();
+        return copy_of_dict(self);
     dict = PyDict_New();
     for (int i = 0; dict != NULL && i < self->layout->field_count; i++) {
         PyObject *value;
@@ -152,6 +179,42 @@ move_into_dict(record *self, PyObject *dict) /* steals dict */
     Py_XDECREF(old);
 }
 
+/* From now on its dict is the record. */
+static int
+become_dict(record *self)
+{
+    PyObject *dict;
+
+    if (self->in_dict)
+        return 0;
+    dict = all_attributes(self);
+    if (dict == NULL)
+        return -1;
+    if (self->in_dict) /* by what ran meanwhile, which may hold that dict already */
+        Py_DECREF(dict);
+    else
+        move_into_dict(self, dict);
+    return 0;
+}
+
+/* NULL takes the field away. */
+static int
+set_in_dict(record *self, int field, PyObject *value)
+{
+    PyObject *name = self->layout->names[field], *dict;
+    int       status;
+
+    if (self->dict == NULL && (self->dict = PyDict_New()) == NULL)
+        return -1;
+    dict = self->dict;
+    Py_INCREF(dict); /* as in get_from_dict() */
+    status = value != NULL ? PyDict_SetItem(dict, name, value) : PyDict_DelItem(dict, name);
+    Py_DECREF(dict);
+    if (status < 0 && value == NULL && PyErr_ExceptionMatches(PyExc_KeyError))
+        PyErr_SetObject(PyExc_AttributeError, name);
+    return status;
+}
+
 static PyObject *
 record_get_field(PyObject *self, void *closure)
 {
@@ -169,23 +232,9 @@ record_set_field(PyObject *object, PyObject *value, void *closure)
         set_cell(self, field, value);
         return 0;
     }
-    if (!self->in_dict) { /* a field that is gone is what only a dict can say */
-        PyObject *dict = all_attributes(self);
-
-        if (dict == NULL)
-            return -1;
-        move_into_dict(self, dict);
-    }
-    if (value != NULL) {
-        if (self->dict == NULL && (self->dict = PyDict_New()) == NULL)
-            return -1;
-        return PyDict_SetItem(self->dict, self->layout->names[field], value);
-    }
-    if (self->dict != NULL && PyDict_DelItem(self->dict, self->layout->names[field]) == 0)
-        return 0;
-    if (PyErr_Occurred() == NULL || PyErr_ExceptionMatches(PyExc_KeyError))
-        PyErr_SetObject(PyExc_AttributeError, self->layout->names[field]);
-    return -1;
+    if (become_dict(self) < 0) /* a field that is gone is what only a dict can say */
+        return -1;
+    return set_in_dict(self, field, value);
 }
 
 /* What is set beside the fields lands in a dict of the generic kind's making, and from there may lead back here. */
@@ -206,13 +255,8 @@ record_get_dict(PyObject *object, void *closure)
     record *self = (record *) object;
 
     (void) closure;
-    if (!self->in_dict) {
-        PyObject *dict = all_attributes(self);
-
-        if (dict == NULL)
-            return NULL;
-        move_into_dict(self, dict);
-    }
+    if (become_dict(self) < 0)
+        return NULL;
     if (self->dict == NULL && (self->dict = PyDict_New()) == NULL)
         return NULL;
     Py_INCREF(self->dict);
