@@ -22,6 +22,7 @@ answer_new(void *rows, size_t count, size_t bytes)
     answer->rows = rows;
     answer->count = count;
     answer->bytes = sizeof *answer + bytes;
+    answer->is_nan_where_null = false;
     return answer;
 }
 

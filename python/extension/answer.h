@@ -6,12 +6,16 @@
 
 #include <knackdb.h>
 
-/* Immutable. Counted under the GIL. */
+#include <stdbool.h>
+
+/* Counted under the GIL. What its rows say never changes: columns alone write to them, and only NaN and 0 into numbers
+ * that are NULL, which nobody else reads (column.c). */
 struct answer {
     size_t references;
     void  *rows;  /* knackdb_pattern[] or knackdb_metric[], from knackdb_*_find() */
     size_t count;
     size_t bytes; /* about, texts included */
+    bool   is_nan_where_null; /* in every number of its patterns */
 };
 
 /* Takes `rows` over, also on failure (NULL with MemoryError). */

@@ -18,7 +18,7 @@ struct cached_answer {
     uint64_t              key[];
 };
 
-static struct answer empty_answer = { 1, NULL, 0, sizeof(struct answer) }; /* its own reference never goes */
+static struct answer empty_answer = { 1, NULL, 0, sizeof(struct answer), true }; /* its own reference never goes */
 
 struct answer *
 answer_empty(void)

@@ -2,8 +2,8 @@
  *
  * An answer is an array of structs, so a column of it is a buffer with a stride, and numpy takes it as it lies there:
  * nothing is copied, and nothing can be written to. The buffer holds its answer, an array its buffer. A NULL double
- * reads as NaN (written into the answer when a column is first asked for; everyone else goes by the row's bits), a
- * NULL integer as 0, and the buffer `nulls` holds the bits of both, 1 << column as in knackdb.h.
+ * reads as NaN (written into the answer before the first buffer is made of it; everyone else goes by the row's bits),
+ * a NULL integer as 0, and the buffer `nulls` holds the bits of both, 1 << column as in knackdb.h.
  *
  * A list of rows may be an answer, or a run of one, as it was retrieved; then its columns lie there, too. Where rows
  * were picked, sorted or changed their numbers are gathered in a buffer of their own. There a NULL integer has no
@@ -70,15 +70,23 @@ column_dealloc(PyObject *object)
     Py_DECREF(type);
 }
 
+/* What the requests for contiguous memory have beyond PyBUF_STRIDES. */
+#define CONTIGUITY_BITS ((PyBUF_C_CONTIGUOUS | PyBUF_F_CONTIGUOUS | PyBUF_ANY_CONTIGUOUS) & ~PyBUF_STRIDES)
+
 static int
 column_get_buffer(PyObject *object, Py_buffer *view, int flags)
 {
     static double  nothing; /* where an empty column begins */
     struct column *self = (struct column *) object;
+    bool           has_gaps = self->shape > 1 && self->stride != 8;
 
     view->obj = NULL;
     if ((flags & PyBUF_WRITABLE) == PyBUF_WRITABLE || (flags & PyBUF_STRIDES) != PyBUF_STRIDES) {
         PyErr_SetString(PyExc_BufferError, "a column is read-only and has a stride");
+        return -1;
+    }
+    if (has_gaps && (flags & CONTIGUITY_BITS) != 0) {
+        PyErr_SetString(PyExc_BufferError, "a column of an answer is not contiguous");
         return -1;
     }
     if (self->shape == 0)
@@ -140,6 +148,9 @@ nan_where_null(struct answer *answer)
 {
     knackdb_pattern *rows = answer->rows;
 
+    if (answer->is_nan_where_null)
+        return;
+    answer->is_nan_where_null = true;
     for (size_t i = 0; i < answer->count; i++)
         for (size_t n = 0; n < COUNT_OF(pattern_numbers); n++) {
             const struct number *number = &pattern_numbers[n];

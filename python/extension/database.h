@@ -34,14 +34,19 @@ int database_init(PyObject *module);
 knackdb *database_store(database *self);
 
 /* Around C that may take more than a few microseconds: the store stays open until every such call is back. */
-#define DATABASE_RELEASE_GIL(self)                                                                               \
+#define DATABASE_RELEASE_GIL_WHERE(self, may_take_long)                                                          \
     {                                                                                                             \
-        PyThreadState *released_;                                                                                 \
-        (self)->users++;                                                                                          \
-        released_ = PyEval_SaveThread();
+        PyThreadState *released_ = NULL;                                                                          \
+        if (may_take_long) {                                                                                      \
+            (self)->users++;                                                                                      \
+            released_ = PyEval_SaveThread();                                                                      \
+        }
+#define DATABASE_RELEASE_GIL(self) DATABASE_RELEASE_GIL_WHERE(self, true)
 #define DATABASE_TAKE_GIL(self)                                                                                  \
-        PyEval_RestoreThread(released_);                                                                          \
-        (self)->users--;                                                                                          \
+        if (released_ != NULL) {                                                                                  \
+            PyEval_RestoreThread(released_);                                                                      \
+            (self)->users--;                                                                                      \
+        }                                                                                                         \
     }
 
 /* A call failed and the exception is set. Notes and logs the reason; then, where the database is strict, an awaitable

@@ -59,8 +59,9 @@ wait_for_others(database *self)
 
 PyDoc_STRVAR(open_doc, "_open(path, options): opens the store; blocks. True, or knackdb.Error.");
 
-static PyObject *
-database_open(PyObject *object, PyObject *args, PyObject *keywords)
+/* -1 with an exception; *ret_path is bytes, the caller's. */
+static int
+read_options(PyObject *args, PyObject *keywords, PyObject **ret_path, knackdb_options *options)
 {
     static char path_name[] = "path", durability_name[] = "durability", flags_name[] = "flags";
     static char flush_name[] = "flush_interval_ms", log_bytes_name[] = "snapshot_log_bytes";
@@ -71,56 +72,69 @@ database_open(PyObject *object, PyObject *args, PyObject *keywords)
     static char *names[] = { path_name, durability_name, flags_name, flush_name, log_bytes_name, interval_name,
                              kept_name, memory_name, cache_name, slow_name, mode_name, sequence_name, time_name,
                              history_name, io_name, segment_name, NULL };
-    database        *self = (database *) object;
-    knackdb_options  options = knackdb_options_default();
-    knackdb_error    error;
-    knackdb_status   status;
-    PyObject        *path = NULL;
-    const char      *bytes;
-    int              durability = 0, log_io = 0;
+    int                durability = 0, log_io = 0;
     unsigned long long log_bytes = 0, memory_bytes = 0, cache_bytes = 0, history_bytes = 0, segment_bytes = 0;
-    long long        sequence = 0;
-    knackdb         *store = NULL;
+    long long          sequence = 0;
 
-    if (!PyArg_ParseTupleAndKeywords(args, keywords, "O&|iIIKIIKKIILdKiK:_open", names, PyUnicode_FSConverter, &path,
-                                     &durability, &options.flags, &options.flush_interval_ms, &log_bytes,
-                                     &options.snapshot_interval_s, &options.snapshots_kept, &memory_bytes, &cache_bytes,
-                                     &options.slow_operation_us, &options.file_mode, &sequence, &options.as_of_time,
-                                     &history_bytes, &log_io, &segment_bytes))
-        return NULL;
-    wait_for_others(self);
-    if (self->store != NULL) {
-        Py_DECREF(path);
-        Py_RETURN_TRUE; /* open already, as asked */
-    }
-    options.durability = (knackdb_durability) durability;
-    options.snapshot_log_bytes = log_bytes;
-    options.memory_bytes_max = memory_bytes;
-    options.cache_bytes_max = cache_bytes;
-    options.as_of_sequence = sequence;
-    options.log_history_bytes = history_bytes;
-    options.log_io = (knackdb_log_io) log_io;
-    options.log_segment_bytes_max = segment_bytes;
-    options.log_message = messages_receive;
-    options.log_context = &self->messages;
-    bytes = PyBytes_AS_STRING(path);
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "O&|iIIKIIKKIILdKiK:_open", names, PyUnicode_FSConverter,
+                                     ret_path, &durability, &options->flags, &options->flush_interval_ms, &log_bytes,
+                                     &options->snapshot_interval_s, &options->snapshots_kept, &memory_bytes,
+                                     &cache_bytes, &options->slow_operation_us, &options->file_mode, &sequence,
+                                     &options->as_of_time, &history_bytes, &log_io, &segment_bytes))
+        return -1;
+    options->durability = (knackdb_durability) durability;
+    options->snapshot_log_bytes = log_bytes;
+    options->memory_bytes_max = memory_bytes;
+    options->cache_bytes_max = cache_bytes;
+    options->as_of_sequence = sequence;
+    options->log_history_bytes = history_bytes;
+    options->log_io = (knackdb_log_io) log_io;
+    options->log_segment_bytes_max = segment_bytes;
+    return 0;
+}
+
+static knackdb_status
+open_store(database *self, const char *path, const knackdb_options *options, knackdb_error *error)
+{
+    knackdb       *store = NULL;
+    knackdb_status status;
+
     self->is_closing = true; /* neither open nor closed: nobody else may begin */
     self->opened_by = getpid();
     Py_BEGIN_ALLOW_THREADS
-    status = knackdb_open(bytes, &options, &store, &error);
+    status = knackdb_open(path, options, &store, error);
     if (status == KNACKDB_OK) {
-        status = look_around(store, self, &error);
+        status = look_around(store, self, error);
         if (status != KNACKDB_OK)
             (void) knackdb_close(store, NULL);
     }
     Py_END_ALLOW_THREADS
     self->is_closing = false;
-    if (status == KNACKDB_OK) {
-        self->waits_for_disk = durability == KNACKDB_SYNC && strcmp(bytes, ":memory:") != 0;
-        self->patterns_stored = 0;
-        seed_ids(self);
-        self->store = store;
-    }
+    if (status != KNACKDB_OK)
+        return status;
+    self->waits_for_disk = options->durability == KNACKDB_SYNC && strcmp(path, ":memory:") != 0;
+    self->patterns_stored = 0;
+    seed_ids(self);
+    self->store = store;
+    return KNACKDB_OK;
+}
+
+static PyObject *
+database_open(PyObject *object, PyObject *args, PyObject *keywords)
+{
+    database       *self = (database *) object;
+    knackdb_options options = knackdb_options_default();
+    knackdb_error   error;
+    knackdb_status  status = KNACKDB_OK;
+    PyObject       *path = NULL;
+
+    if (read_options(args, keywords, &path, &options) < 0)
+        return NULL;
+    options.log_message = messages_receive;
+    options.log_context = &self->messages;
+    wait_for_others(self);
+    if (self->store == NULL) /* else it is open already, as asked */
+        status = open_store(self, PyBytes_AS_STRING(path), &options, &error);
     Py_DECREF(path);
     messages_pass_on(&self->messages);
     if (status != KNACKDB_OK)

@@ -10,6 +10,7 @@
 #include "failure.h"
 #include "names.h"
 #include "object_row.h"
+#include "pattern_id.h"
 #include "ready.h"
 #include "record.h"
 
@@ -38,12 +39,9 @@ find_patterns(database *self, knackdb *store, const knackdb_query *query)
     knackdb_status   status;
     knackdb_error    error;
 
-    if (self->rows > SEARCH_IS_QUICK_ROWS) {
-        DATABASE_RELEASE_GIL(self)
-        status = knackdb_patterns_find(store, query, &rows, &count, &error);
-        DATABASE_TAKE_GIL(self)
-    } else
-        status = knackdb_patterns_find(store, query, &rows, &count, &error);
+    DATABASE_RELEASE_GIL_WHERE(self, self->rows > SEARCH_IS_QUICK_ROWS)
+    status = knackdb_patterns_find(store, query, &rows, &count, &error);
+    DATABASE_TAKE_GIL(self)
     if (status != KNACKDB_OK) {
         (void) failure_raise(status, error.message);
         return NULL;
@@ -163,36 +161,47 @@ PyDoc_STRVAR(best_doc,
 "The patterns to use now for a kind of task, by score: success proven often, trusted\n"
 "and recent comes first. A task_type of None asks for those of every kind.\n");
 
+/* The question of get_best_patterns(); `limit` may be NULL. -1 with an exception. */
+static int
+read_best(struct filter *filter, PyObject *kind, PyObject *limit)
+{
+    knackdb_text task_type;
+
+    if (filter_read(filter, NULL) < 0)
+        return -1;
+    if (object_text(&filter->arena, kind, &task_type) < 0) {
+        failure_in_column("task_type");
+        return -1;
+    }
+    filter->query.limit = 5;
+    if (limit != NULL && filter_limit(limit, &filter->query.limit, &filter->wants_no_rows) < 0) {
+        failure_in_column("limit");
+        return -1;
+    }
+    if (task_type.data != NULL) {
+        filter->conditions[0] = knackdb_where(KNACKDB_PATTERN_TASK_TYPE, KNACKDB_EQUAL, knackdb_value_text(task_type));
+        filter->query.condition_count = 1;
+    }
+    filter->query.order[0] = (knackdb_order) { KNACKDB_ORDER_BY_SCORE, true };
+    filter->query.order_count = 1;
+    filter->is_fixed = false;
+    filter_make_key(filter);
+    return 0;
+}
+
 static PyObject *
 best(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *keywords)
 {
     static const char *const names[] = { "task_type", "limit", NULL };
     struct filter            filter;
     PyObject                *values[2], *result;
-    knackdb_text             task_type = { NULL, 0 };
-    int64_t                  limit = 5;
-    int                      is_null = 0;
 
     if (arguments_sort("get_best_patterns", names, 1, args, count, keywords, values) < 0)
         return NULL;
-    if (filter_read(&filter, NULL) < 0 || object_text(&filter.arena, values[0], &task_type) < 0 ||
-        (values[1] != NULL && object_integer(values[1], &limit, &is_null) < 0)) {
-        failure_as_error();
+    if (read_best(&filter, values[0], values[1]) < 0)
         result = failed_with_list((database *) self);
-    } else {
-        if (task_type.data != NULL) {
-            filter.conditions[0] =
-                knackdb_where(KNACKDB_PATTERN_TASK_TYPE, KNACKDB_EQUAL, knackdb_value_text(task_type));
-            filter.query.condition_count = 1;
-        }
-        filter.query.order[0] = (knackdb_order) { KNACKDB_ORDER_BY_SCORE, true };
-        filter.query.order_count = 1;
-        filter.wants_no_rows = limit == 0 && !is_null;
-        filter.query.limit = limit > 0 && !is_null ? (uint64_t) limit : 0;
-        filter.is_fixed = false;
-        filter_make_key(&filter);
+    else
         result = answer_filter((database *) self, &filter);
-    }
     filter_clear(&filter);
     return result;
 }
@@ -201,6 +210,40 @@ PyDoc_STRVAR(get_pattern_doc,
 "get_pattern($self, pattern_id)\n--\n\n"
 "The pattern with this id, or None.\n");
 
+/* The row with an id, or that is shown under it. */
+static knackdb_status
+find_by_id(knackdb *store, knackdb_text id, knackdb_pattern **ret_row, knackdb_error *error)
+{
+    knackdb_status status = knackdb_pattern_get_external(store, id, ret_row, error);
+    int64_t        number = status == KNACKDB_NOT_FOUND ? pattern_id_of_row(store, id) : 0;
+
+    return number != 0 ? knackdb_pattern_get(store, number, ret_row, error) : status;
+}
+
+static PyObject *
+pattern_or_none(database *self, knackdb_text id)
+{
+    knackdb         *store = database_store(self);
+    knackdb_pattern *row;
+    struct answer   *answer;
+    PyObject        *pattern = NULL;
+    knackdb_status   status;
+    knackdb_error    error;
+
+    if (store == NULL)
+        return NULL;
+    status = find_by_id(store, id, &row, &error);
+    if (status == KNACKDB_NOT_FOUND)
+        Py_RETURN_NONE;
+    if (status != KNACKDB_OK)
+        return failure_raise(status, error.message);
+    answer = answer_of_patterns(row, 1);
+    if (answer != NULL)
+        pattern = record_of_row(python_side.pattern, &pattern_layout, answer, 0);
+    answer_release(answer);
+    return pattern;
+}
+
 static PyObject *
 get_pattern(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *keywords)
 {
@@ -208,46 +251,13 @@ get_pattern(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject 
     database                *self = (database *) object;
     struct arena             arena;
     PyObject                *id, *result = NULL;
-    knackdb                 *store;
     knackdb_text             text;
-    knackdb_pattern         *row;
-    knackdb_status           status = KNACKDB_INVALID;
-    knackdb_error            error;
 
     if (arguments_sort("get_pattern", names, 1, args, count, keywords, &id) < 0)
         return NULL;
     arena_init(&arena);
-    store = database_store(self);
-    if (store != NULL && id == Py_None)
-        PyErr_SetString(PyExc_TypeError, "pattern_id must be str, not None");
-    else if (store != NULL && object_text(&arena, id, &text) == 0) {
-        store = database_store(self);
-        status = store != NULL ? knackdb_pattern_get_external(store, text, &row, &error) : KNACKDB_INVALID;
-        if (store != NULL && status == KNACKDB_NOT_FOUND) { /* shown under its number? */
-            PyObject *number = PyLong_FromUnicodeObject(id, 10);
-            int64_t   value = number != NULL ? PyLong_AsLongLong(number) : -1;
-
-            Py_XDECREF(number);
-            PyErr_Clear();
-            if (value > 0)
-                status = knackdb_pattern_get(store, value, &row, &error);
-            if (status == KNACKDB_OK && row->external_id.data != NULL) {
-                knackdb_free(row);
-                status = KNACKDB_NOT_FOUND;
-            }
-        }
-        if (status == KNACKDB_OK) {
-            struct answer *answer = answer_of_patterns(row, 1);
-
-            if (answer != NULL)
-                result = record_of_row(python_side.pattern, &pattern_layout, answer, 0);
-            answer_release(answer);
-        } else if (store != NULL && status == KNACKDB_NOT_FOUND) {
-            result = Py_None;
-            Py_INCREF(result);
-        } else if (store != NULL)
-            (void) failure_raise(status, error.message);
-    }
+    if (pattern_id_take(&arena, id, &text) == 0)
+        result = pattern_or_none(self, text);
     arena_clear(&arena);
     if (result != NULL)
         return ready_value(result);
@@ -259,59 +269,77 @@ PyDoc_STRVAR(history_doc,
 "get_performance_history($self, component, days=None, metric=None, limit=None)\n--\n\n"
 "What a component measured, newest first; of the last days, of one metric where told.\n");
 
+struct history_question {
+    struct arena arena;
+    knackdb_text component, metric;
+    double       since;
+    uint64_t     limit;
+    bool         wants_no_rows;
+};
+
+/* -1 with an exception. */
+static int
+read_history_question(struct history_question *question, PyObject *component, PyObject *days, PyObject *metric,
+                      PyObject *limit)
+{
+    double day_count = 0;
+    int    no_days = 1;
+
+    if (!PyUnicode_Check(component)) {
+        PyErr_Format(PyExc_TypeError, "component must be str, not %.100s", Py_TYPE(component)->tp_name);
+        return -1;
+    }
+    if (object_text(&question->arena, component, &question->component) < 0 ||
+        (days != NULL && object_real(days, &day_count, &no_days) < 0) ||
+        (metric != NULL && object_text(&question->arena, metric, &question->metric) < 0) ||
+        (limit != NULL && filter_limit(limit, &question->limit, &question->wants_no_rows) < 0))
+        return -1;
+    question->since = no_days ? 0 : knackdb_now() - day_count * 86400;
+    return 0;
+}
+
+static PyObject *
+history_rows(database *self, const struct history_question *question)
+{
+    knackdb        *store = database_store(self);
+    knackdb_metric *rows = NULL;
+    size_t          count = 0;
+    struct answer  *answer;
+    PyObject       *list = NULL;
+    knackdb_status  status = KNACKDB_OK;
+    knackdb_error   error;
+
+    if (store == NULL)
+        return NULL;
+    if (!question->wants_no_rows) {
+        DATABASE_RELEASE_GIL_WHERE(self, self->rows > SEARCH_IS_QUICK_ROWS)
+        status = knackdb_metrics_history(store, question->component, question->metric, question->since, 0,
+                                         question->limit, &rows, &count, &error);
+        DATABASE_TAKE_GIL(self)
+    }
+    if (status != KNACKDB_OK)
+        return failure_raise(status, error.message);
+    answer = count == 0 ? answer_empty() : answer_of_metrics(rows, count);
+    if (answer != NULL)
+        list = rows_of(python_side.metric, &metric_layout, answer);
+    answer_release(answer);
+    return list;
+}
+
 static PyObject *
 history(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *keywords)
 {
     static const char *const names[] = { "component", "days", "metric", "limit", NULL };
     database                *self = (database *) object;
-    struct arena             arena;
+    struct history_question  question = { .limit = 0 };
     PyObject                *values[4], *list = NULL;
-    knackdb_text             component, metric = { NULL, 0 };
-    double                   days = 0;
-    int64_t                  limit = 0;
-    int                      no_days = 1, no_limit = 1;
-    bool                     asked;
 
     if (arguments_sort("get_performance_history", names, 1, args, count, keywords, values) < 0)
         return NULL;
-    arena_init(&arena);
-    if (!PyUnicode_Check(values[0]))
-        PyErr_Format(PyExc_TypeError, "component must be str, not %.100s", Py_TYPE(values[0])->tp_name);
-    asked = !PyErr_Occurred() && object_text(&arena, values[0], &component) == 0 &&
-            (values[1] == NULL || object_real(values[1], &days, &no_days) == 0) &&
-            (values[2] == NULL || object_text(&arena, values[2], &metric) == 0) &&
-            (values[3] == NULL || object_integer(values[3], &limit, &no_limit) == 0);
-    if (asked) {
-        knackdb        *store = database_store(self);
-        knackdb_metric *rows = NULL;
-        size_t          row_count = 0;
-        knackdb_status  status = KNACKDB_OK;
-        knackdb_error   error;
-        double          since = no_days ? 0 : knackdb_now() - days * 86400;
-
-        if (store != NULL && (no_limit || limit != 0)) {
-            uint64_t limited = no_limit || limit < 0 ? 0 : (uint64_t) limit;
-
-            if (self->rows > SEARCH_IS_QUICK_ROWS) {
-                DATABASE_RELEASE_GIL(self)
-                status = knackdb_metrics_history(store, component, metric, since, 0, limited, &rows, &row_count,
-                                                 &error);
-                DATABASE_TAKE_GIL(self)
-            } else
-                status = knackdb_metrics_history(store, component, metric, since, 0, limited, &rows, &row_count,
-                                                 &error);
-        }
-        if (store != NULL && status != KNACKDB_OK)
-            (void) failure_raise(status, error.message);
-        else if (store != NULL) {
-            struct answer *answer = row_count == 0 ? answer_empty() : answer_of_metrics(rows, row_count);
-
-            if (answer != NULL)
-                list = rows_of(python_side.metric, &metric_layout, answer);
-            answer_release(answer);
-        }
-    }
-    arena_clear(&arena);
+    arena_init(&question.arena);
+    if (read_history_question(&question, values[0], values[1], values[2], values[3]) == 0)
+        list = history_rows(self, &question);
+    arena_clear(&question.arena);
     return list != NULL ? ready_value(list) : failed_with_list(self);
 }
 
@@ -349,18 +377,50 @@ preference_tuple(const knackdb_preference *row)
 }
 
 static PyObject *
-preference_rows(PyObject *object, PyObject *args)
+list_of_preferences(const knackdb_preference *rows, size_t count)
 {
-    database           *self = (database *) object;
-    struct arena        arena;
-    knackdb_condition   conditions[2];
-    knackdb_query       query = { .table = KNACKDB_USER_PREFERENCES, .conditions = conditions, .order_count = 1 };
+    PyObject *list = PyList_New((Py_ssize_t) count);
+
+    for (size_t i = 0; list != NULL && i < count; i++) {
+        PyObject *tuple = preference_tuple(&rows[i]);
+
+        if (tuple == NULL)
+            Py_CLEAR(list);
+        else
+            PyList_SET_ITEM(list, (Py_ssize_t) i, tuple);
+    }
+    return list;
+}
+
+static PyObject *
+find_preferences(database *self, const knackdb_query *query)
+{
+    knackdb            *store = database_store(self);
     knackdb_preference *rows = NULL;
     size_t              count = 0;
-    knackdb            *store = NULL;
-    PyObject           *asked[2], *list = NULL;
+    PyObject           *list;
     knackdb_status      status;
     knackdb_error       error;
+
+    if (store == NULL)
+        return NULL;
+    DATABASE_RELEASE_GIL(self)
+    status = knackdb_preferences_find(store, query, &rows, &count, &error);
+    DATABASE_TAKE_GIL(self)
+    if (status != KNACKDB_OK)
+        return failure_raise(status, error.message);
+    list = list_of_preferences(rows, count);
+    knackdb_free(rows);
+    return list;
+}
+
+static PyObject *
+preference_rows(PyObject *object, PyObject *args)
+{
+    struct arena      arena;
+    knackdb_condition conditions[2];
+    knackdb_query     query = { .table = KNACKDB_USER_PREFERENCES, .conditions = conditions, .order_count = 1 };
+    PyObject         *asked[2], *list = NULL;
 
     if (!PyArg_ParseTuple(args, "OO:_preference_rows", &asked[0], &asked[1]))
         return NULL;
@@ -374,25 +434,7 @@ preference_rows(PyObject *object, PyObject *args)
                 knackdb_where(KNACKDB_PREFERENCE_TYPE + i, KNACKDB_EQUAL, knackdb_value_text(text));
     }
     if (!PyErr_Occurred())
-        store = database_store(self);
-    if (store != NULL) {
-        DATABASE_RELEASE_GIL(self)
-        status = knackdb_preferences_find(store, &query, &rows, &count, &error);
-        DATABASE_TAKE_GIL(self)
-        if (status != KNACKDB_OK)
-            (void) failure_raise(status, error.message);
-        else
-            list = PyList_New((Py_ssize_t) count);
-    }
-    for (size_t i = 0; list != NULL && i < count; i++) {
-        PyObject *tuple = preference_tuple(&rows[i]);
-
-        if (tuple == NULL)
-            Py_CLEAR(list);
-        else
-            PyList_SET_ITEM(list, (Py_ssize_t) i, tuple);
-    }
-    knackdb_free(rows);
+        list = find_preferences((database *) object, &query);
     arena_clear(&arena);
     return list;
 }

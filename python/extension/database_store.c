@@ -9,6 +9,7 @@
 #include "job.h"
 #include "json_text.h"
 #include "object_row.h"
+#include "pattern_id.h"
 #include "ready.h"
 #include "write.h"
 
@@ -60,12 +61,9 @@ carry_out(struct place *place, struct write *write)
     store = database_store(self); /* now, not before: the object may have closed it while it answered */
     if (store == NULL)
         return give_up(place, write);
-    if (write->count > BATCH_IS_QUICK_ROWS) {
-        DATABASE_RELEASE_GIL(self)
-        status = write_run(write, store, &error);
-        DATABASE_TAKE_GIL(self)
-    } else
-        status = write_run(write, store, &error);
+    DATABASE_RELEASE_GIL_WHERE(self, write->count > BATCH_IS_QUICK_ROWS)
+    status = write_run(write, store, &error);
+    DATABASE_TAKE_GIL(self)
     if (status == KNACKDB_NOT_FOUND) {
         write_clear(write);
         return database_found_none(self, error.message);
@@ -234,25 +232,6 @@ store_preference(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObje
     return carry_out(&place, write);
 }
 
-static int
-take_pattern_id(struct write *write, PyObject *id)
-{
-    PyObject *printed = PyLong_CheckExact(id) ? PyObject_Str(id) : NULL;
-    int       status;
-
-    if (PyErr_Occurred())
-        return -1;
-    if (printed == NULL && !PyUnicode_Check(id)) {
-        PyErr_Format(PyExc_TypeError, "must be str, not %.100s", Py_TYPE(id)->tp_name);
-        status = -1;
-    } else
-        status = arena_text(&write->arena, printed != NULL ? printed : id, &write->id);
-    Py_XDECREF(printed);
-    if (status < 0)
-        failure_in_column("pattern_id");
-    return status;
-}
-
 PyDoc_STRVAR(update_weights_doc,
 "update_pattern_weights($self, pattern_id, weight)\n--\n\n"
 "Sets a pattern's confidence_score, and updated_at to now. Awaits to False where there\n"
@@ -270,7 +249,7 @@ update_weights(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject
     if (arguments_sort("update_pattern_weights", names, 2, args, count, keywords, values) < 0)
         return NULL;
     write = begin(&place, self, WRITE_WEIGHT);
-    if (write == NULL || take_pattern_id(write, values[0]) < 0)
+    if (write == NULL || pattern_id_take(&write->arena, values[0], &write->id) < 0)
         return give_up(&place, write);
     if (values[1] == Py_None)
         PyErr_SetString(PyExc_TypeError, "must be a number, not None");
@@ -293,7 +272,7 @@ change_by_id(PyObject *self, const char *call, enum write_kind kind, PyObject *c
     if (arguments_sort(call, names, 1, args, count, keywords, &id) < 0)
         return NULL;
     write = begin(&place, self, kind);
-    if (write == NULL || take_pattern_id(write, id) < 0)
+    if (write == NULL || pattern_id_take(&write->arena, id, &write->id) < 0)
         return give_up(&place, write);
     return carry_out(&place, write);
 }

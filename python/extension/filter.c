@@ -1,8 +1,8 @@
 /* filter.c - see filter.h.
  *
- * A field that is None asks nothing. So does a smallest rate of 0, the default: it would leave out the rows that have
- * no rate. A bound on age is a bound on created_at, so the question changes with the clock and has no key; neither
- * has one ordered by score.
+ * A field that is None asks nothing; a limit of None is no limit. A smallest rate of 0, the default, asks nothing
+ * either: it would leave out the rows that have no rate. A bound on age is a bound on created_at, so the question
+ * changes with the clock and has no key; neither has one ordered by score.
  *
  * Objects of other classes may lack any attribute: the engine's own filters know of the first seven. */
 #include "filter.h"
@@ -40,8 +40,15 @@ static const struct {
     { FILTER_MAX_UPDATED_AT, AT_MOST, KNACKDB_PATTERN_UPDATED_AT },
 };
 
-/* New reference in *ret_value, or NULL where the field asks nothing: where it is None, or has its default, which asks
- * nothing either or is what filter_read() begins with. -1 with an exception. */
+/* A limit of None is another than the default. */
+static bool
+asks_nothing(PyObject *value, int field)
+{
+    return value == Py_None && field != FILTER_LIMIT;
+}
+
+/* New reference in *ret_value, or NULL where the field asks nothing, or has its default, which asks nothing either or
+ * is what filter_read() begins with. -1 with an exception. */
 static int
 asked(struct filter *filter, PyObject *object, int field, PyObject **ret_value)
 {
@@ -51,9 +58,7 @@ asked(struct filter *filter, PyObject *object, int field, PyObject **ret_value)
     if (Py_TYPE(object) == python_side.filters && !((record *) object)->in_dict) {
         filter->is_filter = true;
         value = ((record *) object)->cells[field];
-        if (field == FILTER_LIMIT && value == Py_None)
-            filter->query.limit = 0;
-        if (value == NULL || value == Py_None)
+        if (value == NULL || asks_nothing(value, field))
             return 0;
         Py_INCREF(value);
         *ret_value = value;
@@ -67,7 +72,7 @@ asked(struct filter *filter, PyObject *object, int field, PyObject **ret_value)
         return 0;
     }
     filter->is_filter = true;
-    if (value == Py_None)
+    if (asks_nothing(value, field))
         Py_DECREF(value);
     else
         *ret_value = value;
@@ -238,12 +243,11 @@ read_max_age(struct filter *filter, PyObject *value)
     return 0;
 }
 
-/* Negative is none. An int past 64 bits is as good as none, too. */
-static int
-read_limit(struct filter *filter, PyObject *value)
+int
+filter_limit(PyObject *value, uint64_t *ret_limit, bool *ret_wants_no_rows)
 {
     int     is_null;
-    int64_t limit;
+    int64_t limit = -1;
 
     if (object_integer(value, &limit, &is_null) < 0) {
         if (!PyErr_ExceptionMatches(PyExc_OverflowError))
@@ -251,9 +255,15 @@ read_limit(struct filter *filter, PyObject *value)
         PyErr_Clear();
         limit = -1;
     }
-    filter->wants_no_rows = limit == 0;
-    filter->query.limit = limit > 0 ? (uint64_t) limit : 0;
+    *ret_wants_no_rows = limit == 0;
+    *ret_limit = limit > 0 ? (uint64_t) limit : 0;
     return 0;
+}
+
+static int
+read_limit(struct filter *filter, PyObject *value)
+{
+    return filter_limit(value, &filter->query.limit, &filter->wants_no_rows);
 }
 
 static int

@@ -25,6 +25,9 @@ struct filter {
 int filter_read(struct filter *filter, PyObject *object);
 void filter_clear(struct filter *filter);
 
+/* A limit as a caller gives it: negative is none, and so are None and an int past 64 bits. -1 with an exception. */
+int filter_limit(PyObject *value, uint64_t *ret_limit, bool *ret_wants_no_rows);
+
 /* Makes filter->key of the query: for who wrote the query by hand. */
 void filter_make_key(struct filter *filter);
 

@@ -4,7 +4,7 @@
 
 #include <Python.h>
 
-/* What the package hands over before anything else happens; see names_init(). Owned for the life of the process. */
+/* What the package hands over before anything else happens; see names_setup(). Owned for the life of the process. */
 struct python_side {
     PyObject *error_classes; /* dict: status number -> exception class */
     PyObject *error;         /* knackdb.Error, for what has no status */

@@ -13,7 +13,8 @@
  * dataclass's. So making one costs what its arguments cost; only lists, dicts and times are made each time.
  *
  * Numbers and strings read from an answer are made anew each time; only what can change in place is kept, so what
- * the owner does to it stays. Nothing ever writes to the answer, so what one owner does no other sees.
+ * the owner does to it stays. Nothing that a row says is ever changed in the answer, so what one owner does no other
+ * sees.
  *
  * Collector: a row fresh from an answer refers to no Python object but its class, so it is not tracked. It is tracked
  * from the moment it holds something that could lead back to it: ten thousand rows retrieved cost the collector

@@ -1,11 +1,8 @@
-/* write.c - see write.h.
- *
- * Ids. The engine's ids are strings, kept as external_id. A row that came in without one is shown under its number,
- * and must be found under it again: an id that is a plain number and no row's external_id, while the row of that
- * number has none, means that row. */
+/* write.c - see write.h. */
 #include "write.h"
 
 #include "object_row.h"
+#include "pattern_id.h"
 #include "record.h"
 
 #include <stdio.h>
@@ -26,41 +23,6 @@ write_clear(struct write *write)
 {
     arena_clear(&write->arena);
     Py_CLEAR(write->named);
-}
-
-/* The number an id stands for, where it is written as we would write it; else 0. */
-static int64_t
-number_of(knackdb_text id)
-{
-    int64_t number = 0;
-
-    if (id.data == NULL || id.length == 0 || id.length > 18 || id.data[0] == '0')
-        return 0;
-    for (size_t i = 0; i < id.length; i++) {
-        if (id.data[i] < '0' || id.data[i] > '9')
-            return 0;
-        number = number * 10 + (id.data[i] - '0');
-    }
-    return number;
-}
-
-/* The id of the row that is shown under this number, or 0. */
-static int64_t
-row_shown_as(knackdb *store, knackdb_text id)
-{
-    int64_t       number = number_of(id);
-    int64_t       found = 0;
-    knackdb_read *read;
-    knackdb_row   row;
-
-    if (number == 0 || knackdb_read_begin(store, &read, NULL) != KNACKDB_OK)
-        return 0;
-    if (knackdb_read_by_external_id(read, id, &row) == KNACKDB_NOT_FOUND &&
-        knackdb_read_by_id(read, KNACKDB_EXECUTION_PATTERNS, number, &row) == KNACKDB_OK &&
-        knackdb_read_value(read, KNACKDB_EXECUTION_PATTERNS, row, KNACKDB_PATTERN_EXTERNAL_ID).type == KNACKDB_NULL)
-        found = number;
-    knackdb_read_end(read);
-    return found;
 }
 
 /* SplitMix64 (Steele, Lea, Flood 2014), from a random start: 64 bits, so that no two meet in a store's life. */
@@ -125,8 +87,8 @@ write_take_patterns(struct write *write, database *self, PyObject *const *object
         if (row->external_id.data == NULL && give_id(write, self, objects[i], &row->external_id) < 0)
             return -1;
         /* The object may have closed the store while it answered. */
-        if (number_of(row->external_id) != 0 && self->store != NULL && !self->is_closing) {
-            row->id = row_shown_as(self->store, row->external_id);
+        if (pattern_id_number(row->external_id) != 0 && self->store != NULL && !self->is_closing) {
+            row->id = pattern_id_of_row(self->store, row->external_id);
             if (row->id != 0)
                 row->external_id.data = NULL;
         }
@@ -193,7 +155,7 @@ run_by_id(const struct write *write, knackdb *store, knackdb_error *error)
         status = delete_pattern(store, write->id, error);
     if (status != KNACKDB_NOT_FOUND)
         return status;
-    number = row_shown_as(store, write->id);
+    number = pattern_id_of_row(store, write->id);
     return number != 0 ? run_by_number(write, store, number, error) : status;
 }
 

@@ -166,12 +166,15 @@ class LearningDatabase(_knackdb.Database):
             self._opener = os.getpid()
         return True
 
+    async def _open_somewhere(self):
+        if self.db_path == ":memory:" or self.durability == "memory":
+            return self._open_now()
+        return await self._elsewhere(self._open_now)
+
     async def initialize(self) -> bool:
         """Opens the database, creating it where it is absent. True, or False with the reason in last_error."""
         try:
-            if self.db_path == ":memory:" or self.durability == "memory":
-                return self._open_now()
-            return await self._elsewhere(self._open_now)
+            return await self._open_somewhere()
         except Exception as error:
             return self._failed(error)
 
@@ -184,8 +187,13 @@ class LearningDatabase(_knackdb.Database):
         self._opened_at = self._opener = None
 
     async def __aenter__(self):
-        if not await self.initialize():
-            raise Error(self.last_error)
+        try:
+            await self._open_somewhere()
+        except Exception as error:
+            self._failed(error)
+            if isinstance(error, Error):
+                raise
+            raise Error(self.last_error) from error
         return self
 
     async def __aexit__(self, *exception):
@@ -345,7 +353,10 @@ class LearningDatabase(_knackdb.Database):
     def get_database_status(self) -> Dict[str, Any]:
         """State, counts and figures of the moment, as one dict; before initialize() and after shutdown(), the little
         there is to say."""
-        stats = self._stats_or_none()
+        return self._status_of(self._stats_or_none())
+
+    def _status_of(self, stats):
+        opened_at = self._opened_at  # another thread may shut down meanwhile
         status = {
             "initialized": stats is not None,
             "status": "closed" if stats is None else "healthy" if stats["state"] == "ok" else stats["state"],
@@ -363,7 +374,7 @@ class LearningDatabase(_knackdb.Database):
             database_size_mb=(self._disk_bytes() or stats["memory_bytes"]) / _MEGABYTE,
             memory_usage_mb=stats["memory_bytes"] / _MEGABYTE,
             total_operations=sum(each["count"] for each in stats["operations"].values()) + stats["answer_hits"],
-            uptime_seconds=time.monotonic() - self._opened_at if self._opened_at is not None else 0.0,
+            uptime_seconds=time.monotonic() - opened_at if opened_at is not None else 0.0,
             pattern_cache={"size": stats["answer_entries"], "memory_mb": stats["answer_bytes"] / _MEGABYTE,
                            "hits": stats["answer_hits"], "misses": stats["answer_misses"]},
             query_cache={"size": stats["cache_entries"], "memory_mb": stats["memory_cache_bytes"] / _MEGABYTE,
@@ -375,11 +386,10 @@ class LearningDatabase(_knackdb.Database):
     async def get_database_stats(self) -> Dict[str, Any]:
         """The same as get_database_status(), for who awaits it. {} where the database is not open."""
         try:
-            self._stats()
+            return self._status_of(self._stats())
         except Exception as error:
             self._failed(error)
             return {}
-        return self.get_database_status()
 
     def slow_operations(self) -> List[Dict[str, Any]]:
         """The last operations slower than slow_operation_us, newest first."""

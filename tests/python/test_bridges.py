@@ -1,5 +1,6 @@
 """In from an old SQLite file, out to pandas and numpy and back, and the diagnosis of a directory."""
 
+import ctypes
 import io
 import json
 import os
@@ -192,6 +193,46 @@ def test_columns_are_views_without_a_copy(db):
     assert db.retrieve_patterns(EngineFilters())[0].execution_time is None  # the same answer, still NULL
     del columns, db
     assert arrays["confidence_score"].sum() == pytest.approx(1.0)
+
+
+def get_buffer(column, flags):
+    """As a consumer written in C asks for it."""
+    view = (ctypes.c_byte * 256)()
+    ctypes.pythonapi.PyObject_GetBuffer(ctypes.py_object(column), view, flags)
+    ctypes.pythonapi.PyBuffer_Release(view)
+
+
+STRIDES, C_CONTIGUOUS, F_CONTIGUOUS, ANY_CONTIGUOUS = 0x18, 0x38, 0x58, 0x98
+
+
+def test_who_asks_for_contiguous_memory_is_not_given_what_has_gaps(db):
+    db.store_execution_patterns([EnginePattern(f"p{i}", usage_count=i) for i in range(5)])
+    rows = db.retrieve_patterns(EngineFilters())
+    gaps, one, none = (_knackdb.column(some, "usage_count") for some in (rows, rows[:1], []))
+    gathered = _knackdb.column(rows[::-1], "usage_count")
+    assert memoryview(gaps).strides != (8,) and memoryview(gathered).strides == (8,)
+    for flags in (C_CONTIGUOUS, F_CONTIGUOUS, ANY_CONTIGUOUS):
+        for columns in (gaps, db.retrieve_columns(EngineFilters())["nulls"]):
+            with pytest.raises(BufferError):
+                get_buffer(columns, flags)
+        for contiguous in (one, none, gathered):
+            get_buffer(contiguous, flags)
+    get_buffer(gaps, STRIDES)
+    for refused in (0, STRIDES | 1):  # no strides, and to write to
+        with pytest.raises(BufferError):
+            get_buffer(gathered, refused)
+
+
+def test_columns_of_a_kept_answer_are_those_of_the_first_time(db):
+    db.store_execution_patterns([EnginePattern(f"p{i}", confidence_score=i / 10, agent_count=None if i % 2 else 3,
+                                               execution_time=None if i == 4 else 0.5) for i in range(5)])
+    rows = db.retrieve_patterns(EngineFilters())  # the answer is kept from here on
+    shown = [{name: memoryview(column).tolist() for name, column in db.retrieve_columns(EngineFilters()).items()}
+             for _ in range(2)]
+    assert repr(shown[0]) == repr(shown[1]) and shown[0]["agent_count"] == [3, 0, 3, 0, 3]
+    assert repr(shown[0]["execution_time"]) == "[nan, 0.5, 0.5, 0.5, 0.5]"
+    assert db.get_database_status()["answer_hits"] == 2
+    assert [row.execution_time for row in rows] == [None, 0.5, 0.5, 0.5, 0.5]
 
 
 def test_columns_of_nothing_and_of_nonsense(db):

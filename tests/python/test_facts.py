@@ -166,6 +166,34 @@ def test_a_negative_limit_means_none(db, limit, offset, count):
     assert len(db.retrieve_patterns(knackdb.PatternFilters(limit=limit, offset=offset))) == count
 
 
+class OwnFilters(knackdb.PatternFilters):
+    pass
+
+
+def filters_as_a_dict(**fields):
+    filters = knackdb.PatternFilters(**fields)
+    assert vars(filters)  # from now on its dict is what it is
+    return filters
+
+
+@pytest.mark.parametrize("limit", [None, -1, 10 ** 30, -10 ** 30])
+@pytest.mark.parametrize("kind", [EngineFilters, knackdb.PatternFilters, OwnFilters, filters_as_a_dict])
+def test_no_limit_is_none_whoever_says_it(db, kind, limit):
+    db.store_execution_patterns([EnginePattern(f"p{i}") for i in range(150)])
+    assert len(db.retrieve_patterns(kind(limit=limit))) == 150
+    assert len(db.get_best_patterns("sort", limit=limit)) == 150
+    assert len(db.get_best_patterns("sort", limit=0)) == 0 and len(db.get_best_patterns("sort")) == 5
+    db.store_performance_metrics([EngineMetrics() for i in range(7)])
+    assert len(db.get_performance_history("router", limit=limit)) == 7
+    assert len(db.get_performance_history("router", limit=2)) == 2
+    assert db.get_performance_history("router", limit=0) == []
+
+
+def test_a_bad_limit_is_named(db):
+    assert db.get_best_patterns("sort", limit="many") == [] and db.last_error.startswith("limit: ")
+    assert db.get_best_patterns(7) == [] and db.last_error.startswith("task_type: ")
+
+
 class EngineType(enum.Enum):
     EXECUTION_PATTERN = "execution_pattern"
     AGENT_SELECTION = "agent_selection"
@@ -512,6 +540,21 @@ def test_a_second_writer_is_refused_and_the_holder_named(db, tmp_path, loop):
     second = knackdb.LearningDatabase(tmp_path / "learning.db", strict=True)
     with pytest.raises(knackdb.BusyError, match=str(os.getpid())):
         loop.run_until_complete(second.initialize())
+
+
+@pytest.mark.parametrize("strict", [False, True])
+def test_async_with_raises_what_came(db, tmp_path, loop, strict):
+    async def enter(path):
+        database = knackdb.LearningDatabase(path, strict=strict)
+        try:
+            async with database:
+                raise AssertionError("it was entered")
+        except knackdb.Error as error:
+            assert database.last_error and database.last_error in str(error)
+            return type(error), type(error.__cause__)
+    for path, came in ((tmp_path / "learning.db", (knackdb.BusyError, type(None))),
+                       ("", (knackdb.InvalidError, type(None))), ("a\0b", (knackdb.Error, ValueError))):
+        assert loop.run_until_complete(enter(path)) == came
 
 
 def test_readers_stand_beside_the_writer(db, open_database):

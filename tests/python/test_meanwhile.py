@@ -114,6 +114,20 @@ def test_keys_that_give_the_row_another_dict_while_they_are_compared():
     """)
 
 
+def test_figures_are_of_one_moment_though_the_database_is_shut_down_meanwhile(loop):
+    class ShutDownMeanwhile(knackdb.LearningDatabase):
+        def _stats(self):
+            stats = super()._stats()
+            self._close()
+            return stats
+
+    database = ShutDownMeanwhile(":memory:")
+    for ask in (database.get_database_stats, database.get_database_status):
+        assert loop.run_until_complete(database.initialize())
+        figures = ask() if ask == database.get_database_status else loop.run_until_complete(ask())
+        assert figures["initialized"] is True and figures["pattern_count"] == 0 and figures["metrics"]
+
+
 def opened_elsewhere(path):
     """A database, and the thread that opens it, which has begun: the directory is there."""
     database = knackdb.LearningDatabase(path)
