@@ -77,33 +77,26 @@ find_upper(char *line, dev_t device)
     return upper;
 }
 
-/* 1 where the overlay's upper directory cannot be found, or not asked. `*ret_device`: where it is an overlay itself. */
-static int
-ask_upper(dev_t device, bool *ret_again, dev_t *ret_device)
+int
+file_system_overlay_maps_well(FILE *mounts, dev_t device, bool *ret_again, dev_t *ret_device)
 {
-    FILE         *mounts = fopen("/proc/self/mountinfo", "re");
     char          line[LINE_BYTES];
-    struct statfs about = { .f_type = EXT_MAGIC };
+    struct statfs about;
     struct stat   status;
-    int           answer = 1;
 
     *ret_again = false;
-    while (mounts != NULL && fgets(line, sizeof line, mounts) != NULL) {
+    while (fgets(line, sizeof line, mounts) != NULL) {
         const char *upper = find_upper(line, device);
 
         if (upper == NULL || statfs(upper, &about) != 0)
             continue;
-        if ((uint32_t) about.f_type == OVERLAY_MAGIC && stat(upper, &status) == 0) {
-            *ret_again = status.st_dev != device;
-            *ret_device = status.st_dev;
-        } else {
-            answer = is_good((uint32_t) about.f_type);
-        }
+        if ((uint32_t) about.f_type != OVERLAY_MAGIC || stat(upper, &status) != 0)
+            return is_good((uint32_t) about.f_type);
+        *ret_again = status.st_dev != device;
+        *ret_device = status.st_dev;
         break;
     }
-    if (mounts != NULL)
-        (void) fclose(mounts);
-    return answer;
+    return 1;
 }
 
 int
@@ -114,13 +107,19 @@ file_system_maps_well(int dir)
     dev_t         device;
     bool          again = true;
     int           answer = 1;
+    FILE         *mounts;
 
     if (fstatfs(dir, &about) != 0 || fstat(dir, &status) != 0)
         return -errno;
     if ((uint32_t) about.f_type != OVERLAY_MAGIC)
         return is_good((uint32_t) about.f_type);
     device = status.st_dev;
-    for (int i = 0; again && i < OVERLAYS_MAX; i++)
-        answer = ask_upper(device, &again, &device);
+    for (int i = 0; again && i < OVERLAYS_MAX; i++) {
+        mounts = fopen("/proc/self/mountinfo", "re");
+        if (mounts == NULL)
+            return answer;
+        answer = file_system_overlay_maps_well(mounts, device, &again, &device);
+        (void) fclose(mounts);
+    }
     return answer;
 }

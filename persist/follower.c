@@ -181,7 +181,7 @@ apply_log(struct follower *follower, struct round *round, knackdb_error *error)
     }
 }
 
-/* Is there a snapshot that is ahead of us? */
+/* Is there a snapshot that is ahead of us, or none any more, as where the store has been removed? */
 static knackdb_status
 look_at_manifests(struct follower *follower, bool *ret_ahead, knackdb_error *error)
 {
@@ -196,8 +196,9 @@ look_at_manifests(struct follower *follower, bool *ret_ahead, knackdb_error *err
         *ret_ahead = true;
     else if (status == KNACKDB_OK && is_newer)
         note_snapshot(follower, &newest);
+    *ret_ahead |= status == KNACKDB_NOT_FOUND;
     manifest_clear(&newest);
-    return status;
+    return status == KNACKDB_NOT_FOUND ? KNACKDB_OK : status;
 }
 
 /* The log has no commit for us. *ret_doubt: something leads past the place where we are, or it cannot be read. */

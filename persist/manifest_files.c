@@ -144,6 +144,8 @@ manifest_file_read_newer(struct manifest *manifest, const struct dir *dir, uint6
     if (status != KNACKDB_OK)
         return status;
     *ret_newer = list.count > 0 && list.generations[0] > generation;
+    if (list.count == 0)
+        return KNACKDB_NOT_FOUND;
     manifest_list_clear(&list);
     return *ret_newer ? manifest_file_read_newest(manifest, dir, error) : KNACKDB_OK;
 }

@@ -161,15 +161,14 @@ kept_copy(const char *path, const char *folder, const char *name, char copy[PATH
     scratch_copy(path, copy);
 }
 
-void
-bench_put(struct store *store, int64_t number)
+knackdb_status
+bench_try_put(struct store *store, int64_t number, knackdb_error *error)
 {
     static const char *const notes[] = { "red", "green", "", "blue" };
     const struct schema     *schema = store_schema(store);
     knackdb_value            values[KNACKDB_COLUMNS_MAX];
     char                     name[40];
     char                     text[80];
-    knackdb_error            error = { 0 };
 
     (void) snprintf(name, sizeof name, "thing number %" PRId64, number);
     (void) snprintf(text, sizeof text, "text \"%" PRId64 "\", with\nlines and \xc3\xa4", number * 7919);
@@ -182,8 +181,15 @@ bench_put(struct store *store, int64_t number)
     values[6] = knackdb_value_text(knackdb_string("extra"));
     if (schema->version >= 3)
         values[5] = values[6];
-    cr_assert_eq(store_put_rows(store, 0, values, schema->tables[0].column_count, 1, 0, NULL, NULL, &error), KNACKDB_OK,
-                 "%s", error.message);
+    return store_put_rows(store, 0, values, schema->tables[0].column_count, 1, 0, NULL, NULL, error);
+}
+
+void
+bench_put(struct store *store, int64_t number)
+{
+    knackdb_error error = { 0 };
+
+    cr_assert_eq(bench_try_put(store, number, &error), KNACKDB_OK, "%s", error.message);
 }
 
 void

@@ -40,6 +40,8 @@ void kept_copy(const char *path, const char *folder, const char *name, char copy
 
 /* Puts one thing: every column of the version's is filled from `number`, some with NULL, some with the empty text. */
 void bench_put(struct store *store, int64_t number);
+/* The same where it may fail. */
+knackdb_status bench_try_put(struct store *store, int64_t number, knackdb_error *error);
 /* The same for a run of numbers, a commit each. */
 void bench_put_many(struct store *store, int64_t first, int64_t last);
 

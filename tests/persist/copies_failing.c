@@ -312,3 +312,67 @@ Test(copies_failing, a_backup_onto_a_disk_that_fails_leaves_nothing)
     free(dump);
     scratch_remove(folder);
 }
+
+/* A disk that takes every byte and keeps one of them otherwise, in one write. */
+struct bending_disk {
+    struct disk disk; /* finds the rest by being first */
+    int         bend_at;
+    int         writes;
+};
+
+static ssize_t
+bending_write_at(const struct disk *disk, int file, const void *from, size_t bytes, uint64_t offset)
+{
+    struct bending_disk *bending = (struct bending_disk *) (uintptr_t) disk;
+    unsigned char       *bent;
+    ssize_t              written;
+
+    if (++bending->writes != bending->bend_at)
+        return disk_posix()->write_at(disk_posix(), file, from, bytes, offset);
+    bent = malloc(bytes);
+    memcpy(bent, from, bytes);
+    bent[bytes / 2] ^= 1;
+    written = disk_posix()->write_at(disk_posix(), file, bent, bytes, offset);
+    free(bent);
+    return written;
+}
+
+Test(copies_failing, a_backup_that_reads_back_otherwise_leaves_nothing)
+{
+    struct bending_disk   bending = { .disk = *disk_posix() };
+    struct keeper_options options = kept_options();
+    char                  folder[SCRATCH_PATH_MAX];
+    char                  path[SCRATCH_PATH_MAX];
+    char                  to[SCRATCH_PATH_MAX];
+    struct kept           writer;
+    struct kept           reader;
+    bool                  bent = true;
+    int                   refused = 0;
+
+    scratch_prefer_memory();
+    scratch_make(folder);
+    scratch_join(path, folder, "store");
+    scratch_join(to, folder, "to");
+    kept_must_open(&writer, path, 1, NULL);
+    bench_put_many(writer.store, 1, 60);
+    kept_close(&writer);
+    bending.disk.write_at = bending_write_at;
+    options.disk = &bending.disk;
+    options.read_only = true;
+    kept_must_open(&reader, path, 1, &options);
+    while (bent) {
+        knackdb_status status;
+
+        bending.bend_at++;
+        bending.writes = 0;
+        status = keeper_backup(reader.keeper, to, NULL, &reader.error);
+        bent = bending.writes >= bending.bend_at;
+        cr_assert_eq(status, bent ? KNACKDB_CORRUPT : KNACKDB_OK, "write %d: %s", bending.bend_at, reader.error.message);
+        cr_assert_eq(names_count(folder, "to", NULL), bent ? 0 : 1, "write %d: something is left, or nothing", bending.bend_at);
+        cr_assert(!bent || strstr(reader.error.message, to) != NULL, "%s", reader.error.message);
+        refused += bent;
+    }
+    cr_assert_gt(refused, 1);
+    kept_close(&reader);
+    scratch_remove(folder);
+}

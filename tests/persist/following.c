@@ -377,6 +377,77 @@ Test(following, says_so_when_the_directory_went_back_behind_what_was_seen)
     scratch_remove(folder);
 }
 
+/* All files of a store, taken out of the directory that stays, or put there. */
+static void
+empty_and_fill(const char *path, const char *from)
+{
+    static const char *const prefixes[] = { "manifest-", "part-", "log-" };
+
+    for (size_t i = 0; i < sizeof prefixes / sizeof prefixes[0]; i++) {
+        char name[64];
+
+        while (names_count(path, prefixes[i], name) > 0) {
+            char file[SCRATCH_PATH_MAX];
+
+            scratch_join(file, path, name);
+            cr_assert_eq(remove(file), 0);
+        }
+    }
+    for (size_t i = 0; from != NULL && i < sizeof prefixes / sizeof prefixes[0]; i++) {
+        for (uint64_t number = 1; number < 20; number++) {
+            char         name[64];
+            struct bytes bytes;
+
+            (void) snprintf(name, sizeof name, "%s%016" PRIx64 ".kn%c", prefixes[i], number, "mpl"[i]);
+            if (names_count(from, name, NULL) == 0)
+                continue;
+            bytes = bytes_read(from, name);
+            bytes_write(path, name, bytes.data, bytes.count);
+            bytes_free(&bytes);
+        }
+    }
+}
+
+Test(following, says_so_when_the_store_is_gone_or_another_is_there)
+{
+    char        folder[SCRATCH_PATH_MAX];
+    char        path[SCRATCH_PATH_MAX];
+    char        other[SCRATCH_PATH_MAX];
+    char        copy[PATH_MAX_BYTES];
+    struct kept writer;
+    struct kept follower;
+    char       *dump;
+
+    scratch_make(folder);
+    scratch_join(path, folder, "store");
+    scratch_join(other, folder, "other");
+    kept_must_open(&writer, other, 1, NULL);
+    bench_put_many(writer.store, 1, 60);
+    cr_assert_eq(keeper_snapshot(writer.keeper, NULL), KNACKDB_OK);
+    bench_put_many(writer.store, 61, 70);
+    kept_close(&writer);
+    kept_must_open(&writer, path, 1, NULL);
+    bench_put_many(writer.store, 1, 30);
+    kept_close(&writer);
+    kept_copy(path, folder, "copy", copy);
+    follow(&follower, path, 1);
+    dump = bench_dump(follower.store);
+
+    empty_and_fill(path, NULL);
+    cr_expect_eq(keeper_refresh(follower.keeper, NULL, &follower.error), KNACKDB_NOT_FOUND);
+    cr_expect_not_null(strstr(follower.error.message, "gone"), "%s", follower.error.message);
+    empty_and_fill(path, other);
+    cr_expect_eq(keeper_refresh(follower.keeper, NULL, &follower.error), KNACKDB_CORRUPT);
+    cr_expect_not_null(strstr(follower.error.message, "another store"), "%s", follower.error.message);
+    cr_assert(bench_same(follower.store, dump));
+    empty_and_fill(path, copy);
+    cr_expect_eq(must_refresh(&follower), 30);
+    cr_assert(bench_same(follower.store, dump));
+    kept_close(&follower);
+    free(dump);
+    scratch_remove(folder);
+}
+
 /* A record that was durable decays before the follower has come to it. */
 Test(following, names_damage_and_stays_where_it_is)
 {

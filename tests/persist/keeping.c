@@ -255,6 +255,34 @@ Test(keeping, flushes_and_snapshots_by_itself)
     scratch_remove(path);
 }
 
+/* A snapshot a second, for as long as there is something to write. */
+Test(keeping, snapshots_by_the_clock)
+{
+    struct keeper_options options = kept_options();
+    char                  path[SCRATCH_PATH_MAX];
+    struct kept           kept;
+    struct keeper_figures figures = { 0 };
+
+    options.snapshot_interval_s = 1;
+    for (int by_hand = 0; by_hand < 2; by_hand++) {
+        options.by_hand = by_hand == 1;
+        figures.snapshot_count = 0;
+        scratch_make(path);
+        kept_must_open(&kept, path, 1, &options);
+        bench_put(kept.store, 1);
+        for (int tries = 0; tries < 5000 && figures.snapshot_count == 0; tries++) {
+            if (options.by_hand)
+                keeper_turn(kept.keeper);
+            keeper_get_figures(kept.keeper, &figures);
+            (void) nanosleep(&(struct timespec) { .tv_nsec = 5000000 }, NULL);
+        }
+        cr_assert_eq(figures.snapshot_count, 1);
+        cr_assert_eq(figures.snapshot_sequence, 1);
+        kept_close(&kept);
+        scratch_remove(path);
+    }
+}
+
 /* Ten threads wait for their commits at once: far fewer syncs than commits, and every one is durable when told so. */
 struct waiter {
     struct kept *kept;

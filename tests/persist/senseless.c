@@ -2,13 +2,12 @@
  * saves what was there before.
  *
  * The record is appended to a log that ends without a seal, as a writer would that has gone wrong or is newer than we are. */
+#include "tests/persist/asking.h"
 #include "tests/persist/repair_origin.h"
 
 #include "core/commit.h"
 #include "persist/log_format.h"
-#include "persist/replay_log.h"
 #include "persist/store_id.h"
-#include "persist/verification.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -39,49 +38,6 @@ append_record(const char *directory, const char *name, uint8_t kind, int sequenc
     bytes_write(directory, name, data, at + bytes);
     free(data);
     bytes_free(&file);
-}
-
-static knackdb_status
-verify_it(const char *path, knackdb_error *error)
-{
-    struct verify_options options = { .disk = disk_posix(), .history = bench_history(), .schema = bench_schema(1) };
-    struct allocator      allocator;
-
-    allocator_init(&allocator, NULL);
-    return verify_directory(&allocator, path, &options, NULL, error);
-}
-
-static knackdb_status
-replay_it(const char *path, knackdb_error *error)
-{
-    struct allocator   allocator;
-    struct replay_log *log = NULL;
-    struct log_commit  commit;
-    knackdb_status     status;
-
-    allocator_init(&allocator, NULL);
-    status = replay_log_open(&allocator, disk_posix(), path, bench_history(), bench_schema(1), &log, error);
-    while (status == KNACKDB_OK)
-        status = replay_log_next(log, &commit, error);
-    replay_log_close(log);
-    return status == KNACKDB_NOT_FOUND ? KNACKDB_OK : status;
-}
-
-static knackdb_status
-open_it(const char *path, bool follows, knackdb_error *error)
-{
-    struct keeper_options options = kept_options();
-    struct kept           kept;
-    knackdb_status        status;
-
-    options.read_only = true;
-    options.follow = follows;
-    status = kept_open(&kept, path, 1, &options);
-    if (status == KNACKDB_OK)
-        kept_close(&kept);
-    else
-        *error = kept.error;
-    return status;
 }
 
 /* What is put into the record: kind, table, id, and cells by column; a text for column 1, a number for others. */
@@ -144,15 +100,15 @@ Test(senseless, records_are_taken_by_nobody)
         write_operation(&writer, &cases[i].operation);
         append_record(origin.damaged, name, cases[i].kind, cases[i].sequence, &writer);
 
-        status = open_it(origin.damaged, false, &error);
+        status = asked_to_open(origin.damaged, 1, false, &error);
         cr_expect_eq(status, cases[i].status, "%s: opened as %d: %s", cases[i].what, (int) status, error.message);
-        status = open_it(origin.damaged, true, &error);
+        status = asked_to_open(origin.damaged, 1, true, &error);
         cr_expect_eq(status, cases[i].status, "%s: followed as %d: %s", cases[i].what, (int) status, error.message);
-        status = verify_it(origin.damaged, &error);
+        status = asked_to_verify(origin.damaged, 1, &error);
         cr_expect_eq(status == KNACKDB_OK, cases[i].status == KNACKDB_OK || cases[i].operation.id == 5000 ||
                      cases[i].operation.kind == KNACKDB_LOG_CLEAN_UP,
                      "%s: verified as %d", cases[i].what, (int) status); /* which rows there are, it does not look at */
-        status = replay_it(origin.damaged, &error);
+        status = asked_to_replay(origin.damaged, 1, &error);
         cr_expect(status == KNACKDB_OK || status == cases[i].status, "%s: replayed as %d: %s", cases[i].what, (int) status,
                   error.message);
         status = repair_to(origin.damaged, origin.to, 1, &repaired);
@@ -239,10 +195,10 @@ Test(senseless, directories_without_a_part_are_refused_and_the_part_is_named)
     cr_assert_geq(names_count(origin.damaged, "part-", name), 1);
     scratch_join(path, origin.damaged, name);
     cr_assert_eq(remove(path), 0);
-    cr_expect_eq(open_it(origin.damaged, false, &error), KNACKDB_CORRUPT);
+    cr_expect_eq(asked_to_open(origin.damaged, 1, false, &error), KNACKDB_CORRUPT);
     cr_expect_not_null(strstr(error.message, name), "%s", error.message);
-    cr_expect_eq(open_it(origin.damaged, true, &error), KNACKDB_CORRUPT);
-    cr_expect_eq(verify_it(origin.damaged, &error), KNACKDB_CORRUPT);
+    cr_expect_eq(asked_to_open(origin.damaged, 1, true, &error), KNACKDB_CORRUPT);
+    cr_expect_eq(asked_to_verify(origin.damaged, 1, &error), KNACKDB_CORRUPT);
     cr_expect_eq(repair_to(origin.damaged, origin.to, 1, &repaired), KNACKDB_OK, "%s", repaired.error.message);
     cr_expect_gt(repaired.told.count, 0);
     origin_remove(&origin);

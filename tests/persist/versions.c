@@ -85,6 +85,45 @@ Test(versions, an_older_directory_is_migrated_by_name)
     scratch_remove(path);
 }
 
+/* Each is remembered, in what is copied and in what comes later, too. */
+Test(versions, migrations_follow_each_other)
+{
+    char            folder[SCRATCH_PATH_MAX];
+    char            path[SCRATCH_PATH_MAX];
+    char            copy[SCRATCH_PATH_MAX];
+    struct kept     kept;
+    struct manifest manifest;
+    struct dir      dir;
+
+    scratch_make(folder);
+    scratch_join(path, folder, "store");
+    scratch_join(copy, folder, "copy");
+    make_directory(path, 1);
+    for (uint32_t version = 2; version <= 3; version++) {
+        kept_must_open(&kept, path, version, NULL);
+        cr_assert_eq(store_sequence(kept.store), 30);
+        if (version == 3)
+            cr_assert_eq(keeper_backup(kept.keeper, copy, NULL, &kept.error), KNACKDB_OK, "%s", kept.error.message);
+        kept_close(&kept);
+    }
+    for (int which = 0; which < 2; which++) {
+        manifest_init(&manifest, &kept.allocator);
+        cr_assert_eq(dir_open(disk_posix(), which == 0 ? path : copy, &dir, NULL), KNACKDB_OK);
+        cr_assert_eq(manifest_file_read_newest(&manifest, &dir, NULL), KNACKDB_OK);
+        cr_assert_eq(manifest.migration_count, 2);
+        for (uint32_t i = 0; i < 2; i++) {
+            cr_assert_eq(manifest.migrations[i].from_version, 1 + i);
+            cr_assert_eq(manifest.migrations[i].to_version, 2 + i);
+        }
+        manifest_clear(&manifest);
+        dir_close(&dir);
+        kept_must_open(&kept, which == 0 ? path : copy, 3, NULL);
+        assert_rows_of_1_in_3(kept.store);
+        kept_close(&kept);
+    }
+    scratch_remove(folder);
+}
+
 Test(versions, read_only_takes_an_older_one_as_it_is)
 {
     struct keeper_options options = kept_options();
