@@ -7,8 +7,8 @@
 
 /* What one sync has to do, taken under mutex. */
 struct sync_work {
-    struct log_segment *sealed;
-    struct log_segment *done; /* what was in `sealed`, afterwards */
+    struct log_segment *sealed; /* afterwards those that are not synced */
+    struct log_segment *done;   /* those that are */
     struct log_segment *current;
     uint64_t            sequence;
     uint64_t            position;
@@ -60,18 +60,38 @@ do_work(struct log_writer *writer, struct sync_work *work, knackdb_error *error)
 
     if (work->names)
         status = dir_sync(writer->options.dir, error);
-    while (work->sealed != NULL) {
+    while (work->sealed != NULL && status == KNACKDB_OK) {
         struct log_segment *segment = work->sealed;
 
+        status = sync_segment(writer, segment, error);
+        if (status != KNACKDB_OK)
+            break;
         work->sealed = segment->next;
-        if (status == KNACKDB_OK)
-            status = sync_segment(writer, segment, error);
         segment->next = work->done;
         work->done = segment;
     }
     if (status == KNACKDB_OK && work->current != NULL)
         status = sync_segment(writer, work->current, error);
     return status;
+}
+
+/* Under mutex. What could not be synced is sealed as before, and nobody's to sync: who buries the log finds it there. */
+static void
+give_back(struct log_writer *writer, struct sync_work *work)
+{
+    struct log_segment **link = &work->sealed;
+
+    while (*link != NULL)
+        link = &(*link)->next;
+    *link = writer->sealed;
+    writer->sealed = work->sealed;
+    while (work->done != NULL) {
+        struct log_segment *segment = work->done;
+
+        work->done = segment->next;
+        segment->next = writer->done;
+        writer->done = segment;
+    }
 }
 
 void
@@ -111,13 +131,7 @@ log_writer_sync_until(struct log_writer *writer, const _Atomic uint64_t *reached
             log_writer_fail(writer, &failure); /* told in the next turn, unless a snapshot has come to the rescue by then */
         (void) pthread_mutex_lock(&writer->mutex);
         writer->syncing = false;
-        while (work.done != NULL) {
-            struct log_segment *segment = work.done;
-
-            work.done = segment->next;
-            segment->next = writer->done;
-            writer->done = segment;
-        }
+        give_back(writer, &work);
         if (is_synced) {
             log_writer_lift(&writer->durable, work.sequence);
             log_writer_lift(&writer->log_durable, work.sequence);
