@@ -332,6 +332,8 @@ begin_log(struct keeper *keeper, const struct recovery *recovery, uint64_t highe
     status = log_writer_new(keeper->allocator, &options, &keeper->log, error);
     if (status != KNACKDB_OK)
         return status;
+    keeper->past.sound_bytes = log_writer_sound_bytes;
+    keeper->past.context = keeper->log;
     if (recovery->log != NULL)
         log_reader_tell_segments(recovery->log, adopt_segment, &adoption);
     return adoption.status;
@@ -445,6 +447,7 @@ keeper_close(struct keeper *keeper, knackdb_error *error)
         flusher_stop(keeper);
         snapshot_end_taker(keeper);
         make_durable(keeper);
+        snapshot_salvage_log(keeper); /* the last who knows what of a log that failed is sound */
         store_set_log(keeper->store, NULL);
         status = log_writer_close(keeper->log, store_sequence(keeper->store), keeper->covered, error);
     }

@@ -169,21 +169,30 @@ log_writer_join(struct log_writer *writer, uint64_t sequence, knackdb_error *err
     return status;
 }
 
-/* The oldest doubtful segment, which from now on is taken for none; false where there is none. */
+/* The first doubtful segment after this serial; false where there is none. */
 static bool
-take_doubt(struct log_writer *writer, struct listed_segment *ret_segment)
+next_doubtful(struct log_writer *writer, uint64_t after, struct listed_segment *ret_segment)
+{
+    const struct listed_segment *entry;
+
+    (void) pthread_mutex_lock(&writer->mutex);
+    entry = segment_list_next_doubtful(&writer->kept, after);
+    if (entry != NULL)
+        *ret_segment = *entry;
+    (void) pthread_mutex_unlock(&writer->mutex);
+    return entry != NULL;
+}
+
+static void
+end_doubt(struct log_writer *writer, uint64_t serial)
 {
     struct listed_segment *entry;
 
     (void) pthread_mutex_lock(&writer->mutex);
-    for (entry = writer->kept.first; entry != NULL && !entry->is_doubtful; entry = entry->next)
-        continue;
-    if (entry != NULL) {
-        *ret_segment = *entry;
+    entry = segment_list_next_doubtful(&writer->kept, serial - 1);
+    if (entry != NULL && entry->serial == serial)
         entry->is_doubtful = false;
-    }
     (void) pthread_mutex_unlock(&writer->mutex);
-    return entry != NULL;
 }
 
 /* What was synced reads as it was written; behind that, anything may. */
@@ -202,23 +211,25 @@ salvage_segment(struct log_writer *writer, const struct listed_segment *segment,
     if (status == KNACKDB_OK)
         status = file_copy(writer->allocator, &file, 0, segment->sound_bytes, name, writer->options.file_mode, error);
     file_close(&file);
-    return status;
+    return status == KNACKDB_NOT_FOUND ? KNACKDB_OK : status;
 }
 
+/* One that cannot be copied stays doubtful, and holds up none behind it. */
 knackdb_status
 log_writer_salvage(struct log_writer *writer, knackdb_error *error)
 {
     struct listed_segment segment = { 0 };
-    knackdb_status        status = KNACKDB_OK;
+    knackdb_status        first = KNACKDB_OK;
 
-    while (status == KNACKDB_OK && take_doubt(writer, &segment))
-        status = salvage_segment(writer, &segment, error);
-    if (status != KNACKDB_OK && status != KNACKDB_NOT_FOUND) { /* once more behind the next snapshot */
-        (void) pthread_mutex_lock(&writer->mutex);
-        segment_list_doubt(&writer->kept, segment.serial, segment.sound_bytes);
-        (void) pthread_mutex_unlock(&writer->mutex);
+    while (next_doubtful(writer, segment.serial, &segment)) {
+        knackdb_status status = salvage_segment(writer, &segment, first == KNACKDB_OK ? error : NULL);
+
+        if (status == KNACKDB_OK)
+            end_doubt(writer, segment.serial);
+        else if (first == KNACKDB_OK)
+            first = status;
     }
-    return status;
+    return first;
 }
 
 void

@@ -36,10 +36,11 @@ log_open_segment(struct allocator *allocator, const struct dir *dir, uint64_t st
     return packed_file_open(allocator, dir, name, store_id, serial, ret_file, error);
 }
 
-/* Where nothing of it can be read there is nothing to keep. */
+/* Where nothing of it can be read, or is sound, there is nothing to keep. */
 static knackdb_status
 pack(const struct log_past *past, const struct file *file, uint64_t serial, knackdb_error *error)
 {
+    uint64_t        sound_bytes = past->sound_bytes != NULL ? past->sound_bytes(past->context, serial) : UINT64_MAX;
     unsigned char  *head = allocator_get(past->allocator, LOG_HEAD_BYTES_MAX);
     struct log_head facts;
     char            name[DISK_NAME_BYTES_MAX];
@@ -53,10 +54,10 @@ pack(const struct log_past *past, const struct file *file, uint64_t serial, knac
     if (status == KNACKDB_OK)
         is_readable = log_head_read(head, read, &facts, NULL) == KNACKDB_OK && facts.store_id == past->store_id;
     allocator_put(past->allocator, head, LOG_HEAD_BYTES_MAX);
-    if (status != KNACKDB_OK || !is_readable)
+    if (status != KNACKDB_OK || !is_readable || sound_bytes == 0)
         return status;
     file_name_write(name, FILE_PAST, serial);
-    return packed_file_write(past->allocator, file, name, past->store_id, serial, past->file_mode, error);
+    return packed_file_write(past->allocator, file, sound_bytes, name, past->store_id, serial, past->file_mode, error);
 }
 
 knackdb_status

@@ -11,6 +11,9 @@ struct log_past {
     uint64_t          store_id;
     uint64_t          bytes_max; /* of files of history; 0: none is kept */
     uint32_t          file_mode;
+    /* How many bytes of a segment are sound: no more of it is kept. NULL: all of any. */
+    uint64_t (*sound_bytes)(void *context, uint64_t serial);
+    void             *context;
 };
 
 /* Is this the name of a segment, packed or not? */

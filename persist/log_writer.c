@@ -84,22 +84,63 @@ log_writer_serial_for(struct log_writer *writer, uint64_t sequence)
     return serial;
 }
 
+uint64_t
+log_writer_sound_bytes(void *context, uint64_t serial)
+{
+    struct log_writer *writer = context;
+    uint64_t           bytes;
+
+    (void) pthread_mutex_lock(&writer->mutex);
+    bytes = segment_list_sound_bytes(&writer->kept, serial);
+    (void) pthread_mutex_unlock(&writer->mutex);
+    return bytes;
+}
+
+/* The first segment after this serial that holds nothing any more, and stays in the list; false where there is none. */
+static bool
+next_over(struct log_writer *writer, uint64_t *serial)
+{
+    const struct listed_segment *entry;
+
+    (void) pthread_mutex_lock(&writer->mutex);
+    entry = segment_list_next_over(&writer->kept, *serial, writer->covered);
+    if (entry != NULL)
+        *serial = entry->serial;
+    (void) pthread_mutex_unlock(&writer->mutex);
+    return entry != NULL;
+}
+
+/* Out of the list only behind that: until then it is known what of the file is sound. */
+static void
+forget(struct log_writer *writer, uint64_t serial)
+{
+    struct listed_segment *taken;
+
+    (void) pthread_mutex_lock(&writer->mutex);
+    taken = segment_list_take(&writer->kept, serial);
+    (void) pthread_mutex_unlock(&writer->mutex);
+    segment_list_free(writer->allocator, taken);
+}
+
 knackdb_status
 log_writer_remove_up_to(struct log_writer *writer, uint64_t sequence, knackdb_error *error)
 {
-    struct listed_segment *taken;
-    knackdb_status         status = KNACKDB_OK;
+    uint64_t       serial = 0;
+    knackdb_status first = KNACKDB_OK;
 
     (void) pthread_mutex_lock(&writer->mutex);
     if (sequence > writer->covered)
         writer->covered = sequence;
-    taken = segment_list_take(&writer->kept, writer->covered);
     (void) pthread_mutex_unlock(&writer->mutex);
-    for (struct listed_segment *entry = taken; entry != NULL && status == KNACKDB_OK; entry = entry->next) {
-        status = log_past_take(writer->options.past, entry->serial, error); /* what stays, the next sweep finds */
+    while (next_over(writer, &serial)) {
+        knackdb_status status = log_past_take(writer->options.past, serial, first == KNACKDB_OK ? error : NULL);
+
+        if (status == KNACKDB_OK)
+            forget(writer, serial);
+        else if (first == KNACKDB_OK)
+            first = status;
     }
-    segment_list_free(writer->allocator, taken);
-    return status;
+    return first;
 }
 
 /* ---- figures ---- */

@@ -74,7 +74,7 @@ void log_writer_begin_anew(void *writer);
 knackdb_status log_writer_join(struct log_writer *writer, uint64_t sequence, knackdb_error *error);
 
 /* After that, where older snapshots or history are kept and need it: what is on stable storage of the log that broke is
- * copied into fresh files, which take the place of those that failed. */
+ * copied into fresh files, which take the place of those that failed. What could not be copied is tried again by the next call. */
 knackdb_status log_writer_salvage(struct log_writer *writer, knackdb_error *error);
 
 /* That snapshot could not be written. Takes the fresh segments out of use, between two commits; log_writer_clear_fresh()
@@ -91,9 +91,13 @@ void log_writer_rotate(struct log_writer *writer);
  * `log_bytes` (log_writer_position() when it was begun). */
 void log_writer_covered(struct log_writer *writer, uint64_t sequence, uint64_t log_bytes);
 
-/* Removes every finished segment whose commits are all at or before `sequence`, or one said before; the
- * flusher removes the current one when it has finished. */
+/* Removes every finished segment whose commits are all at or before `sequence`, or one said before. One that cannot be removed
+ * stays for the next time, and holds up none behind it. */
 knackdb_status log_writer_remove_up_to(struct log_writer *writer, uint64_t sequence, knackdb_error *error);
+
+/* How many bytes of a segment are sound: UINT64_MAX for all that it has; fewer where the log broke before all of it was on
+ * stable storage. */
+uint64_t log_writer_sound_bytes(void *writer, uint64_t serial);
 
 /* Serial from which a replay after `sequence` has to start. */
 uint64_t log_writer_serial_for(struct log_writer *writer, uint64_t sequence);

@@ -378,8 +378,8 @@ write_packed(struct byte_buffer *front, const struct file *from, const struct fi
 }
 
 knackdb_status
-packed_file_write(struct allocator *allocator, const struct file *from, const char *name, uint64_t store_id,
-                  uint64_t number, uint32_t file_mode, knackdb_error *error)
+packed_file_write(struct allocator *allocator, const struct file *from, uint64_t bytes_max, const char *name,
+                  uint64_t store_id, uint64_t number, uint32_t file_mode, knackdb_error *error)
 {
     struct byte_buffer front;
     struct file        to = { 0 };
@@ -390,6 +390,7 @@ packed_file_write(struct allocator *allocator, const struct file *from, const ch
 
     if (status != KNACKDB_OK)
         return status;
+    raw_bytes = raw_bytes < bytes_max ? raw_bytes : bytes_max;
     if (raw_bytes > RAW_BYTES_MAX)
         return error_set(error, KNACKDB_UNSUPPORTED, "%s/%s: %" PRIu64 " bytes are too many to be packed", from->dir->path,
                          from->name, raw_bytes);

@@ -19,9 +19,11 @@ knackdb_status packed_file_take(struct allocator *allocator, struct file *file, 
 /* Reads every block. CORRUPT: *ret_fault is where in the file, and the message says what, not where. */
 knackdb_status packed_file_check(const struct file *file, uint64_t *ret_fault, knackdb_error *error);
 
-/* Writes `name` from what `from` holds: under its unfinished name, synced, renamed, the directory synced. */
-knackdb_status packed_file_write(struct allocator *allocator, const struct file *from, const char *name,
-                                 uint64_t store_id, uint64_t number, uint32_t file_mode, knackdb_error *error);
+/* Writes `name` from what `from` holds, of more than `bytes_max` the first so many: under its unfinished name, synced, renamed, the
+ * directory synced. */
+knackdb_status packed_file_write(struct allocator *allocator, const struct file *from, uint64_t bytes_max,
+                                 const char *name, uint64_t store_id, uint64_t number, uint32_t file_mode,
+                                 knackdb_error *error);
 
 /* ---- for disk.c ---- */
 

@@ -49,44 +49,77 @@ segment_list_find(const struct segment_list *list, uint64_t sequence, uint64_t o
     return otherwise;
 }
 
-bool
-segment_list_wants(const struct segment_list *list, uint64_t serial, uint64_t sequence)
+static struct listed_segment *
+find_entry(const struct segment_list *list, uint64_t serial)
 {
-    const struct listed_segment *entry = list->first;
+    struct listed_segment *entry = list->first;
 
     while (entry != NULL && entry->serial != serial)
         entry = entry->next;
+    return entry;
+}
+
+bool
+segment_list_wants(const struct segment_list *list, uint64_t serial, uint64_t sequence)
+{
+    const struct listed_segment *entry = find_entry(list, serial);
+
     return entry != NULL && holds_more(entry, sequence);
 }
 
 struct listed_segment *
-segment_list_take(struct segment_list *list, uint64_t sequence)
+segment_list_next_over(struct segment_list *list, uint64_t after, uint64_t sequence)
 {
-    struct listed_segment  *taken = NULL;
-    struct listed_segment **link = &list->first;
-    struct listed_segment  *entry;
+    struct listed_segment *entry = list->first;
 
-    while ((entry = *link) != NULL) {
-        if (holds_more(entry, sequence)) {
-            link = &entry->next;
-            continue;
-        }
-        *link = entry->next;
-        entry->next = taken;
-        taken = entry;
-    }
-    return taken;
+    while (entry != NULL && (entry->serial <= after || holds_more(entry, sequence)))
+        entry = entry->next;
+    return entry;
+}
+
+struct listed_segment *
+segment_list_next_doubtful(struct segment_list *list, uint64_t after)
+{
+    struct listed_segment *entry = list->first;
+
+    while (entry != NULL && (entry->serial <= after || !entry->is_doubtful))
+        entry = entry->next;
+    return entry;
 }
 
 void
 segment_list_doubt(struct segment_list *list, uint64_t serial, uint64_t sound_bytes)
 {
-    for (struct listed_segment *entry = list->first; entry != NULL; entry = entry->next) {
-        if (entry->serial == serial) {
-            entry->is_doubtful = true;
-            entry->sound_bytes = sound_bytes;
-        }
+    struct listed_segment *entry = find_entry(list, serial);
+
+    if (entry != NULL) {
+        entry->is_doubtful = true;
+        entry->sound_bytes = sound_bytes;
     }
+}
+
+uint64_t
+segment_list_sound_bytes(const struct segment_list *list, uint64_t serial)
+{
+    const struct listed_segment *entry = find_entry(list, serial);
+
+    return entry != NULL && entry->is_doubtful ? entry->sound_bytes : UINT64_MAX;
+}
+
+struct listed_segment *
+segment_list_take(struct segment_list *list, uint64_t serial)
+{
+    struct listed_segment **link = &list->first;
+    struct listed_segment  *taken;
+
+    while (*link != NULL && (*link)->serial != serial)
+        link = &(*link)->next;
+    taken = *link;
+    if (taken != NULL) {
+        *link = taken->next;
+        taken->next = NULL;
+    }
+    return taken;
 }
 
 struct listed_segment *

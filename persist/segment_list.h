@@ -33,13 +33,20 @@ uint64_t segment_list_find(const struct segment_list *list, uint64_t sequence, u
 /* Is it in the list, and holds a commit after `sequence`, or may come to? */
 bool segment_list_wants(const struct segment_list *list, uint64_t serial, uint64_t sequence);
 
-/* Takes out what holds nothing after `sequence`: a chain of entries, the caller's to free. */
-struct listed_segment *segment_list_take(struct segment_list *list, uint64_t sequence);
+/* The first segment after serial `after` that holds nothing after `sequence`; and the first that is doubtful. NULL: none. */
+struct listed_segment *segment_list_next_over(struct segment_list *list, uint64_t after, uint64_t sequence);
+struct listed_segment *segment_list_next_doubtful(struct segment_list *list, uint64_t after);
 
 /* Says that a segment of the list is doubtful. */
 void segment_list_doubt(struct segment_list *list, uint64_t serial, uint64_t sound_bytes);
 
-/* Takes out every segment from this serial on: likewise. */
+/* How many of its bytes are sound: UINT64_MAX for all, also where it is not in the list. */
+uint64_t segment_list_sound_bytes(const struct segment_list *list, uint64_t serial);
+
+/* Takes a segment out, if it is there: an entry, the caller's to free. */
+struct listed_segment *segment_list_take(struct segment_list *list, uint64_t serial);
+
+/* Takes out every segment from this serial on: a chain of entries, the caller's to free. */
 struct listed_segment *segment_list_take_from(struct segment_list *list, uint64_t serial);
 
 void segment_list_free(struct allocator *allocator, struct listed_segment *entries);

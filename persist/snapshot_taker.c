@@ -83,20 +83,26 @@ write_view(struct keeper *keeper, struct manifest *next, struct coverage *covera
     return status;
 }
 
+void
+snapshot_salvage_log(struct keeper *keeper)
+{
+    knackdb_error why = { 0 };
+
+    if (keeper->options.snapshots_kept <= 1 && keeper->past.bytes_max == 0)
+        return;
+    if (log_writer_salvage(keeper->log, &why) != KNACKDB_OK)
+        keeper_say(keeper, KNACKDB_LOG_WARNING, "what is sound of the log that failed could not be copied: %s", why.message);
+}
+
 /* Step 7. What cannot be removed now will be some other time. */
 static void
 clear_behind(struct keeper *keeper)
 {
     knackdb_error  why = { 0 };
-    knackdb_error  salvage_why = { 0 };
     uint64_t       needed = 0;
     knackdb_status status;
 
-    if (keeper->options.snapshots_kept > 1 || keeper->past.bytes_max > 0) {
-        if (log_writer_salvage(keeper->log, &salvage_why) != KNACKDB_OK)
-            keeper_say(keeper, KNACKDB_LOG_WARNING, "what is sound of the log that failed could not be copied: %s",
-                       salvage_why.message);
-    }
+    snapshot_salvage_log(keeper);
     status = sweep(&keeper->past, &keeper->manifest, keeper->options.snapshots_kept, &needed, &why);
     if (status == KNACKDB_OK) {
         keeper->covered = needed;

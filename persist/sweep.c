@@ -29,6 +29,7 @@ struct doomed {
     char (*names)[DISK_NAME_BYTES_MAX];
     size_t         count;
     size_t         capacity;
+    bool           no_memory;
 };
 
 static int
@@ -127,10 +128,50 @@ hear_name(void *context, const char *name)
         return;
     names = allocator_make_room(doomed->needed->allocator, doomed->names, doomed->count + 1, &doomed->capacity,
                                 sizeof *doomed->names);
-    if (names == NULL)
-        return; /* the next sweep finds it */
+    if (names == NULL) {
+        doomed->no_memory = true;
+        return;
+    }
     doomed->names = names;
     memcpy(doomed->names[doomed->count++], name, strlen(name) + 1);
+}
+
+static knackdb_status
+remove_manifests(const struct doomed *doomed, const struct dir *dir, knackdb_error *error)
+{
+    uint64_t       number;
+    bool           removed = false;
+    knackdb_status status = KNACKDB_OK;
+
+    for (size_t i = 0; i < doomed->count && status == KNACKDB_OK; i++) {
+        if (file_name_read(doomed->names[i], &number) != FILE_MANIFEST)
+            continue;
+        status = dir_remove(dir, doomed->names[i], error);
+        removed = true;
+    }
+    return status == KNACKDB_OK && removed ? dir_sync(dir, error) : status;
+}
+
+/* One that cannot be removed holds up no other; the first error is the one that is told. */
+static knackdb_status
+remove_others(const struct doomed *doomed, const struct log_past *past, knackdb_error *error)
+{
+    knackdb_status first = KNACKDB_OK;
+
+    for (size_t i = 0; i < doomed->count; i++) {
+        knackdb_error *place = first == KNACKDB_OK ? error : NULL;
+        uint64_t       number;
+        enum file_kind kind = file_name_read(doomed->names[i], &number);
+        knackdb_status status = KNACKDB_OK;
+
+        if (kind == FILE_LOG)
+            status = log_past_take(past, number, place);
+        else if (kind != FILE_MANIFEST)
+            status = dir_remove(past->dir, doomed->names[i], place);
+        if (first == KNACKDB_OK)
+            first = status;
+    }
+    return first;
 }
 
 knackdb_status
@@ -141,29 +182,21 @@ sweep(const struct log_past *past, const struct manifest *newest, uint32_t snaps
     const struct dir *dir = past->dir;
     struct needed  needed = { .allocator = allocator, .log_serial = UINT64_MAX, .sequence = UINT64_MAX };
     struct doomed  doomed = { .needed = &needed };
-    uint64_t       number;
-    bool           removed = false;
     knackdb_status status;
 
     *ret_needed = 0;
     status = gather_needed(&needed, dir, newest, snapshots_kept, error);
     if (status == KNACKDB_OK)
         status = dir_list(dir, hear_name, &doomed, error);
+    if (status == KNACKDB_OK && doomed.no_memory) /* parts may have been heard of, and the manifest that names them not */
+        status = error_no_memory(error, "the list of files that are not needed");
     /* The newest manifest may be the work of a writer that was killed between its rename and the sync. */
     if (status == KNACKDB_OK && doomed.count > 0)
         status = dir_sync(dir, error);
-    for (int round = 0; round < 2; round++) {
-        for (size_t i = 0; i < doomed.count && status == KNACKDB_OK; i++) {
-            enum file_kind kind = file_name_read(doomed.names[i], &number);
-
-            if ((kind == FILE_MANIFEST) != (round == 0))
-                continue;
-            status = kind == FILE_LOG ? log_past_take(past, number, error) : dir_remove(dir, doomed.names[i], error);
-            removed = true;
-        }
-        if (removed && round == 0 && status == KNACKDB_OK)
-            status = dir_sync(dir, error);
-    }
+    if (status == KNACKDB_OK)
+        status = remove_manifests(&doomed, dir, error);
+    if (status == KNACKDB_OK)
+        status = remove_others(&doomed, past, error);
     if (status == KNACKDB_OK)
         *ret_needed = needed.sequence;
     if (needed.parts != NULL)

@@ -40,7 +40,7 @@ pack(unsigned char **packed)
     size_t                bytes;
 
     mishaps_begin(&mishaps, raw, RAW_BYTES);
-    cr_assert_eq(packed_file_write(&mishaps.allocator, &mishaps.memory.file, "history", STORE, NUMBER, 0600, NULL),
+    cr_assert_eq(packed_file_write(&mishaps.allocator, &mishaps.memory.file, UINT64_MAX, "history", STORE, NUMBER, 0600, NULL),
                  KNACKDB_OK);
     bytes = mishaps.written_bytes;
     *packed = mishaps.written;
@@ -54,7 +54,7 @@ Test(decoded_history, what_cannot_be_written_is_not_there)
     unsigned char        *raw = raw_bytes();
 
     for (mishaps_begin(&mishaps, raw, RAW_BYTES); mishaps_next(&mishaps);) {
-        knackdb_status status = packed_file_write(&mishaps.allocator, &mishaps.memory.file, "history", STORE, NUMBER, 0600,
+        knackdb_status status = packed_file_write(&mishaps.allocator, &mishaps.memory.file, UINT64_MAX, "history", STORE, NUMBER, 0600,
                                                   NULL);
 
         mishaps_end(&mishaps, status, KNACKDB_OK);
@@ -64,7 +64,7 @@ Test(decoded_history, what_cannot_be_written_is_not_there)
     cr_assert_gt(mishaps.fail_at, 12);
     mishaps_begin(&mishaps, raw, 1);
     mishaps.told_more = UINT64_C(5) << 30;
-    cr_assert_eq(packed_file_write(&mishaps.allocator, &mishaps.memory.file, "history", STORE, NUMBER, 0600, NULL),
+    cr_assert_eq(packed_file_write(&mishaps.allocator, &mishaps.memory.file, UINT64_MAX, "history", STORE, NUMBER, 0600, NULL),
                  KNACKDB_UNSUPPORTED, "five GiB of log in one segment");
     free(mishaps.written);
     free(raw);
@@ -80,7 +80,7 @@ Test(decoded_history, what_is_cut_meanwhile_reads_as_zeros)
 
     mishaps_begin(&mishaps, raw, 50);
     mishaps.told_more = 50;
-    cr_assert_eq(packed_file_write(&mishaps.allocator, &mishaps.memory.file, "history", STORE, NUMBER, 0600, NULL),
+    cr_assert_eq(packed_file_write(&mishaps.allocator, &mishaps.memory.file, UINT64_MAX, "history", STORE, NUMBER, 0600, NULL),
                  KNACKDB_OK);
     mishaps_begin(&packed, mishaps.written, mishaps.written_bytes);
     cr_assert_eq(packed_file_take(&packed.allocator, &packed.memory.file, STORE, NUMBER, NULL), KNACKDB_OK);

@@ -49,16 +49,25 @@ end_of_log(const char *path, const char *name)
     return end;
 }
 
+/* The name under which a copy of it is made. */
+static const char *
+copy_of(const char *name, char copy[66])
+{
+    (void) snprintf(copy, 66, "%s~", name);
+    return copy;
+}
+
 /* An older snapshot is kept, and needs the log behind it, or all of the log is kept as history: as far as that was safe
  * before the disk failed it is there, sound, and what the disk did to the rest is nobody's concern. Then it has a gap,
  * which a reader is told of; a moment in it is refused, not made up. */
 Test(degraded, a_log_with_a_gap_says_so)
 {
-    for (int way = 0; way < 4; way++) {
+    for (int way = 0; way < 6; way++) {
         struct keeper_options options = healing_options(way % 2 == 0 ? KNACKDB_LOG_MAP : KNACKDB_LOG_WRITE);
         char                  path[SCRATCH_PATH_MAX];
         char                  folder[SCRATCH_PATH_MAX];
         char                  name[64];
+        char                  copy[66];
         struct allocator      allocator;
         struct kept           kept;
         struct kept           past;
@@ -91,6 +100,8 @@ Test(degraded, a_log_with_a_gap_says_so)
         failing_disk_fail(CALL_SYNC, "log-", EIO, 1);
         cr_assert_eq(keeper_sync(kept.keeper, NULL), KNACKDB_IO);
         failing_disk_await_held();
+        if (way >= 4) /* it cannot be copied, and goes into history as it is */
+            failing_disk_fail(CALL_CREATE, copy_of(name, copy), EIO, 0);
         lose_pages(path, name, end + 7);
         bench_put_many(kept.store, 31, 40);
         failing_disk_release();
@@ -152,9 +163,8 @@ Test(degraded, what_was_sound_and_could_not_be_copied_is_copied_later)
     dump = bench_dump(kept.store);
     end = end_of_log(path, name);
     cr_assert_gt(end, 200);
-    (void) snprintf(copy, sizeof copy, "%s~", name);
     bench_put_many(kept.store, 21, 30);
-    failing_disk_fail(CALL_CREATE, copy, EIO, 1);
+    failing_disk_fail(CALL_CREATE, copy_of(name, copy), EIO, 1);
     failing_disk_fail(CALL_SYNC, "log-", EIO, 1);
     cr_assert_eq(keeper_sync(kept.keeper, NULL), KNACKDB_IO);
     await_health(&kept);
@@ -169,6 +179,35 @@ Test(degraded, what_was_sound_and_could_not_be_copied_is_copied_later)
     cr_assert(bench_same(past.store, dump));
     kept_close(&past);
     free(dump);
+    kept_close(&kept);
+    scratch_remove(path);
+}
+
+/* Nothing of those behind the first was on stable storage, so there is nothing to be kept of them. */
+Test(degraded, one_log_that_cannot_be_copied_holds_up_none_behind_it)
+{
+    struct keeper_options options = healing_options(KNACKDB_LOG_WRITE);
+    char                  path[SCRATCH_PATH_MAX];
+    char                  copy[66];
+    struct kept           kept;
+
+    scratch_make(path);
+    options.snapshots_kept = 4;
+    kept_must_open(&kept, path, 1, &options);
+    bench_put_many(kept.store, 1, 10);
+    cr_assert_eq(keeper_snapshot(kept.keeper, NULL), KNACKDB_OK);
+    bench_put_many(kept.store, 11, 20);
+    cr_assert_eq(keeper_sync(kept.keeper, NULL), KNACKDB_OK);
+    bench_put_many(kept.store, 21, 400);
+    cr_assert_eq(names_count(path, "log-0000000000000004.knl", NULL), 1);
+    failing_disk_fail(CALL_CREATE, copy_of("log-0000000000000002.knl", copy), EIO, 0);
+    failing_disk_fail(CALL_SYNC, "log-0000000000000002.knl", EIO, 1);
+    cr_assert_eq(keeper_sync(kept.keeper, NULL), KNACKDB_IO);
+    await_health(&kept);
+    cr_assert_eq(keeper_snapshot(kept.keeper, NULL), KNACKDB_OK);
+    cr_assert_eq(names_count(path, "log-0000000000000002.knl", NULL), 1);
+    cr_assert_eq(names_count(path, "log-0000000000000003.knl", NULL), 0);
+    cr_assert_eq(names_count(path, "log-0000000000000004.knl", NULL), 0);
     kept_close(&kept);
     scratch_remove(path);
 }
