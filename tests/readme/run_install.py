@@ -4,7 +4,9 @@ out again. Meson is played by a program that installs what $FILES names."""
 
 import os
 import pathlib
+import pty
 import shutil
+import subprocess
 import unittest
 
 from script_copy import ScriptCase, main
@@ -106,9 +108,23 @@ class Install(ScriptCase):
         self.works("uninstall", "/opt/knackdb", DESTDIR=str(stage))
         self.assertEqual(all_below(stage / "opt/knackdb"), set())
 
+    def linker_was_told(self):
+        return self.calls.read_text().splitlines().count("ldconfig")
+
     def test_the_linker_is_told_of_what_it_looks_into_and_nothing_of_a_stage(self):
         self.works("install", DESTDIR=str(self.root / "stage"))
-        self.assertNotIn("ldconfig", self.calls.read_text())
+        self.assertEqual(self.linker_was_told(), 0)
+        self.works("install", str(self.prefix))
+        self.assertEqual(self.linker_was_told(), 0)
+        # What the linker looks into is nothing to play with: another folder plays it.
+        place = self.root / "local"
+        place.mkdir()
+        script = self.root / "run"
+        script.write_text(script.read_text().replace("/usr/local", str(place)))
+        self.works("install")
+        self.assertEqual((files_below(place), self.linker_was_told()), ({*FILES.split(), "share/knackdb/installed"}, 1))
+        self.works("uninstall")
+        self.assertEqual((files_below(place), self.linker_was_told()), (set(), 2))
 
     def test_what_a_manifest_says_of_other_places_is_not_believed(self):
         self.works("install", str(self.prefix))
@@ -136,6 +152,32 @@ class Install(ScriptCase):
         done = self.call("install", str(self.prefix), FILES=FILES)
         self.assertNotEqual(done.returncode, 0)
         self.assertIn("sudo", self.calls.read_text())
+
+    def test_somebody_at_the_terminal_is_asked_for_his_password_to_uninstall(self):
+        self.works("install", str(self.prefix))
+        self.write(self.bin / "sudo", """
+            [ "$1" != -n ] || exit 1
+            echo "sudo $*" >>"$CALLS"
+            case $* in *xargs*) cat >/dev/null ;; esac""")
+        nobody = {"user": 65534, "group": 65534, "extra_groups": []} if os.geteuid() == 0 else {}
+        self.root.chmod(0o755)
+        self.calls.chmod(0o666)
+        for folder in (self.prefix, self.prefix / "share"):
+            folder.chmod(0o555)
+            self.addCleanup(folder.chmod, 0o755)
+        ours, his = pty.openpty()
+        self.addCleanup(os.close, ours)
+        try:
+            done = self.call("uninstall", str(self.prefix), process={
+                "stdin": his, "stdout": his, "stderr": his, **nobody})
+        finally:
+            os.close(his)
+        self.assertEqual(done.returncode, 0, os.read(ours, 4096))
+        self.assertRegex(self.calls.read_text(), "(?s)sudo env .* rm -f --.*sudo env .* rmdir ")
+        self.calls.write_text("")
+        done = self.call("uninstall", str(self.prefix), process={"stdin": subprocess.DEVNULL, **nobody})
+        self.assertIn("no sudo to do it with", done.stderr)
+        self.assertEqual(self.calls.read_text(), "")
 
 
 if __name__ == "__main__":

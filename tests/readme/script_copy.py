@@ -42,9 +42,11 @@ class ScriptCase(unittest.TestCase):
         path.write_text(f"#!/bin/sh\n{body}\n")
         path.chmod(0o755)
 
-    def call(self, *arguments, **variables):
-        return subprocess.run([self.root / "run", *arguments], capture_output=True, text=True, timeout=60,
-                              cwd=self.root, env={"PATH": str(self.bin), "CALLS": str(self.calls), **variables})
+    def call(self, *arguments, process=None, **variables):
+        """process: what subprocess.run() is told beyond the usual, or otherwise."""
+        return subprocess.run([self.root / "run", *arguments], **{
+            "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "timeout": 60, "cwd": self.root,
+            "env": {"PATH": str(self.bin), "CALLS": str(self.calls), **variables}, **(process or {})})
 
 
 def main():
