@@ -4,8 +4,8 @@
  *
  * Through knackdb.h and the sizes of files. Three questions, each with an aim:
  *
- *     ingest    bytes that all snapshots write while N patterns come in, a snapshot every so many MiB of log, against what
- *               is on the disk at the end; at most 2.5 times
+ *     ingest    bytes that all snapshots write while N patterns come in, a snapshot every so many MiB of log, against
+ *               what is on the disk at the end; at most 2.5 times
  *     change    a snapshot after 1 % of the rows has changed (half of that updated, half new), against one of all of
  *               them; at most 3 % of its time
  *     latency   p99 of storing one row while snapshots follow one another without a pause, against p99 without any; at
@@ -113,7 +113,8 @@ store_batch(struct run *run, uint64_t rows)
     workload_patterns(run->workload, run->next_row, (size_t) rows, &run->block);
     for (size_t i = 0; i < rows; i++)
         patterns[i] = pattern_of(&run->block.rows[i]);
-    check(knackdb_patterns_store(run->db, patterns, (size_t) rows, KNACKDB_STORE_REPLACE, NULL, &error), "store", &error);
+    check(knackdb_patterns_store(run->db, patterns, (size_t) rows, KNACKDB_STORE_REPLACE, NULL, &error), "store",
+          &error);
     run->next_row += rows;
 }
 
@@ -239,7 +240,8 @@ change(struct run *run, uint64_t rows, uint64_t round)
         knackdb_value value = knackdb_value_real((double) (i % 1000) / 1000);
         int64_t       id = workload_id(run->workload, round * rows + i, stored);
 
-        check(knackdb_update_row(run->db, KNACKDB_EXECUTION_PATTERNS, id, &column, &value, 1, &error), "update", &error);
+        check(knackdb_update_row(run->db, KNACKDB_EXECUTION_PATTERNS, id, &column, &value, 1, &error), "update",
+              &error);
     }
     while (run->next_row < stored + rows - rows / 2)
         store_batch(run, stored + rows - rows / 2 - run->next_row);

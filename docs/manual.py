@@ -19,7 +19,8 @@ def escaped(text):
 def comment_lines(comment):
     """The words of a comment, without what makes it one."""
     lines = re.sub(r"^/\*+ ?|\s*\*/$", "", comment).split("\n")
-    return [re.sub(r"^ ?\* ?| {4}$", "", line).rstrip() if line.lstrip().startswith("*") else line.strip() for line in lines]
+    return [re.sub(r"^ ?\* ?| {4}$", "", line).rstrip() if line.lstrip().startswith("*") else line.strip()
+            for line in lines]
 
 
 def paragraphs(lines):
@@ -80,7 +81,8 @@ def page(header, version):
     names = sorted(set(FUNCTION.findall("\n".join(
         declaration(code) for group in rest for kind, code in blocks(group.split("\n", 1)[1])
         if kind == "code" and (code.startswith(("KNACKDB_API", "static inline")))))))
-    yield f'.\\" Made by docs/manual.py from knackdb.h.\n.TH KNACKDB 3 "" "knackdb {version}" "Library Functions Manual"'
+    yield '.\\" Made by docs/manual.py from knackdb.h.'
+    yield f'.TH KNACKDB 3 "" "knackdb {version}" "Library Functions Manual"'
     yield f".SH NAME\n{', '.join(names)} \\- an embedded store for what software agents learn"
     yield ".SH SYNOPSIS\n.nf\n.B #include <knackdb.h>\n.fi\n.PP\ncc ... $(pkg\\-config \\-\\-cflags \\-\\-libs knackdb)"
     yield ".SH DESCRIPTION"

@@ -1,7 +1,8 @@
 """Who does the work: each class stores, retrieves, updates and tells history as its users would write it.
 
 All take the same objects in and give dataclass instances out. The SQLite ones keep indexes on what is asked for, WAL
-and synchronous=NORMAL, which survives a killed process as knackdb's default does; `dict` and `:memory:` keep nothing."""
+and synchronous=NORMAL, which survives a killed process as knackdb's default does; `dict` and `:memory:` keep
+nothing."""
 
 import dataclasses
 import json

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""run_pytest.py [--interpreter PYTHON] [--sanitized LIBRARY] [PYTEST ARGUMENT...] - runs the tests of the Python package with the package as
-it lies in the source and build trees, and ends with `N passed, N failed, N skipped`, which ./run test counts.
+"""run_pytest.py [--interpreter PYTHON] [--sanitized LIBRARY] [PYTEST ARGUMENT...] - runs the tests of the Python
+package with the package as it lies in the source and build trees, and ends with `N passed, N failed, N skipped`, which
+./run test counts.
 
 With --sanitized, Python itself knows nothing of AddressSanitizer: LIBRARY is loaded before it, and Python's own
 allocator stands aside so that every object is watched. What Python leaks at its exit is its own affair."""
@@ -49,7 +50,8 @@ def main(arguments):
     if arguments[:1] == ["--sanitized"]:
         environment["LD_PRELOAD"] = arguments[1]
         environment["PYTHONMALLOC"] = "malloc"
-        environment["ASAN_OPTIONS"] = environment.get("ASAN_OPTIONS", "") + ":detect_leaks=0:allocator_may_return_null=1"
+        environment["ASAN_OPTIONS"] = ":".join([environment.get("ASAN_OPTIONS", ""), "detect_leaks=0",
+                                                "allocator_may_return_null=1"])
         environment["KNACKDB_SANITIZED"] = "1"
         arguments = arguments[2:]
     if environment.get("PYTHONPATH") != os.environ.get("PYTHONPATH"):
@@ -61,8 +63,8 @@ def main(arguments):
         print("pytest is not installed: apt-get install python3-pytest")
         return 77
     count = Count()
-    status = pytest.main(["-q", "-p", "no:cacheprovider", "--rootdir", os.path.dirname(__file__), "-rf", "--durations=5",
-                          os.path.dirname(__file__), *arguments], plugins=[count])
+    status = pytest.main(["-q", "-p", "no:cacheprovider", "--rootdir", os.path.dirname(__file__), "-rf",
+                          "--durations=5", os.path.dirname(__file__), *arguments], plugins=[count])
     print(count.line())
     return 0 if status == 0 else 1
 

@@ -30,7 +30,8 @@ def old_file(tmp_path):
         old.executemany("INSERT INTO execution_patterns VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)", [
             (f"pattern_{i:08x}", "sort", None, i / 2, 0.5, i / 3000, 1, "simple", json.dumps(["a", "ü"]),
              json.dumps({"i": i}), 1.7e9, 1.7e9, i, "fine") for i in range(2500)])
-        old.executemany("INSERT INTO user_preferences VALUES (?,?)", [("theme", '"dark"'), ("size", "12"), ("name", "Jo")])
+        old.executemany("INSERT INTO user_preferences VALUES (?,?)",
+                        [("theme", '"dark"'), ("size", "12"), ("name", "Jo")])
         old.execute("INSERT INTO performance_metrics VALUES (1, 'router', 'latency', 2.0, 1.0, NULL, 1.7e9)")
     old.close()
     return path
@@ -75,8 +76,9 @@ def test_rows_to_pandas_and_back(db):
 
 def test_a_frame_of_a_thousand_rows_keeps_every_value(db):
     pandas = pytest.importorskip("pandas")
-    patterns = [EnginePattern(f"p{i}", execution_time=None if i % 7 == 3 else i / 3, task_type=None if i % 5 == 0 else "ü",
-                              agent_count=None if i % 11 == 0 else i, usage_count=2 ** 62 + i,
+    patterns = [EnginePattern(f"p{i}", execution_time=None if i % 7 == 3 else i / 3,
+                              task_type=None if i % 5 == 0 else "ü", agent_count=None if i % 11 == 0 else i,
+                              usage_count=2 ** 62 + i,
                               tools_used=None if i % 13 == 0 else ["a"] * (i % 3)) for i in range(1000)]
     assert db.store_execution_patterns(patterns)
     rows = db.retrieve_patterns(EngineFilters(limit=-1))
@@ -121,7 +123,8 @@ def test_a_column_of_rows_is_read_where_the_rows_lie(db):
     times = knackdb.column(rows, "execution_time")
     assert column_is_in_place(times)
     assert [None if numpy.isnan(each) else each for each in times] == values(rows, "execution_time")
-    for picked in (rows[::-1], rows[::2], rows[:3] + rows[2:5], rows[:5] + db.retrieve_patterns(EngineFilters(limit=5))):
+    for picked in (rows[::-1], rows[::2], rows[:3] + rows[2:5],
+                   rows[:5] + db.retrieve_patterns(EngineFilters(limit=5))):
         array = knackdb.column(picked, "usage_count")
         assert array.tolist() == values(picked, "usage_count") and not column_is_in_place(array)
         assert not array.flags.writeable and array.dtype == numpy.int64
@@ -152,7 +155,8 @@ def test_a_column_of_an_engines_own_objects():
     pytest.importorskip("numpy")
     assert knackdb.column([EnginePattern(usage_count=i) for i in range(3)], "usage_count").tolist() == [0, 1, 2]
     assert knackdb.column([], "usage_count").tolist() == []
-    assert knackdb.column((knackdb.PerformanceMetrics(sample_count=i) for i in (1, 2)), "sample_count").tolist() == [1, 2]
+    metrics = (knackdb.PerformanceMetrics(sample_count=i) for i in (1, 2))
+    assert knackdb.column(metrics, "sample_count").tolist() == [1, 2]
 
 
 @pytest.mark.parametrize("rows, name, error", [
@@ -168,7 +172,8 @@ def test_what_has_no_such_column_is_refused(rows, name, error):
 
 def test_a_column_as_an_array(db):
     numpy = pytest.importorskip("numpy")
-    db.store_execution_patterns([EnginePattern(f"p{i}", confidence_score=i / 10, execution_time=None) for i in range(5)])
+    db.store_execution_patterns([EnginePattern(f"p{i}", confidence_score=i / 10, execution_time=None)
+                                 for i in range(5)])
     rows = db.retrieve_patterns(EngineFilters())
     scores = knackdb.column(rows, "confidence_score")
     assert scores.tolist() == [0.4, 0.3, 0.2, 0.1, 0.0] and not scores.flags.writeable
@@ -243,7 +248,8 @@ def test_columns_of_nothing_and_of_nonsense(db):
 
 
 @pytest.mark.parametrize("names, columns", [
-    ((), ()), (("id",), ()), (("id",), ([1], [2])), (("id",), ((1,),)), ((1,), ([1],)), (("id", "task_type"), ([1], []))])
+    ((), ()), (("id",), ()), (("id",), ([1], [2])), (("id",), ((1,),)), ((1,), ([1],)),
+    (("id", "task_type"), ([1], []))])
 def test_records_need_a_column_for_each_name(names, columns):
     with pytest.raises((TypeError, ValueError)):
         _knackdb.records(knackdb.ExecutionPattern, names, columns)

@@ -111,7 +111,8 @@ def test_a_database_needs_no_arguments(tmp_path, monkeypatch, loop):
 
 # ---- ids ----
 
-@pytest.mark.parametrize("id", ["pattern_1a2b3c4d", "test_pattern_001", "1", "0042", "", "with space", "ünïcode", "a" * 500])
+@pytest.mark.parametrize("id", ["pattern_1a2b3c4d", "test_pattern_001", "1", "0042", "", "with space", "ünïcode",
+                                "a" * 500])
 def test_any_string_is_an_id(db, id):
     stored = EnginePattern(id)
     assert db.store_execution_pattern(stored) is True
@@ -201,7 +202,8 @@ class EngineType(enum.Enum):
 
 @pytest.mark.parametrize("pattern_type, count", [
     (None, 1), (knackdb.PatternType.EXECUTION_PATTERN, 1), (EngineType.EXECUTION_PATTERN, 1), ("execution_pattern", 1),
-    (knackdb.PatternType.AGENT_SELECTION, 0), (EngineType.AGENT_SELECTION, 0), (knackdb.PatternType.WORKFLOW_ROUTING, 0)])
+    (knackdb.PatternType.AGENT_SELECTION, 0), (EngineType.AGENT_SELECTION, 0),
+    (knackdb.PatternType.WORKFLOW_ROUTING, 0)])
 def test_patterns_are_execution_patterns(db, pattern_type, count):
     db.store_execution_pattern(EnginePattern())
     assert len(db.retrieve_patterns(EngineFilters(pattern_type=pattern_type))) == count

@@ -15,12 +15,15 @@ from conftest import FIELDS, EngineMetrics, EnginePattern
 
 VALUES = {
     "id": lambda r: f"pattern_{r.randrange(16 ** 8):08x}", "task_type": lambda r: f"task{r.randrange(5)}",
-    "pattern_used": lambda r: r.choice(["way", "", "ü" * r.randrange(40), None]), "execution_time": lambda r: r.random() * 9,
+    "pattern_used": lambda r: r.choice(["way", "", "ü" * r.randrange(40), None]),
+    "execution_time": lambda r: r.random() * 9,
     "success_rate": lambda r: r.choice([0, 1, r.random(), None]), "confidence_score": lambda r: r.random(),
-    "agent_count": lambda r: r.choice([1, 2 ** 40, 3.0, True]), "complexity_level": lambda r: r.choice(["simple", None]),
+    "agent_count": lambda r: r.choice([1, 2 ** 40, 3.0, True]),
+    "complexity_level": lambda r: r.choice(["simple", None]),
     "tools_used": lambda r: r.choice([[], ["a", "b\n"], ("c",), None]),
     "context_factors": lambda r: r.choice([{}, {"k": [1, 2.5, None]}, None]),
-    "created_at": lambda r: r.random() * 2e9, "updated_at": lambda r: time.time(), "usage_count": lambda r: r.randrange(9),
+    "created_at": lambda r: r.random() * 2e9, "updated_at": lambda r: time.time(),
+    "usage_count": lambda r: r.randrange(9),
 }
 
 
@@ -110,7 +113,8 @@ def test_a_class_that_changes_between_two_stores(memory_db):
         assert stored(memory_db, thing).task_type == "base's"
     finally:
         del EnginePattern.task_type
-    Changing.__getattribute__ = lambda self, name: "asked" if name == "task_type" else object.__getattribute__(self, name)
+    Changing.__getattribute__ = lambda self, name: \
+        "asked" if name == "task_type" else object.__getattribute__(self, name)
     assert stored(memory_db, thing).task_type == "asked"
     del Changing.__getattribute__
     assert stored(memory_db, thing).task_type == "object's"

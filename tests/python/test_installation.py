@@ -24,7 +24,8 @@ pytestmark = [
 
 def run(*command, **options):
     environment = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "LD_LIBRARY_PATH")}
-    done = subprocess.run(command, capture_output=True, text=True, env={**environment, **options.pop("env", {})}, **options)
+    environment = {**environment, **options.pop("env", {})}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, **options)
     assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
     return done.stdout
 

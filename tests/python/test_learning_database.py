@@ -163,7 +163,8 @@ def test_concurrent_threads_each_with_a_loop(db):
 
     async def work(number):
         for i in range(200):
-            ok = await db.database.store_execution_pattern(EnginePattern(f"thread_{number}_{i}", execution_time=float(i)))
+            pattern = EnginePattern(f"thread_{number}_{i}", execution_time=float(i))
+            ok = await db.database.store_execution_pattern(pattern)
             found = await db.database.retrieve_patterns(knackdb.PatternFilters(limit=10, min_execution_time=i))
             if not ok or not found:
                 failures.append((number, i))

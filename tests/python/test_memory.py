@@ -36,7 +36,8 @@ CALLS = {
     "store foreign": lambda db, i: db.store_execution_pattern(FOREIGN),
     "store bad": lambda db, i: db.store_execution_pattern(BAD),
     "store None": lambda db, i: db.store_execution_pattern(None),
-    "store by fallback": lambda db, i: db.store_execution_pattern(EnginePattern("x", context_factors={1: {2: 10 ** 30}})),
+    "store by fallback": lambda db, i: db.store_execution_pattern(
+        EnginePattern("x", context_factors={1: {2: 10 ** 30}})),
     "store many": lambda db, i: db.store_execution_patterns([PATTERN, FOREIGN]),
     "store many bad": lambda db, i: db.store_execution_patterns([PATTERN, BAD]),
     "store preference": lambda db, i: db.store_user_preference("key", {"value": i % 3}),

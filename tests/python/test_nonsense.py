@@ -5,10 +5,11 @@ import random
 import knackdb
 from conftest import EngineFilters, EngineMetrics, EnginePattern
 
-ODD = [None, True, False, 0, -1, 2 ** 63, -2 ** 63, 2 ** 64, 10 ** 40, 0.0, -0.0, float("nan"), float("inf"), -float("inf"),
-       1e308, "", "x", "\ud800", "\x00", "9" * 18, "9" * 19, "9" * 30, b"bytes", bytearray(b"x"), [], [1], ["a", 1],
-       (), ("a",), {}, {"k": "v"}, {1: 2}, set(), {"a"}, object(), object, len, lambda: None, ..., 1j, range(3),
-       memoryview(b"x"), ValueError("x"), knackdb.ExecutionPattern(), knackdb.PatternFilters(), knackdb.PatternType]
+ODD = [None, True, False, 0, -1, 2 ** 63, -2 ** 63, 2 ** 64, 10 ** 40, 0.0, -0.0, float("nan"), float("inf"),
+       -float("inf"), 1e308, "", "x", "\ud800", "\x00", "9" * 18, "9" * 19, "9" * 30, b"bytes", bytearray(b"x"), [],
+       [1], ["a", 1], (), ("a",), {}, {"k": "v"}, {1: 2}, set(), {"a"}, object(), object, len, lambda: None, ..., 1j,
+       range(3), memoryview(b"x"), ValueError("x"), knackdb.ExecutionPattern(), knackdb.PatternFilters(),
+       knackdb.PatternType]
 CALLS = ["store_execution_pattern", "store_execution_patterns", "store_performance_metric", "store_performance_metrics",
          "store_user_preference", "update_pattern_weights", "use_pattern", "delete_pattern", "retrieve_patterns",
          "retrieve_columns", "get_best_patterns", "get_pattern", "get_performance_history", "retrieve_preferences"]

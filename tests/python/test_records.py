@@ -15,7 +15,8 @@ from conftest import FIELDS, EngineFilters, EngineMetrics, EnginePattern, METRIC
 
 @pytest.fixture
 def stored():
-    return knackdb.ExecutionPattern(id="x", task_type="sort", tools_used=["a", "ü"], context_factors={"k": [1, {"l": None}]},
+    return knackdb.ExecutionPattern(id="x", task_type="sort", tools_used=["a", "ü"],
+                                    context_factors={"k": [1, {"l": None}]},
                                     created_at=1.5, updated_at=2.5)
 
 
@@ -172,7 +173,8 @@ def test_a_row_stored_again_is_unchanged(memory_db, row, stored):
 
 
 def test_text_that_is_not_json_is_kept_as_it_is(memory_db):
-    memory_db.store_execution_pattern(EnginePattern("x", context_factors="a transcript,\r\n\"quoted\"", tools_used="{half"))
+    memory_db.store_execution_pattern(EnginePattern("x", context_factors="a transcript,\r\n\"quoted\"",
+                                                    tools_used="{half"))
     row = memory_db.get_pattern("x")
     assert (row.context_factors, row.tools_used) == ("a transcript,\r\n\"quoted\"", "{half")
 

@@ -2,10 +2,10 @@
 """console.py [--write] SOURCE_ROOT BUILD_ROOT DOCUMENT... - what the documents show on a console is what one gets.
 
 The commands of a document's ```console blocks are run in their order, in one empty folder, with the command and the
-Python package as they were built; a block that is opened as ```python NAME is a file of that name. What a command prints,
-on either stream, is compared with what the document shows by its shape: words, order and lines must be the same;
-numbers, times, units and the width of columns may differ. A line of `...` stands for any number of lines, `...` at the
-end of a line for the rest of it.
+Python package as they were built; a block that is opened as ```python NAME is a file of that name. What a command
+prints, on either stream, is compared with what the document shows by its shape: words, order and lines must be the
+same; numbers, times, units and the width of columns may differ. A line of `...` stands for any number of lines, `...`
+at the end of a line for the rest of it.
 
 --write puts what was printed in the place of what was shown, but where there is a `...`."""
 

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""readme_program.py SOURCE_ROOT BUILD_ROOT MESON CC... - the README's programs are what a user gets when he copies them.
+"""readme_program.py SOURCE_ROOT BUILD_ROOT MESON CC... - the README's programs are what one gets who copies them.
 
 The C program is cut out of README.md, compiled without a warning and run, in the three ways the README offers: from the
 build tree through knackdb.pc, against an installed library, and against the installed archive. What it prints must be
-what the README says it prints. The header opens with an example of its own; the program must contain it line for line, so
-that the two cannot drift apart. The Python program is run with the package as it was built, where it was. Both fit on
-a screen."""
+what the README says it prints. The header opens with an example of its own; the program must contain it line for line,
+so that the two cannot drift apart. The Python program is run with the package as it was built, where it was. Both fit
+on a screen."""
 
 import os
 import pathlib
@@ -25,7 +25,8 @@ class Failure(Exception):
 def command(arguments, **options):
     result = subprocess.run([str(argument) for argument in arguments], capture_output=True, text=True, **options)
     if result.returncode != 0:
-        raise Failure(f"{' '.join(map(str, arguments))}: exit status {result.returncode}\n{result.stdout}{result.stderr}")
+        raise Failure(f"{' '.join(map(str, arguments))}: exit status {result.returncode}\n"
+                      f"{result.stdout}{result.stderr}")
     return result.stdout
 
 
@@ -35,7 +36,8 @@ def readme_program(root, language):
     if len(programs) != 1:
         raise Failure(f"README.md has {len(programs)} programs in {language}; one is expected")
     if programs[0].count("\n") > LINES_OF_A_SCREEN:
-        raise Failure(f"the program in {language} has {programs[0].count(chr(10))} lines; {LINES_OF_A_SCREEN} fit on a screen")
+        raise Failure(f"the program in {language} has {programs[0].count(chr(10))} lines; "
+                      f"{LINES_OF_A_SCREEN} fit on a screen")
     return programs[0]
 
 

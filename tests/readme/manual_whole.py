@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""manual.py SOURCE_ROOT PAGE - knackdb(3) has every function of the header, every group of it, and all its words.
+"""manual_whole.py SOURCE_ROOT PAGE - knackdb(3) has every function of the header, every group of it, and all its words.
 
 Where mandoc is installed, it has to find no error in the page."""
 
@@ -34,7 +34,8 @@ def main(root, page):
     if len(comments) < 50:
         faults.append(f"the header has {len(comments)} comments")
     if shutil.which("mandoc"):
-        lint = subprocess.run(["mandoc", "-T", "lint", "-W", "error", page], capture_output=True, text=True, check=False)
+        lint = subprocess.run(["mandoc", "-T", "lint", "-W", "error", page], capture_output=True, text=True,
+                              check=False)
         faults += lint.stdout.splitlines()
     for fault in faults:
         print(fault)
