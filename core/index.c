@@ -99,7 +99,7 @@ publish(struct index *index, struct epochs *epochs, struct index_table *table, u
  * slots are copied at each insertion that it is done before this one is full, and no insertion has waited for
  * it. Small ones are not worth it. */
 #define GROWS_ALONG_SLOTS  1024
-#define SLOTS_AN_INSERTION 16
+#define SLOTS_AN_INSERTION 24
 
 static void
 drop_ahead(struct index *index, struct epochs *epochs)
@@ -139,7 +139,7 @@ grow_along(struct index *index, struct epochs *epochs, const struct index_table 
         index->ahead = index_table_new(epochs, slots_for(index->count + more)); /* without memory: at the next */
         if (index->ahead != NULL)
             ready_pages(epochs->allocator, index->ahead);
-    } else if (index->used * 32 >= slots * 21) {
+    } else if (index->used * 32 >= slots * 22) {
         struct index_table *next = index->ahead;
 
         index->ahead = NULL;

@@ -10,8 +10,9 @@
 #define TEXT_UNIT     512 /* bytes of text that cost one more */
 #define DEAD_SHARE    2   /* one row in so many is dead: the chunk is emptied */
 #define CHUNKS_TOGETHER 4 /* are emptied before the first goes, where it can */
-#define SLOTS_A_SLICE 2048
-#define TEXTS_A_SLICE 64
+#define SLOTS_A_SLICE 512
+#define TEXTS_A_SLICE 16
+#define PRESSED_BUDGET 32 /* what a slice takes even from who waits, once much is to be done */
 
 /* What a slice takes out of the store and leaves to be freed without the lock, and what it wants to be made. */
 struct leavings {
@@ -28,6 +29,7 @@ reclaim_init(struct reclaim *reclaim)
     memset(reclaim, 0, sizeof *reclaim);
     reclaim->emptying = reclaim->unlinking = CHUNK_NONE;
     reclaim->rows_min = RECLAIM_ROWS_MIN;
+    reclaim->worth_after = RECLAIMER_WAKING_ROWS;
 }
 
 void
@@ -58,6 +60,31 @@ is_worth_it(const struct table_data *table, uint32_t number)
     return chunk->dead_count >= table->reclaim.rows_min && (uint64_t) chunk->dead_count * DEAD_SHARE >= rows;
 }
 
+/* As many rows must die at least before a chunk is worth it: whoever wakes the reclaimer earlier wakes it for nothing. */
+static uint64_t
+deaths_until_worth_it(const struct table_data *table)
+{
+    uint32_t end = table_chunk_end(table);
+    uint64_t least = RECLAIM_ROWS_MIN; /* a chunk may begin meanwhile */
+
+    for (uint32_t number = 0; number < end; number++) {
+        struct chunk *chunk = table_chunk_at(table, number);
+        uint32_t      rows = rows_of(chunk), living = rows - chunk->dead_count;
+        uint64_t      half = chunk->dead_count * DEAD_SHARE >= rows ? 0 : (rows + 1) / DEAD_SHARE - chunk->dead_count;
+        uint64_t      many = chunk->dead_count >= table->reclaim.rows_min ? 0
+                                                                          : table->reclaim.rows_min - chunk->dead_count;
+        uint64_t      deaths = half > many ? half : many;
+
+        if (chunk->state != CHUNK_KEPT || rows == 0)
+            continue;
+        if (living < deaths)
+            deaths = living; /* then all of it is dead */
+        if (deaths < least)
+            least = deaths;
+    }
+    return least < RECLAIMER_WAKING_ROWS ? RECLAIMER_WAKING_ROWS : least;
+}
+
 static bool
 begin_emptying(struct table_data *table)
 {
@@ -74,8 +101,10 @@ begin_emptying(struct table_data *table)
     }
     if (best == CHUNK_NONE) {
         table->reclaim.died = 0;
+        table->reclaim.worth_after = deaths_until_worth_it(table);
         return false;
     }
+    table->reclaim.worth_after = RECLAIMER_WAKING_ROWS;
     if (best == table->filling)
         table->filling = CHUNK_NONE; /* it gets no more rows */
     table->reclaim.emptying = best;
@@ -144,6 +173,17 @@ publish_moves(struct store *store)
         atomic_store_explicit(&store->moment, store->moved_at, memory_order_release); /* S1 */
 }
 
+/* A slice is over when its budget is used up; earlier, but not before something is done, where somebody waits for the lock:
+ * who stores waits for a row or two, and not for what is left of the slice. */
+static bool
+is_over(struct store *store, int64_t budget)
+{
+    bool    is_pressed = atomic_load_explicit(&store->reclaimer.is_pressed, memory_order_relaxed);
+    int64_t due = is_pressed ? PRESSED_BUDGET : 1;
+
+    return budget <= 0 || (budget <= SLICE_BUDGET - due && writer_is_awaited(store));
+}
+
 /* Moves rows out of the chunk that is being emptied. False where it cannot go on now. */
 static bool
 empty_some(struct store *store, struct table_data *table, int64_t *budget)
@@ -153,7 +193,7 @@ empty_some(struct store *store, struct table_data *table, int64_t *budget)
     uint32_t        rows = rows_of(chunk);
     uint64_t        moment = moment_to_move(store);
 
-    for (; reclaim->place < rows && *budget > 0; reclaim->place++, --*budget) {
+    for (; reclaim->place < rows && !is_over(store, *budget); reclaim->place++, --*budget) {
         row_number row = row_to_move(table, reclaim->emptying << CHUNK_ROW_BITS | reclaim->place);
 
         if (row == ROW_NONE)
@@ -314,7 +354,7 @@ unlink_some(struct store *store, struct table_data *table, int64_t *budget)
     for (; reclaim->place < rows; reclaim->place++) {
         row_number row = reclaim->unlinking << CHUNK_ROW_BITS | reclaim->place;
 
-        if (*budget <= 0)
+        if (is_over(store, *budget))
             return true;
         if (!compact_postings(table, row, budget))
             return *budget <= 0;

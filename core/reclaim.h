@@ -45,6 +45,7 @@ struct store;
 struct reclaim {
     uint32_t rows_min;   /* dead rows in a chunk that are worth the work */
     uint64_t died;       /* rows that died since a chunk was last looked for */
+    uint64_t worth_after; /* so many of them, and it is worth looking again */
     uint32_t waiting;    /* chunks that are EMPTIED or UNLINKED */
     uint32_t emptying;   /* the chunk whose rows are being moved, or CHUNK_NONE */
     uint32_t unlinking;  /* the one among the DOOMED, or CHUNK_NONE */

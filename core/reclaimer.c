@@ -13,6 +13,8 @@
 #define ROWS_A_SLICE   8u        /* dead rows that a slice works off, or fewer */
 #define BACKLOG_ROWS   32768u    /* dead rows beyond those that live: from there on writers help */
 #define SLICES_MAX     64u       /* of a writer at a time */
+#define LOOKS_LEAST    20u       /* whether the others have the lock by now: part of a microsecond */
+#define LOOKS_PRESSED  400u      /* and how often before it sleeps after all: they may not be running */
 
 void
 reclaimer_init(struct reclaimer *reclaimer)
@@ -84,19 +86,34 @@ is_stopping(struct reclaimer *reclaimer)
     return stopping;
 }
 
+/* Others store, or wait to. The lock goes to whoever asks first, and that is who has just released it, unless he waits
+ * until the others have it. Pressed, he waits for that alone; else for a while more. */
+static void
+give_way(struct store *store)
+{
+    const struct timespec pause = { .tv_nsec = PAUSE_NS };
+
+    if (atomic_load_explicit(&store->reclaimer.is_pressed, memory_order_relaxed))
+        for (uint32_t look = 0; look < LOOKS_PRESSED; look++) {
+            if (look >= LOOKS_LEAST && !writer_is_awaited(store))
+                return;
+            pause_processor();
+        }
+    (void) nanosleep(&pause, NULL);
+}
+
 /* Slice after slice. True where something waits. */
 static bool
 work(struct store *store)
 {
-    const struct timespec pause = { .tv_nsec = PAUSE_NS };
-    uint64_t              sequence = store_sequence(store);
-    enum reclaim_outcome  outcome;
+    uint64_t             sequence = store_sequence(store);
+    enum reclaim_outcome outcome;
 
     while ((outcome = store_reclaim(store)) == RECLAIM_GOES_ON && !is_stopping(&store->reclaimer)) {
-        if (store_sequence(store) == sequence)
+        if (store_sequence(store) == sequence && !writer_is_awaited(store))
             continue;
         sequence = store_sequence(store);
-        (void) nanosleep(&pause, NULL);
+        give_way(store);
     }
     return outcome != RECLAIM_DONE;
 }
@@ -140,7 +157,8 @@ uint32_t
 reclaimer_owes(struct store *store, uint64_t died)
 {
     struct reclaimer *reclaimer = &store->reclaimer;
-    uint64_t          waiting = 0, dead = 0, living = 0, slices;
+    uint64_t          dead = 0, living = 0, slices;
+    bool              is_worth_it = false;
 
     if (reclaimer->is_by_hand)
         return 0;
@@ -148,13 +166,14 @@ reclaimer_owes(struct store *store, uint64_t died)
         struct table_data *table = &store->tables[t];
         uint64_t           lives = atomic_load_explicit(&table->living, memory_order_relaxed);
 
-        waiting += table->reclaim.died;
+        is_worth_it = is_worth_it || table->reclaim.died >= table->reclaim.worth_after;
         dead += atomic_load_explicit(&table->row_count, memory_order_relaxed) - lives;
         living += lives;
     }
+    atomic_store_explicit(&reclaimer->is_pressed, dead * 2 >= living + BACKLOG_ROWS, memory_order_relaxed);
     if (dead < living + BACKLOG_ROWS) {
         reclaimer->helped_for = 0;
-        return waiting >= RECLAIMER_WAKING_ROWS;
+        return is_worth_it;
     }
     reclaimer->helped_for += died;
     slices = reclaimer->helped_for / ROWS_A_SLICE;

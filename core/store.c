@@ -49,29 +49,35 @@ store_free(struct store *store)
 
 #define LOOKS 200 /* some microseconds: less than sleeping and being woken costs, longer than a store holds the lock */
 
-static inline void
-pause_processor(void)
+static bool
+try_lock_writer(struct store *store)
 {
-#if defined(__x86_64__) || defined(__i386__)
-    __builtin_ia32_pause();
-#elif defined(__aarch64__)
-    __asm__ volatile("yield");
-#endif
+    if (atomic_load_explicit(&store->is_locked, memory_order_relaxed) || pthread_mutex_trylock(&store->writer) != 0)
+        return false;
+    atomic_store_explicit(&store->is_locked, true, memory_order_relaxed);
+    return true;
+}
+
+static void
+wait_for_writer(struct store *store)
+{
+    for (uint32_t look = 0; look < LOOKS; look++) {
+        if (try_lock_writer(store))
+            return;
+        pause_processor();
+    }
+    (void) pthread_mutex_lock(&store->writer);
+    atomic_store_explicit(&store->is_locked, true, memory_order_relaxed);
 }
 
 void
 lock_writer(struct store *store)
 {
-    for (uint32_t look = 0; look < LOOKS; look++) {
-        if (!atomic_load_explicit(&store->is_locked, memory_order_relaxed)
-            && pthread_mutex_trylock(&store->writer) == 0) {
-            atomic_store_explicit(&store->is_locked, true, memory_order_relaxed);
-            return;
-        }
-        pause_processor();
-    }
-    (void) pthread_mutex_lock(&store->writer);
-    atomic_store_explicit(&store->is_locked, true, memory_order_relaxed);
+    if (try_lock_writer(store))
+        return;
+    (void) atomic_fetch_add_explicit(&store->waiting, 1, memory_order_relaxed);
+    wait_for_writer(store);
+    (void) atomic_fetch_sub_explicit(&store->waiting, 1, memory_order_relaxed);
 }
 
 void

@@ -37,6 +37,7 @@ struct store {
 
     pthread_mutex_t      writer;    /* taken by lock_writer() */
     _Atomic bool         is_locked; /* a guess, for those who wait; nothing hangs on it */
+    _Atomic uint32_t     waiting;   /* threads that found the lock taken; a hint to the reclaimer (relaxed) */
     struct commit_log   *log;     /* writer */
     struct commit_writer commit;  /* writer; the bytes of the transaction under way */
     struct ended_row    *ended;   /* writer */
@@ -48,6 +49,24 @@ struct store {
  * then, and being woken would cost more than what it was taken for. */
 void lock_writer(struct store *store);
 void unlock_writer(struct store *store);
+
+/* Whether somebody waits for the lock. Who holds it for work that has time ends that soon. */
+static inline bool
+writer_is_awaited(struct store *store)
+{
+    return atomic_load_explicit(&store->waiting, memory_order_relaxed) != 0;
+}
+
+/* One turn of a loop that waits for another processor. */
+static inline void
+pause_processor(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
 
 /* One commit under way. Lives on the stack between transaction_begin() and _end(). */
 struct transaction {

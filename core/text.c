@@ -10,9 +10,14 @@ struct text_block {
 
 #define BLOCK_BYTES_MIN ((size_t) 4096)
 #define BLOCK_BYTES_MAX ((size_t) 1 << 20)
+/* From so many bytes on a block is pages of its own, which take no memory before they are touched. */
+#define BLOCK_BYTES_PAGES ((size_t) 64 * 1024)
+#define COUNT_BYTES       ((size_t) 16 * 1024)
 /* How far ahead its pages are asked for, and the smallest block for which that is worth it. */
-#define PAGES_STEP_OF(bytes) ((bytes) >= BLOCK_BYTES_MAX ? (bytes) / 2 : (size_t) 64 * 1024)
-#define PAGES_BLOCK_MIN      ((size_t) 8 * 1024)
+#define PAGES_STEP_MIN    ((size_t) 64 * 1024)
+#define PAGES_STEP_MAX    ((size_t) 512 * 1024)
+#define PAGES_STEP_SHARE  32 /* of what is there */
+#define PAGES_BLOCK_MIN   ((size_t) 8 * 1024)
 
 static struct text_block *
 block_new(struct allocator *allocator, size_t bytes)
@@ -40,9 +45,16 @@ put_text(unsigned char *to, knackdb_text text)
 }
 
 static void
-count_block(struct text_arena *arena, const struct text_block *block)
+count(struct text_arena *arena, size_t bytes)
 {
-    atomic_fetch_add_explicit(&arena->bytes, block->bytes, memory_order_relaxed);
+    atomic_fetch_add_explicit(&arena->bytes, bytes, memory_order_relaxed);
+}
+
+static void
+count_newest(struct text_arena *arena, size_t up_to)
+{
+    count(arena, up_to - arena->counted);
+    arena->counted = up_to;
 }
 
 /* Behind the newest, whose rest is still to be filled; or as the newest, full. */
@@ -55,10 +67,10 @@ text_arena_adopt(struct text_arena *arena, struct text_block *block)
     } else {
         block->older = NULL;
         arena->newest = block;
-        arena->used = block->bytes;
+        arena->used = arena->counted = block->bytes;
         arena->pages = (struct pages_ahead) { .ask_at = SIZE_MAX };
     }
-    count_block(arena, block);
+    count(arena, block->bytes);
 }
 
 struct text_block *
@@ -92,20 +104,36 @@ add_long(struct text_arena *arena, struct allocator *allocator, knackdb_text tex
     return put_text((unsigned char *) (block + 1), text);
 }
 
+/* An eighth of what is there: little is wasted at any size, and blocks stay few. A half where what is not touched takes no
+ * memory: a new piece of the address space is a system call, and waits for whoever readies pages. */
+static size_t
+choose_block_bytes(uint64_t total)
+{
+    if (total / 2 >= BLOCK_BYTES_PAGES)
+        return total / 2 < BLOCK_BYTES_MAX ? (size_t) total / 2 : BLOCK_BYTES_MAX;
+    return total / 8 > BLOCK_BYTES_MIN ? (size_t) total / 8 : BLOCK_BYTES_MIN;
+}
+
+static size_t
+choose_pages_step(const struct text_arena *arena)
+{
+    uint64_t share = atomic_load_explicit(&((struct text_arena *) (uintptr_t) arena)->bytes, memory_order_relaxed)
+                     / PAGES_STEP_SHARE;
+
+    return share < PAGES_STEP_MIN ? PAGES_STEP_MIN : share > PAGES_STEP_MAX ? PAGES_STEP_MAX : (size_t) share;
+}
+
 const struct stored_text *
 text_arena_add(struct text_arena *arena, struct allocator *allocator, knackdb_text text)
 {
     size_t         needed = stored_text_bytes(text.length);
+    size_t         end;
     unsigned char *to;
 
     if (arena->newest != NULL && needed > BLOCK_BYTES_MAX / 4)
         return add_long(arena, allocator, text);
     if (arena->newest == NULL || arena->newest->bytes - arena->used < needed) {
-        uint64_t           total = atomic_load_explicit(&arena->bytes, memory_order_relaxed);
-        /* An eighth of what is there: little is wasted at any size, and blocks stay few. */
-        size_t             bytes = total / 8 < BLOCK_BYTES_MIN   ? BLOCK_BYTES_MIN
-                                   : total / 8 > BLOCK_BYTES_MAX ? BLOCK_BYTES_MAX
-                                                                 : (size_t) total / 8;
+        size_t             bytes = choose_block_bytes(atomic_load_explicit(&arena->bytes, memory_order_relaxed));
         struct text_block *block;
 
         if (bytes < sizeof *block + needed)
@@ -113,14 +141,18 @@ text_arena_add(struct text_arena *arena, struct allocator *allocator, knackdb_te
         block = block_new(allocator, bytes);
         if (block == NULL)
             return NULL;
-        count_block(arena, block);
         block->older = arena->newest;
         arena->newest = block;
         arena->used = sizeof *block;
+        arena->counted = 0;
+        count_newest(arena, bytes < BLOCK_BYTES_PAGES ? bytes : sizeof *block);
         arena->pages = (struct pages_ahead) { .ask_at = bytes < PAGES_BLOCK_MIN ? SIZE_MAX : 0 };
     }
-    pages_ahead_keep(&arena->pages, allocator, (unsigned char *) arena->newest, arena->newest->bytes,
-                     arena->used + needed, PAGES_STEP_OF(arena->newest->bytes));
+    end = arena->used + needed;
+    if (end > arena->counted)
+        count_newest(arena, end + COUNT_BYTES < arena->newest->bytes ? end + COUNT_BYTES : arena->newest->bytes);
+    pages_ahead_keep(&arena->pages, allocator, (unsigned char *) arena->newest, arena->newest->bytes, end,
+                     choose_pages_step(arena));
     to = (unsigned char *) arena->newest + arena->used;
     arena->used += needed;
     return put_text(to, text);
@@ -158,7 +190,7 @@ text_arena_clear(struct text_arena *arena, struct allocator *allocator)
         allocator_put_lasting(allocator, arena->newest, arena->newest->bytes);
         arena->newest = older;
     }
-    arena->used = 0;
+    arena->used = arena->counted = 0;
     atomic_store_explicit(&arena->bytes, 0, memory_order_relaxed);
 }
 
@@ -167,10 +199,11 @@ text_arena_take(struct text_arena *from, struct text_arena *to)
 {
     to->newest = from->newest;
     to->used = from->used;
+    to->counted = from->counted;
     to->pages = from->pages;
     atomic_store_explicit(&to->bytes, atomic_exchange_explicit(&from->bytes, 0, memory_order_relaxed),
                           memory_order_relaxed);
     from->newest = NULL;
-    from->used = 0;
+    from->used = from->counted = 0;
     from->pages = (struct pages_ahead) { 0 };
 }

@@ -97,8 +97,9 @@ stored_text_bytes(size_t length)
 struct text_arena {
     struct text_block *newest;
     size_t             used;      /* of the newest block */
+    size_t             counted;   /* of the newest block, in `bytes` */
     struct pages_ahead pages;     /* of the newest block */
-    _Atomic uint64_t   bytes; /* of all blocks; read by figures */
+    _Atomic uint64_t   bytes; /* of all blocks, but for what is untouched of the newest; read by figures */
 };
 
 const struct stored_text *text_arena_add(struct text_arena *arena, struct allocator *allocator, knackdb_text text);

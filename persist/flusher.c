@@ -5,14 +5,16 @@
  * wakes them: a store that is not written to costs nothing.
  *
  *     asleep ---woken by an append---> awake, deadline = now + interval
- *       ^                                 |   woken early: log space to prepare
+ *       ^                                 |   now and then, at the speed of the commits: space to prepare
  *       |                                 v
  *       +------ nothing to sync ------ deadline: let the syncer sync what is there
+ *
+ * Awake, it looks after the log by itself: being woken costs the writer more than a store.
  *
  * The flusher decides, and prepares; it never waits for a sync, which takes milliseconds as a rule and a
  * hundred beside a snapshot: all that time a writer would run out of pages, and make them itself. So the
  * waiting is the syncer's: for syncs, and for the files of segments, each asked for with three quarters of the one
- * before still free. It never takes a snapshot itself either: a trigger starts a
+ * before still free; only one that is not there when three eighths are left the flusher makes itself. It never takes a snapshot itself either: a trigger starts a
  * thread of its own, which ends with the snapshot. So does a broken log, now and then, until a
  * snapshot has mended it. */
 #include "persist/keeper_state.h"
@@ -111,10 +113,16 @@ send(struct keeper *keeper, uint64_t sequence, bool next_wanted)
     (void) pthread_mutex_unlock(&keeper->wake_mutex);
 }
 
+/* The next segment is for the syncer to make. But all that time it may be in a sync, and then better the flusher waits for the
+ * file system than the writer. */
 static void
 tend(struct keeper *keeper)
 {
-    if (log_writer_tend(keeper->log))
+    enum log_next next = log_writer_tend(keeper->log);
+
+    if (next == LOG_NEXT_URGENT)
+        log_writer_make_next_now(keeper->log);
+    else if (next == LOG_NEXT_WANTED)
         send(keeper, 0, true);
 }
 
@@ -160,13 +168,15 @@ keeper_turn(struct keeper *keeper)
         (void) turn(keeper, true);
 }
 
-/* When there is something to do: a flush, a snapshot, another attempt at one. */
+/* When there is something to do: a flush, a look at the log, a snapshot, another attempt at one. */
 static uint64_t
 next_ns(const struct keeper *keeper, uint64_t flush_ns)
 {
     uint64_t snapshot_ns = snapshot_due_ns(keeper);
+    uint64_t look_ns = log_writer_look_ns(keeper->log);
+    uint64_t first_ns = snapshot_ns < flush_ns ? snapshot_ns : flush_ns;
 
-    return snapshot_ns < flush_ns ? snapshot_ns : flush_ns;
+    return look_ns < first_ns ? look_ns : first_ns;
 }
 
 static void *
@@ -182,8 +192,9 @@ flusher_run(void *context)
     while (wait_until(keeper, next_ns(keeper, sleeps ? NEVER : deadline), &woken)) {
         bool is_due;
 
-        if (sleeps && woken) {
+        if (woken)
             log_writer_wake_up(keeper->log);
+        if (sleeps && woken) {
             sleeps = false;
             deadline = clock_monotonic_ns() + interval_ns;
         }

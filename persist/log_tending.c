@@ -15,9 +15,14 @@
 #define AHEAD_BYTES_SMALL ((uint64_t) 160 * 1024)
 #define AHEAD_SHARE       16
 /* Rounds that follow upon each other at once tell no speed; that of the time before them holds. */
-#define SPEED_NS_MIN      ((uint64_t) 1000000)
-/* So much at a time, for the store's memory is asked for, too, and sooner needed. */
-#define AHEAD_BYTES_SLICE ((uint64_t) 256 * 1024)
+#define SPEED_NS_MIN      ((uint64_t) 30000)
+/* So much at a time, for the store's memory is asked for, too, and sooner needed; and a writer who wants a new piece of
+ * the address space waits until nobody readies pages. */
+#define AHEAD_BYTES_SLICE ((uint64_t) 32 * 1024)
+/* While commits come the flusher looks after them unasked, when this part of what is ready will be used up at the speed
+ * they have: waking it costs the appender a system call, and where the other processor sleeps as much as ten stores. */
+#define LOOK_SHARE        3
+#define LOOK_NS_MIN       ((uint64_t) 50000)
 
 /* W6. All that they hold is on stable storage; where the space behind cannot be given back, it is no loss but of space. */
 void
@@ -39,7 +44,10 @@ choose_ahead(struct log_writer *writer)
     double   ahead;
 
     if (ns >= SPEED_NS_MIN) {
-        writer->tended_speed = (double) bytes / (double) ns;
+        double speed = (double) bytes / (double) ns;
+
+        /* Faster at once, slower little by little: between two commits there may be a moment without any. */
+        writer->tended_speed = speed > writer->tended_speed ? speed : (3 * writer->tended_speed + speed) / 4;
         writer->tended_position = position;
         writer->tended_ns = now;
     }
@@ -59,8 +67,20 @@ wake_after(uint64_t ahead)
     return ahead - (ahead / 4 > AHEAD_BYTES_MIN / 2 ? ahead / 4 : AHEAD_BYTES_MIN / 2);
 }
 
+/* When to look again. Whoever has just been woken looks soon, for he knows no speed yet. */
+static uint64_t
+choose_next_look(struct log_writer *writer, uint64_t ahead)
+{
+    double ns = (double) (wake_after(ahead) / LOOK_SHARE) / (writer->tended_speed > 0 ? writer->tended_speed : 1e-9);
+
+    if (writer->has_just_woken || ns < (double) LOOK_NS_MIN)
+        ns = (double) LOOK_NS_MIN;
+    writer->has_just_woken = false;
+    return clock_monotonic_ns() + (uint64_t) ns;
+}
+
 /* What takes memory is filled as fast as the log, so whoever looks after the one looks after the other. */
-bool
+enum log_next
 log_writer_tend(struct log_writer *writer)
 {
     struct log_segment *current;
@@ -68,8 +88,9 @@ log_writer_tend(struct log_writer *writer)
     struct log_segment *dead;
     uint64_t            ahead = choose_ahead(writer);
     uint64_t            used = 0;
-    uint64_t            next_at = 0;
-    bool                has_next, wants_next;
+    uint64_t            next_at = 0, urgent_at = 0;
+    enum log_next       next = LOG_NEXT_READY;
+    bool                has_next;
 
     (void) pthread_mutex_lock(&writer->mutex);
     dead = writer->dead;
@@ -77,8 +98,9 @@ log_writer_tend(struct log_writer *writer)
     (void) pthread_mutex_unlock(&writer->mutex);
     log_writer_free_segments(dead);
     allocator_serve_requests(writer->allocator); /* also while the log is broken, for memory goes on */
+    writer->look_at_ns = UINT64_MAX;
     if (log_writer_condition(writer) == LOG_BROKEN)
-        return false;
+        return LOG_NEXT_READY;
 
     (void) pthread_mutex_lock(&writer->mutex);
     current = writer->current;
@@ -96,23 +118,26 @@ log_writer_tend(struct log_writer *writer)
         log_segment_populate(current, ahead);
         used = atomic_load_explicit(&current->used, memory_order_relaxed);
         next_at = current->capacity / 4; /* the syncer may be in a long sync when it is asked */
+        urgent_at = current->capacity / 8 * 5;
     }
-    wants_next = !has_next && used >= next_at;
+    if (!has_next && used >= next_at)
+        next = current != NULL && used >= urgent_at ? LOG_NEXT_URGENT : LOG_NEXT_WANTED;
     used = current != NULL ? used + wake_after(ahead) : UINT64_MAX;
-    if (!has_next && !wants_next && used > next_at)
+    if (!has_next && next == LOG_NEXT_READY && used > next_at)
         used = next_at;
     atomic_store_explicit(&writer->wake_at, used, memory_order_relaxed);
-    return wants_next;
+    writer->look_at_ns = choose_next_look(writer, ahead);
+    return next;
 }
 
-/* The directory that names it is for the first sync to sync which has a commit in it. */
-void
-log_writer_make_next(struct log_writer *writer)
+/* The directory that names it is for the first sync to sync which has a commit in it. Under making, which it releases: from
+ * then on an appender may find the segment too small and discard it. */
+static void
+make_next(struct log_writer *writer)
 {
     struct log_segment *segment = NULL;
     bool                wanted;
 
-    (void) pthread_mutex_lock(&writer->making);
     (void) pthread_mutex_lock(&writer->mutex);
     wanted = writer->next == NULL && log_writer_condition(writer) != LOG_BROKEN;
     (void) pthread_mutex_unlock(&writer->mutex);
@@ -123,7 +148,21 @@ log_writer_make_next(struct log_writer *writer)
         writer->next = segment;
         (void) pthread_mutex_unlock(&writer->mutex);
     }
-    (void) pthread_mutex_unlock(&writer->making); /* from here on an appender may find it too small and discard it */
+    (void) pthread_mutex_unlock(&writer->making);
+}
+
+void
+log_writer_make_next(struct log_writer *writer)
+{
+    (void) pthread_mutex_lock(&writer->making);
+    make_next(writer);
+}
+
+void
+log_writer_make_next_now(struct log_writer *writer)
+{
+    if (pthread_mutex_trylock(&writer->making) == 0)
+        make_next(writer);
 }
 
 bool
@@ -136,6 +175,7 @@ log_writer_fall_asleep(struct log_writer *writer)
     (void) pthread_mutex_unlock(&writer->mutex);
     if (current != NULL)
         log_segment_rest(current); /* W6 */
+    writer->look_at_ns = UINT64_MAX;
     atomic_store_explicit(&writer->asleep, true, memory_order_seq_cst);
     /* A snapshot may have made more durable than the log has taken. */
     return atomic_load_explicit(&writer->appended, memory_order_seq_cst) >
@@ -148,5 +188,12 @@ log_writer_wake_up(struct log_writer *writer)
 {
     writer->tended_position = log_writer_position(writer); /* the sleep tells nothing of the speed */
     writer->tended_ns = clock_monotonic_ns();
+    writer->has_just_woken = true;
     atomic_store_explicit(&writer->asleep, false, memory_order_relaxed);
+}
+
+uint64_t
+log_writer_look_ns(const struct log_writer *writer)
+{
+    return writer->look_at_ns;
 }

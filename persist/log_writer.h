@@ -49,16 +49,26 @@ knackdb_status log_writer_sync(struct log_writer *writer, uint64_t sequence, kna
 
 /* ---- the flusher's ---- */
 
-/* Makes pages ready, lets others go. Returns true where a next segment will be wanted. */
-bool log_writer_tend(struct log_writer *writer);
+enum log_next {
+    LOG_NEXT_READY,  /* or not wanted yet */
+    LOG_NEXT_WANTED, /* by the time the current one is full */
+    LOG_NEXT_URGENT, /* soon: whoever was sent for it is kept */
+};
+
+/* Makes pages ready, lets others go. Says how things are with the segment after the current one. */
+enum log_next log_writer_tend(struct log_writer *writer);
 
 /* Makes it, which may wait for the disk. Any thread; where there is one already, nothing happens. */
 void log_writer_make_next(struct log_writer *writer);
+void log_writer_make_next_now(struct log_writer *writer); /* unless somebody is making one: not for him to wait for */
 
 /* The flusher says that it sleeps until woken: the next append then wakes it. Returns true where
  * there are commits not yet on stable storage, after which it must not sleep. */
 bool log_writer_fall_asleep(struct log_writer *writer);
 void log_writer_wake_up(struct log_writer *writer);
+
+/* When, by the monotonic clock, to tend it again without being woken; UINT64_MAX: while it sleeps. The flusher's. */
+uint64_t log_writer_look_ns(const struct log_writer *writer);
 
 /* ---- the mender's, where log_figures.has_failed; one at a time. log_mending.c tells the order ---- */
 

@@ -102,6 +102,8 @@ struct log_writer {
     uint64_t                  tended_position; /* when the speed was last told */
     uint64_t                  tended_ns;
     double                    tended_speed;    /* of the appender, bytes a nanosecond */
+    uint64_t                  look_at_ns;      /* when to look again unasked; UINT64_MAX: never */
+    bool                      has_just_woken;
 };
 
 static inline enum log_condition
