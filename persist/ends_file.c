@@ -75,12 +75,11 @@ out:
     return status;
 }
 
-/* As long as it can be with an entry for each part, and all bits in each: more is not read, however large a sparse file
- * and a manifest claim it to be. */
-static uint64_t
-bytes_max(const struct manifest *manifest)
+/* With an entry for each part, and all bits in each. */
+uint64_t
+ends_file_bytes_max(size_t part_count)
 {
-    return ENDS_HEAD_BYTES + sizeof(uint64_t) + manifest->part_count * (ENDS_ENTRY_HEAD_BYTES + PART_ROWS_MAX / 8);
+    return ENDS_HEAD_BYTES + sizeof(uint64_t) + part_count * (uint64_t) (ENDS_ENTRY_HEAD_BYTES + PART_ROWS_MAX / 8);
 }
 
 knackdb_status
@@ -99,7 +98,7 @@ ends_file_read(const struct file *file, const struct manifest_part *part, const 
         return error_set(error, KNACKDB_CORRUPT, "%" PRIu64 " bytes are there, the manifest says %" PRIu64, file_bytes,
                          part->bytes);
     }
-    if (file_bytes > bytes_max(manifest))
+    if (file_bytes > ends_file_bytes_max(manifest->part_count))
         return error_set(error, KNACKDB_CORRUPT, "%" PRIu64 " bytes are more than the ends of %zu parts can take",
                          file_bytes, manifest->part_count);
     if (!byte_buffer_reserve(ret_bytes, (size_t) file_bytes + 1))

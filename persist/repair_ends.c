@@ -17,9 +17,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Of a file that no manifest gives a size: the ends of two thousand million rows. */
-#define UNNAMED_BYTES_MAX ((uint64_t) 256 * 1024 * 1024)
-
 bool
 repair_are_ends(const struct file *file)
 {
@@ -72,16 +69,22 @@ repair_settle_ends(struct repair *repair)
     repair->ended_rows = 0;
 }
 
+/* The file read last; nobody may have entries of it. */
+static void
+drop_file(struct repair *repair)
+{
+    struct ends_file *file = repair->ends_files;
+
+    repair->ends_files = file->next;
+    byte_buffer_clear(&file->bytes);
+    allocator_put(repair->allocator, file, sizeof *file);
+}
+
 void
 repair_forget_ends(struct repair *repair)
 {
-    while (repair->ends_files != NULL) {
-        struct ends_file *file = repair->ends_files;
-
-        repair->ends_files = file->next;
-        byte_buffer_clear(&file->bytes);
-        allocator_put(repair->allocator, file, sizeof *file);
-    }
+    while (repair->ends_files != NULL)
+        drop_file(repair);
     if (repair->ends != NULL)
         allocator_put(repair->allocator, repair->ends, repair->ends_capacity * sizeof *repair->ends);
     repair->ends = NULL;
@@ -137,12 +140,15 @@ learn_damaged(struct repair *repair, const struct byte_buffer *bytes, uint64_t n
     return status;
 }
 
-/* How many bytes of the file are wanted: where it has grown, or is sparse, its size says nothing. */
+/* How many bytes of the file are wanted: where it has grown, or is sparse, its size says nothing, nor does what a manifest says
+ * of it. */
 static uint64_t
-wanted_bytes(const struct manifest_part *part, uint64_t file_bytes)
+wanted_bytes(const struct repair *repair, const struct manifest_part *part, uint64_t file_bytes)
 {
-    uint64_t bound = part != NULL ? part->bytes : UNNAMED_BYTES_MAX;
+    uint64_t bound = repair->ends_bytes_max;
 
+    if (part != NULL && part->bytes < bound)
+        bound = part->bytes;
     return file_bytes < bound ? file_bytes : bound;
 }
 
@@ -175,10 +181,11 @@ learn_file(struct repair *repair, const struct file *file, uint64_t number, cons
     uint64_t            file_bytes = 0;
     uint64_t            wanted = 0;
     size_t              offset = 0;
+    size_t              known = repair->ends_count;
     knackdb_status      status = file_size(file, &file_bytes, error);
 
     if (status == KNACKDB_OK) {
-        wanted = wanted_bytes(part, file_bytes);
+        wanted = wanted_bytes(repair, part, file_bytes);
         status = read_file(repair, file, wanted, &bytes, error);
     }
     if (status == KNACKDB_OK) {
@@ -201,6 +208,8 @@ learn_file(struct repair *repair, const struct file *file, uint64_t number, cons
         *ret_damage = (struct ends_damage) { .offset = wanted, .bytes = file_bytes - wanted, .is_none = true };
         status = error_set(why, KNACKDB_CORRUPT, "the file is longer than it was");
     }
+    if (bytes != NULL && repair->ends_count == known) /* nothing was learned of it */
+        drop_file(repair);
     return status == KNACKDB_NOT_FOUND ? KNACKDB_OK : status;
 }
 

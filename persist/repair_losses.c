@@ -6,6 +6,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Told as lost, and no loss: an end that any open cuts; bytes that no row needs. */
@@ -75,22 +76,44 @@ repair_count_losses(const struct repair *repair, enum file_kind kind)
     return losses;
 }
 
-/* Snapshots share parts, so this way may have met the same damage. */
-static bool
-is_among(const struct kept_loss *losses, size_t count, const struct kept_loss *wanted)
+static int
+compare_losses(const void *left, const void *right)
 {
-    for (size_t i = 0; i < count; i++)
-        if (losses[i].loss.kind == wanted->loss.kind && losses[i].loss.offset == wanted->loss.offset &&
-            losses[i].loss.column == wanted->loss.column && strcmp(losses[i].file, wanted->file) == 0)
-            return true;
-    return false;
+    const struct kept_loss *a = left;
+    const struct kept_loss *b = right;
+    int                     order = strcmp(a->file, b->file);
+
+    if (order == 0)
+        order = (a->loss.offset > b->loss.offset) - (a->loss.offset < b->loss.offset);
+    if (order == 0)
+        order = (a->loss.kind > b->loss.kind) - (a->loss.kind < b->loss.kind);
+    return order != 0 ? order : (a->loss.column > b->loss.column) - (a->loss.column < b->loss.column);
+}
+
+/* The losses so far, in order, to be looked in; they may be many. NULL where there is no memory, or none. */
+static struct kept_loss *
+copy_in_order(struct repair *repair)
+{
+    size_t            bytes = repair->loss_count * sizeof *repair->losses;
+    struct kept_loss *copy = bytes > 0 ? allocator_get(repair->allocator, bytes) : NULL;
+
+    if (copy == NULL)
+        return NULL;
+    memcpy(copy, repair->losses, bytes);
+    qsort(copy, repair->loss_count, sizeof *copy, compare_losses);
+    return copy;
 }
 
 void
 repair_note_spared(struct repair *repair, const struct repair *given_up)
 {
-    size_t own = repair->loss_count;
+    size_t            own_count = repair->loss_count;
+    struct kept_loss *own = copy_in_order(repair);
 
+    if (own == NULL && own_count > 0) {
+        repair->no_memory = true;
+        return;
+    }
     for (size_t i = 0; i < given_up->loss_count; i++) {
         const struct kept_loss *kept = &given_up->losses[i];
         knackdb_loss            loss = {
@@ -103,7 +126,8 @@ repair_note_spared(struct repair *repair, const struct repair *given_up)
         uint64_t       number;
         enum file_kind kind = file_name_read(kept->file, &number);
 
-        if (is_among(repair->losses, own, kept))
+        /* Snapshots share parts, so this way may have met the same damage. */
+        if (own != NULL && bsearch(kept, own, own_count, sizeof *own, compare_losses) != NULL)
             continue;
         if (kept->loss.kind == KNACKDB_LOSS_MANIFEST)
             repair_note(repair, &kept->loss, kept->file, "%s", kept->reason);
@@ -113,6 +137,7 @@ repair_note_spared(struct repair *repair, const struct repair *given_up)
             repair_note(repair, &loss, kept->file, "%.150s; nothing is lost, as the log since %s leads to the same rows",
                         kept->reason, repair->from_nothing ? "the first commit" : "an earlier snapshot");
     }
+    allocator_put(repair->allocator, own, own_count * sizeof *own);
 }
 
 void

@@ -41,6 +41,7 @@ struct repair {
     size_t                       loss_capacity;
     bool                         no_memory;
 
+    uint64_t                     ends_bytes_max; /* no more is read of a file of ends */
     struct ends_file            *ends_files;
     struct ends_entry           *ends;        /* which rows of parts have ended, as read: bits would be many... */
     size_t                       ends_count;

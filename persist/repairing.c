@@ -18,6 +18,7 @@
 
 #include "base/error.h"
 #include "persist/directory.h"
+#include "persist/ends_file.h"
 #include "persist/file_name.h"
 #include "persist/log_format.h"
 #include "persist/manifest_files.h"
@@ -30,6 +31,9 @@
 
 #define TRIES_MAX    10
 #define FILE_MODE    0600u
+
+/* Read of a file of ends at the least where no manifest says how many parts there were. */
+#define UNNAMED_ENDS_BYTES ((uint64_t) 1024 * 1024)
 
 /* ---- manifests ---- */
 
@@ -179,6 +183,10 @@ save_found_parts(struct repair *repair, knackdb_error *error)
     repair->store_id = files.store_id;
     if (files.part_count > 0)
         qsort(files.parts, files.part_count, sizeof *files.parts, compare);
+    /* Some parts may be gone: what else tells of them is not to be called damage, as long as it is not much. */
+    repair->ends_bytes_max = ends_file_bytes_max(files.part_count);
+    if (repair->ends_bytes_max < UNNAMED_ENDS_BYTES)
+        repair->ends_bytes_max = UNNAMED_ENDS_BYTES;
     for (size_t i = 0; i < files.part_count && status == KNACKDB_OK; i++)
         status = repair_learn_ends(repair, files.parts[i], NULL, error);
     repair_settle_ends(repair);
@@ -212,6 +220,7 @@ save_named_parts(struct repair *repair, knackdb_error *error)
     repair->store_id = manifest->store_id;
     repair->sequence = manifest->sequence;
     repair->time_us = manifest->time_us;
+    repair->ends_bytes_max = ends_file_bytes_max(manifest->part_count);
     for (size_t i = 0; i < manifest->part_count && status == KNACKDB_OK; i++)
         if (manifest->parts[i].kind == PART_ENDS)
             status = repair_learn_ends(repair, manifest->parts[i].number, &manifest->parts[i], error);

@@ -2,6 +2,8 @@
  * build on lost ones. repairs_of_bytes.c has every bit and byte. */
 #include "base/bytes.h"
 #include "persist/ends_format.h"
+#include "persist/file_name.h"
+#include "persist/manifest_files.h"
 #include "persist/part_format.h"
 #include "tests/persist/meter.h"
 #include "tests/persist/repair_origin.h"
@@ -415,5 +417,74 @@ Test(repair, ends_that_have_grown_are_read_as_far_as_they_were_written)
     cr_assert_eq(repaired.report.loss_count, 0);
     cr_assert_eq(repaired.report.rows_saved, ALL_ROWS - ENDED_IN_FIRST - ENDED_IN_SECOND);
     bytes_free(&ends);
+    origin_remove(&origin);
+}
+
+/* What a manifest says of a file of ends, its checksum right, is what a file says: no reason to ask for so much memory. */
+Test(repair, ends_that_a_manifest_calls_large_are_read_as_far_as_they_can_go)
+{
+    const uint64_t  claimed = (uint64_t) 300 << 20;
+    struct origin   origin;
+    struct repaired repaired;
+    struct manifest manifest;
+    struct allocator allocator;
+    struct dir      dir = { .handle = DISK_NONE };
+    char            name[64];
+    char            path[SCRATCH_PATH_MAX];
+    size_t          plain;
+    bool            is_claimed = false;
+
+    origin_make(&origin, ORIGIN_WITH_ENDS);
+    origin_damage_again(&origin);
+    plain = repair_measured(origin.damaged, origin.to, &repaired);
+    scratch_remove(origin.to);
+    allocator_init(&allocator, NULL);
+    manifest_init(&manifest, &allocator);
+    cr_assert_eq(dir_open(disk_posix(), origin.damaged, &dir, NULL), KNACKDB_OK);
+    cr_assert_eq(manifest_file_read_newest(&manifest, &dir, NULL), KNACKDB_OK);
+    for (size_t i = 0; i < manifest.part_count; i++)
+        if (manifest.parts[i].kind == PART_ENDS) {
+            manifest.parts[i].bytes = claimed;
+            file_name_write(name, FILE_PART, manifest.parts[i].number);
+            scratch_join(path, origin.damaged, name);
+            cr_assert_eq(truncate(path, (off_t) claimed), 0);
+            is_claimed = true;
+        }
+    cr_assert(is_claimed);
+    manifest.generation++;
+    cr_assert_eq(manifest_file_publish(&manifest, &dir, 0600, NULL), KNACKDB_OK);
+    dir_close(&dir);
+    manifest_clear(&manifest);
+    cr_assert_leq(repair_measured(origin.damaged, origin.to, &repaired), plain + ((size_t) 1 << 20));
+    cr_assert_eq(repaired.report.rows_saved, ALL_ROWS - ENDED_IN_FIRST - ENDED_IN_SECOND, "%s", repaired.told.text);
+    origin_remove(&origin);
+}
+
+/* Where nothing says how large they ought to be: such files, mostly holes, are not kept all at once. */
+Test(repair, large_ends_that_no_manifest_names_cost_no_memory)
+{
+    struct origin   origin;
+    struct repaired repaired;
+    char            name[64];
+    char            path[SCRATCH_PATH_MAX];
+    size_t          plain;
+
+    origin_make(&origin, ORIGIN_WITH_ENDS);
+    origin_damage_again(&origin);
+    cr_assert_eq(names_count(origin.damaged, "manifest-", name), 1);
+    scratch_join(path, origin.damaged, name);
+    cr_assert_eq(remove(path), 0);
+    plain = repair_measured(origin.damaged, origin.to, &repaired);
+    scratch_remove(origin.to);
+    for (char number = '1'; number <= '3'; number++) {
+        char stray[] = "part-0000000000000071.knp";
+
+        stray[strlen("part-000000000000007")] = number;
+        bytes_write(origin.damaged, stray, ENDS_MAGIC, 8);
+        scratch_join(path, origin.damaged, stray);
+        cr_assert_eq(truncate(path, (off_t) 100 << 20), 0);
+    }
+    cr_assert_leq(repair_measured(origin.damaged, origin.to, &repaired), plain + ((size_t) 3 << 20));
+    cr_assert_eq(repaired.report.rows_saved, ALL_ROWS - ENDED_IN_FIRST - ENDED_IN_SECOND, "%s", repaired.told.text);
     origin_remove(&origin);
 }
