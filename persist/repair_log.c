@@ -18,12 +18,11 @@
 
 /* A place where the log cannot be read, or where commits are missing. */
 struct gap {
-    uint64_t serial;
-    uint64_t offset;
-    uint64_t bytes;
-    uint64_t after; /* the commit before it */
-    uint64_t next;  /* the commit behind it; 0: none */
-    bool     is_head;
+    struct log_place place;
+    uint64_t         bytes;
+    uint64_t         after; /* the commit before it */
+    uint64_t         next;  /* the commit behind it; 0: none */
+    bool             is_head;
 };
 
 struct log_repair {
@@ -38,8 +37,7 @@ struct log_repair {
     bool              no_memory;
     uint64_t          covered;     /* commits up to this one are in the snapshot */
     uint64_t          last;        /* the newest commit read, or covered */
-    uint64_t          last_serial; /* where it ends; 0: none was read */
-    uint64_t          last_end;
+    struct log_place  last_end;    /* where it ends; serial 0: none was read */
     uint64_t          testimony;
     struct commit_map spare;       /* for a segment whose head is lost */
     const char       *name;        /* of the segment being read, */
@@ -143,22 +141,19 @@ take_commit(struct log_repair *log, const struct segment_reader *segment, const 
     if (record->sequence <= log->last) { /* the snapshot has it; what cannot be read before it is no loss either */
         for (; log->open_gaps < log->gap_count; log->open_gaps++)
             log->gaps[log->open_gaps].next = record->sequence;
-        log->last_serial = segment->serial;
-        log->last_end = segment->offset;
+        log->last_end = segment_reader_place(segment, segment->offset);
         return KNACKDB_OK;
     }
     if (record->sequence > log->last + 1 && log->open_gaps == log->gap_count &&
-        (log->last_serial != 0 || repair->has_manifest || repair->from_nothing))
+        (log->last_end.serial != 0 || repair->has_manifest || repair->from_nothing))
         note_gap(log, &(struct gap) {
-                          .serial = log->last_serial != 0 ? log->last_serial : segment->serial,
-                          .offset = log->last_serial != 0 ? log->last_end : offset,
+                          .place = log->last_end.serial != 0 ? log->last_end : segment_reader_place(segment, offset),
                           .after = log->last,
                       });
     for (; log->open_gaps < log->gap_count; log->open_gaps++)
         log->gaps[log->open_gaps].next = record->sequence;
     log->last = record->sequence;
-    log->last_serial = segment->serial;
-    log->last_end = segment->offset;
+    log->last_end = segment_reader_place(segment, segment->offset);
     log->offset = offset;
     log->sequence = record->sequence;
     status = store_mend_commit(repair->store, &segment->map, record->payload, record->payload_bytes, &listener, error);
@@ -190,17 +185,21 @@ take_record(struct log_repair *log, const struct segment_reader *segment, const 
 static knackdb_status
 pass_gap(struct log_repair *log, struct segment_reader *segment, bool is_head, bool *ret_goes_on, knackdb_error *error)
 {
-    struct gap     gap = { .serial = segment->serial, .offset = segment->offset, .after = log->last, .is_head = is_head };
+    struct gap     gap = {
+            .place = segment_reader_place(segment, segment->offset),
+            .after = log->last,
+            .is_head = is_head,
+    };
     uint64_t       end;
-    knackdb_status status = segment_reader_seek(segment, gap.offset, SEGMENT_STEP_BYTES, error);
+    knackdb_status status = segment_reader_seek(segment, gap.place.offset, SEGMENT_STEP_BYTES, error);
 
     *ret_goes_on = status == KNACKDB_OK;
     end = segment->offset;
     if (status == KNACKDB_NOT_FOUND || status == KNACKDB_CORRUPT)
-        status = segment_reader_find_end(segment, gap.offset, &end, error);
-    if (status != KNACKDB_OK || end == gap.offset)
+        status = segment_reader_find_end(segment, gap.place.offset, &end, error);
+    if (status != KNACKDB_OK || end == gap.place.offset)
         return status;
-    gap.bytes = end - gap.offset;
+    gap.bytes = end - gap.place.offset;
     note_gap(log, &gap);
     return KNACKDB_OK;
 }
@@ -342,12 +341,12 @@ find_spare(struct log_repair *log, knackdb_error *error)
 static void
 tell_gap(struct log_repair *log, const struct gap *gap, bool is_told)
 {
-    knackdb_loss loss = { .offset = gap->offset, .bytes = gap->bytes, .table = -1, .column = -1 };
+    knackdb_loss loss = { .offset = gap->place.offset, .bytes = gap->bytes, .table = -1, .column = -1 };
     uint64_t     first = (gap->after > log->covered ? gap->after : log->covered) + 1;
     const char  *what = gap->is_head ? "the head of the segment" : "bytes that make no record";
     char         name[DISK_NAME_BYTES_MAX];
 
-    file_name_write(name, FILE_LOG, gap->serial);
+    log_place_write_name(name, &gap->place);
     if (gap->next == 0 && first > log->testimony) {
         loss.kind = KNACKDB_LOSS_TORN;
         loss.first_sequence = first;
@@ -374,8 +373,8 @@ judge(struct log_repair *log)
 {
     uint64_t last = log->last > log->covered ? log->last : log->covered;
 
-    if (log->testimony > last && log->open_gaps == log->gap_count && log->last_serial != 0)
-        note_gap(log, &(struct gap) { .serial = log->last_serial, .offset = log->last_end, .after = last });
+    if (log->testimony > last && log->open_gaps == log->gap_count && log->last_end.serial != 0)
+        note_gap(log, &(struct gap) { .place = log->last_end, .after = last });
     for (size_t i = 0; i < log->gap_count; i++)
         tell_gap(log, &log->gaps[i], i > 0 && log->gaps[i].after == log->gaps[i - 1].after &&
                                          log->gaps[i].next == log->gaps[i - 1].next && log->gaps[i].next != 0);

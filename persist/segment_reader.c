@@ -9,6 +9,7 @@
 #include "persist/segment_reader.h"
 
 #include "base/error.h"
+#include "persist/file_name.h"
 #include "persist/store_id.h"
 
 #include <inttypes.h>
@@ -19,6 +20,18 @@
 /* A seek checks at most this many times the bytes of the file. An honest one needs about once: false
  * headers are rare, and each is checked over the length it claims. */
 #define SEEK_WORK_FACTOR 16
+
+struct log_place
+segment_reader_place(const struct segment_reader *reader, uint64_t offset)
+{
+    return (struct log_place) { .serial = reader->serial, .is_past = reader->file->packed != NULL, .offset = offset };
+}
+
+void
+log_place_write_name(char name[DISK_NAME_BYTES_MAX], const struct log_place *place)
+{
+    file_name_write(name, place->is_past ? FILE_PAST : FILE_LOG, place->serial);
+}
 
 void
 segment_reader_init(struct segment_reader *reader, struct allocator *allocator, const struct file *file,

@@ -26,6 +26,18 @@ struct segment_reader {
     uint64_t          window_offset;
 };
 
+/* A place in the log, and the form of the segment that it was seen in. */
+struct log_place {
+    uint64_t serial;  /* 0: none */
+    bool     is_past; /* in history, packed */
+    uint64_t offset;
+};
+
+struct log_place segment_reader_place(const struct segment_reader *reader, uint64_t offset);
+
+/* The name of its file. */
+void log_place_write_name(char name[DISK_NAME_BYTES_MAX], const struct log_place *place);
+
 /* `file` stays the caller's and must stay open. */
 void segment_reader_init(struct segment_reader *reader, struct allocator *allocator, const struct file *file,
                          uint64_t store_id, uint64_t serial);

@@ -24,11 +24,10 @@
 
 /* A place where the log cannot be read. */
 struct gap {
-    uint64_t serial;
-    uint64_t offset;
-    uint64_t bytes;  /* that mean nothing; 0: commits are missing between two files */
-    uint64_t commit; /* the first one missing */
-    uint64_t next;   /* the first one there again, where it is commits that are missing */
+    struct log_place place;
+    uint64_t         bytes;  /* that mean nothing; 0: commits are missing between two files */
+    uint64_t         commit; /* the first one missing */
+    uint64_t         next;   /* the first one there again, where it is commits that are missing */
 };
 
 struct log_check {
@@ -42,8 +41,7 @@ struct log_check {
     size_t                 gap_capacity;
     bool                   no_memory;
     uint64_t               last;      /* sequence of the last commit read; 0: none */
-    uint64_t               last_end;  /* where it ends, */
-    uint64_t               last_serial; /* and in which segment */
+    struct log_place       last_end;  /* where it ends */
     uint64_t               testimony;
 };
 
@@ -83,7 +81,7 @@ next_commit(const struct log_check *check, uint64_t serial)
 }
 
 static void
-note_gap(struct log_check *check, uint64_t serial, uint64_t offset, uint64_t bytes, uint64_t next)
+note_gap(struct log_check *check, struct log_place place, uint64_t bytes, uint64_t next)
 {
     struct gap *gaps = allocator_make_room(check->verification->allocator, check->gaps, check->gap_count + 1,
                                            &check->gap_capacity, sizeof *gaps);
@@ -93,7 +91,7 @@ note_gap(struct log_check *check, uint64_t serial, uint64_t offset, uint64_t byt
         return;
     }
     check->gaps = gaps;
-    check->gaps[check->gap_count++] = (struct gap) { serial, offset, bytes, next_commit(check, serial), next };
+    check->gaps[check->gap_count++] = (struct gap) { place, bytes, next_commit(check, place.serial), next };
 }
 
 static void
@@ -159,13 +157,16 @@ catch_up(struct log_check *check, knackdb_error *error)
     char                  name[DISK_NAME_BYTES_MAX];
     knackdb_status        status;
 
-    file_name_write(name, FILE_LOG, check->last_serial);
+    if (check->last_end.is_past) /* nobody writes there */
+        return KNACKDB_OK;
+    log_place_write_name(name, &check->last_end);
     status = file_open(&verification->dir, name, DISK_READ, 0, &file, error);
     if (status != KNACKDB_OK)
         return status == KNACKDB_NOT_FOUND ? KNACKDB_OK : status;
-    segment_reader_init(&segment, verification->allocator, &file, check->newest->store_id, check->last_serial);
+    segment_reader_init(&segment, verification->allocator, &file, check->newest->store_id,
+                        check->last_end.serial);
     status = segment_reader_open(&segment, verification->options->history, verification->options->schema, error);
-    segment.offset = check->last_end;
+    segment.offset = check->last_end.offset;
     while (status == KNACKDB_OK) {
         uint64_t offset = segment.offset;
 
@@ -177,7 +178,7 @@ catch_up(struct log_check *check, knackdb_error *error)
         verification->report.record_count++;
         testify(check, record.durable);
         check->last = record.sequence;
-        check->last_end = segment.offset;
+        check->last_end = segment_reader_place(&segment, segment.offset);
         status = check_padding(check, &segment, offset + LOG_RECORD_HEADER_BYTES + record.payload_bytes, name, error);
         if (status == KNACKDB_OK)
             status = check_payload(check, &segment, &record, name, offset);
@@ -204,7 +205,7 @@ check_record(struct log_check *check, const struct segment_reader *segment, cons
                      (unsigned) record->kind);
         return KNACKDB_OK;
     }
-    if (check->last != 0 && check->last_serial != segment->serial && leaves_gap(check, record->sequence))
+    if (check->last != 0 && check->last_end.serial != segment->serial && leaves_gap(check, record->sequence))
         status = catch_up(check, error);
     if (status != KNACKDB_OK)
         return status;
@@ -214,11 +215,9 @@ check_record(struct log_check *check, const struct segment_reader *segment, cons
     else if (leaves_gap(check, record->sequence) &&
              (check->gap_count == 0 ||
               check->gaps[check->gap_count - 1].commit != next_commit(check, segment->serial)))
-        note_gap(check, check->last != 0 ? check->last_serial : segment->serial,
-                 check->last != 0 ? check->last_end : offset, 0, record->sequence);
+        note_gap(check, check->last != 0 ? check->last_end : segment_reader_place(segment, offset), 0, record->sequence);
     check->last = record->sequence;
-    check->last_end = segment->offset;
-    check->last_serial = segment->serial;
+    check->last_end = segment_reader_place(segment, segment->offset);
     return check_payload(check, segment, record, name, offset);
 }
 
@@ -266,7 +265,7 @@ pass_gap(struct log_check *check, struct segment_reader *segment, bool *ret_goes
         return KNACKDB_OK;
     }
     segment->offset = end;
-    note_gap(check, segment->serial, offset, end - offset, 0);
+    note_gap(check, segment_reader_place(segment, offset), end - offset, 0);
     return KNACKDB_OK;
 }
 
@@ -299,7 +298,7 @@ check_headless(struct log_check *check, struct segment_reader *segment, knackdb_
 
     if (status != KNACKDB_OK || end == 0)
         return status;
-    note_gap(check, segment->serial, 0, end, 0);
+    note_gap(check, segment_reader_place(segment, 0), end, 0);
     status = segment_reader_seek(segment, 0, SEGMENT_STEP_RECORDS, error);
     while (status == KNACKDB_OK) {
         status = segment_reader_next(segment, &record, error);
@@ -395,7 +394,7 @@ judge(struct log_check *check)
     for (size_t i = 0; i < check->gap_count; i++) {
         const struct gap *gap = &check->gaps[i];
 
-        file_name_write(name, FILE_LOG, gap->serial);
+        log_place_write_name(name, &gap->place);
         if (gap->commit > check->testimony) {
             check->verification->report.torn_bytes += gap->bytes;
             continue;
@@ -403,12 +402,12 @@ judge(struct log_check *check)
         if (gap->bytes == 0 && gap->next <= covered + 1)
             continue;
         if (gap->bytes == 0)
-            verify_fault(check->verification, KNACKDB_CORRUPT, name, gap->offset, "commit %" PRIu64 " is missing",
+            verify_fault(check->verification, KNACKDB_CORRUPT, name, gap->place.offset, "commit %" PRIu64 " is missing",
                          gap->commit);
-        else if (gap->offset == 0)
+        else if (gap->place.offset == 0)
             verify_fault(check->verification, KNACKDB_CORRUPT, name, 0, "the head of the segment cannot be read");
         else
-            verify_fault(check->verification, KNACKDB_CORRUPT, name, gap->offset,
+            verify_fault(check->verification, KNACKDB_CORRUPT, name, gap->place.offset,
                          "commit %" PRIu64 " is damaged: %" PRIu64 " bytes make no record", gap->commit, gap->bytes);
     }
 }

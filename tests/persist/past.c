@@ -1,13 +1,18 @@
 /* past.c - log that no snapshot needs any more, kept as history. */
 #include "tests/persist/bench.h"
 
+#include "base/bytes.h"
+#include "persist/file_name.h"
+#include "persist/packed_file.h"
 #include "persist/replay_log.h"
 #include "persist/verification.h"
 #include "tests/api/scratch.h"
 
 #include <criterion/criterion.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static knackdb_status
 verify_path(const char *path)
@@ -114,4 +119,62 @@ Test(history, is_kept_as_long_as_was_asked_for)
     for (int number = 1; number <= 200; number++)
         free(dumps[number]);
     scratch_remove(folder);
+}
+
+/* Packs a segment of the log, one byte of which is another. */
+static void
+pack_damaged(const char *path, const char *log_name)
+{
+    struct allocator allocator;
+    struct dir       dir = { .handle = DISK_NONE };
+    struct file      file = { 0 };
+    struct bytes     bytes = bytes_read(path, log_name);
+    char             name[DISK_NAME_BYTES_MAX];
+    uint64_t         serial = bytes_get_u64(bytes.data + 40);
+
+    bytes.data[bytes.count / 2] ^= 1;
+    bytes_write(path, log_name, bytes.data, bytes.count);
+    allocator_init(&allocator, NULL);
+    cr_assert_eq(dir_open(disk_posix(), path, &dir, NULL), KNACKDB_OK);
+    cr_assert_eq(file_open(&dir, log_name, DISK_READ, 0, &file, NULL), KNACKDB_OK);
+    file_name_write(name, FILE_PAST, serial);
+    cr_assert_eq(packed_file_write(&allocator, &file, UINT64_MAX, name, bytes_get_u64(bytes.data + 32), serial, 0600, NULL),
+                 KNACKDB_OK);
+    file_close(&file);
+    cr_assert_eq(dir_remove(&dir, log_name, NULL), KNACKDB_OK);
+    dir_close(&dir);
+    bytes_free(&bytes);
+}
+
+static void
+hear_fault(void *context, const knackdb_fault *fault)
+{
+    (void) snprintf(context, 64, "%s", fault->file);
+}
+
+/* What is wrong with a record in a packed segment is told by that file's name, for there is no other. */
+Test(history, faults_are_told_by_the_name_that_is_there)
+{
+    char                  heard[64] = "";
+    struct verify_options options = { .disk = disk_posix(), .history = bench_history(), .schema = bench_schema(1),
+                                      .on_fault = hear_fault, .context = heard };
+    struct keeper_options keeping = kept_options();
+    char                  path[SCRATCH_PATH_MAX];
+    char                  name[64];
+    struct allocator      allocator;
+    struct kept           kept;
+
+    scratch_prefer_memory();
+    scratch_make(path);
+    keeping.log_segment_bytes_max = 4096;
+    kept_must_open(&kept, path, 1, &keeping);
+    bench_put_many(kept.store, 1, 100);
+    kept_close(&kept);
+    cr_assert_gt(names_count(path, "log-", NULL), 2);
+    pack_damaged(path, "log-0000000000000001.knl");
+    allocator_init(&allocator, NULL);
+    cr_assert_eq(verify_directory(&allocator, path, &options, NULL, NULL), KNACKDB_CORRUPT);
+    cr_assert_gt(names_count(path, "past-", name), 0);
+    cr_assert_str_eq(heard, name);
+    scratch_remove(path);
 }
