@@ -73,6 +73,7 @@ keeper_new(struct allocator *allocator, const struct keeper_options *options, st
     keeper->lock = DISK_NONE;
     keeper->dir.handle = DISK_NONE;
     manifest_init(&keeper->manifest, allocator);
+    manifest_init(&keeper->ancestor, allocator);
     coverage_init(&keeper->coverage, allocator);
     keeper->trigger_ns = clock_monotonic_ns() + (uint64_t) keeper->options.snapshot_interval_s * 1000000000;
     (void) pthread_mutex_init(&keeper->wake_mutex, NULL);
@@ -90,6 +91,7 @@ static void
 keeper_free(struct keeper *keeper)
 {
     manifest_clear(&keeper->manifest);
+    manifest_clear(&keeper->ancestor);
     coverage_clear(&keeper->coverage);
     follower_free(keeper->follower);
     directory_unlock(&keeper->dir, keeper->lock);
@@ -353,6 +355,17 @@ clear_away(struct keeper *keeper, knackdb_error *error)
     return status == KNACKDB_OK ? log_past_trim(&keeper->past, error) : status;
 }
 
+/* For backups, which may come while a snapshot exchanges the manifest. */
+static knackdb_status
+note_migrations(struct keeper *keeper, knackdb_error *error)
+{
+    knackdb_status status = KNACKDB_OK;
+
+    for (size_t i = 0; i < keeper->manifest.migration_count && status == KNACKDB_OK; i++)
+        status = manifest_add_migration(&keeper->ancestor, &keeper->manifest.migrations[i], error);
+    return status;
+}
+
 static knackdb_status
 become_writer(struct keeper *keeper, struct recovery *recovery, knackdb_error *error)
 {
@@ -363,6 +376,8 @@ become_writer(struct keeper *keeper, struct recovery *recovery, knackdb_error *e
     status = find_highest_serial(keeper, &highest_serial, error);
     if (status == KNACKDB_OK)
         status = take_over(keeper, recovery, error);
+    if (status == KNACKDB_OK)
+        status = note_migrations(keeper, error);
     if (status == KNACKDB_OK)
         status = begin_log(keeper, recovery, highest_serial, error);
     if (status != KNACKDB_OK)
@@ -406,6 +421,7 @@ keeper_open(struct allocator *allocator, const char *path, const struct keeper_o
     if (status == KNACKDB_OK && options->read_only) {
         keeper->manifest = recovery.manifest;
         manifest_init(&recovery.manifest, allocator);
+        status = note_migrations(keeper, error);
     }
     recovery_clear(&recovery);
     if (status != KNACKDB_OK) {

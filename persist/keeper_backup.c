@@ -34,26 +34,18 @@ keeper_backup(struct keeper *keeper, const char *to, uint64_t *ret_rows, knackdb
         .history = keeper->options.history,
         .path = to,
         .file_mode = keeper->options.file_mode,
+        /* Not the manifest: a snapshot may be waiting with it for a disk that does not answer, and this copy be why we
+         * are called. */
+        .ancestor = &keeper->ancestor,
     };
-    struct manifest ancestor;
-    struct view     view;
-    knackdb_status  status = KNACKDB_OK;
+    struct view    view;
+    knackdb_status status = view_begin(keeper->store, &view, error);
 
-    manifest_init(&ancestor, keeper->allocator);
-    /* Not snapshot_mutex: a snapshot may be waiting for a disk that does not answer, and this copy be why we are called. */
-    (void) pthread_mutex_lock(&keeper->figures_mutex);
-    for (size_t i = 0; i < keeper->manifest.migration_count && status == KNACKDB_OK; i++)
-        status = manifest_add_migration(&ancestor, &keeper->manifest.migrations[i], error);
-    (void) pthread_mutex_unlock(&keeper->figures_mutex);
-    if (status == KNACKDB_OK)
-        status = view_begin(keeper->store, &view, error);
-    if (status == KNACKDB_OK) {
-        options.ancestor = &ancestor;
-        options.sequence = view.sequence;
-        options.time_us = time_of_newest(keeper);
-        status = saving_write(keeper->allocator, &options, &view, ret_rows, error);
-        view_end(&view);
-    }
-    manifest_clear(&ancestor);
+    if (status != KNACKDB_OK)
+        return status;
+    options.sequence = view.sequence;
+    options.time_us = time_of_newest(keeper);
+    status = saving_write(keeper->allocator, &options, &view, ret_rows, error);
+    view_end(&view);
     return status;
 }

@@ -39,7 +39,8 @@ struct keeper {
 
     /* Snapshots (snapshot_taker.c). One at a time: under snapshot_mutex, which is held for as long as one takes. */
     pthread_mutex_t       snapshot_mutex;
-    struct manifest       manifest;  /* the newest; read-only: the one that was opened. Exchanged under figures_mutex, too */
+    struct manifest       manifest;  /* the newest; read-only: the one that was opened. Under snapshot_mutex */
+    struct manifest       ancestor;  /* the migrations alone, which do not change while a store is open */
     struct coverage       coverage;  /* what of the store its parts hold */
     struct log_past       past;      /* what becomes of the log that nobody needs */
     uint64_t              covered;   /* the log up to this commit is not needed any more */

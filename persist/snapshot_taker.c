@@ -159,10 +159,8 @@ adopt(struct keeper *keeper, struct manifest *next, struct coverage *coverage, u
     log_writer_covered(keeper->log, next->sequence, position);
     if (mends)
         (void) log_writer_join(keeper->log, next->sequence, NULL); /* broken again: the next attempt is the flusher's */
-    (void) pthread_mutex_lock(&keeper->figures_mutex);
     manifest_clear(&keeper->manifest);
     keeper->manifest = *next;
-    (void) pthread_mutex_unlock(&keeper->figures_mutex);
     manifest_init(next, keeper->allocator);
     coverage_clear(&keeper->coverage);
     keeper->coverage = *coverage;
