@@ -6,6 +6,7 @@
 #include "persist/replay_log.h"
 #include "schema/schema.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 struct knackdb_log {
@@ -86,54 +87,60 @@ fill(knackdb_log *log, knackdb_log_entry *entry)
     entry->offset = log->commit.offset;
 }
 
+static knackdb_status
+blame_commit(const knackdb_log *log, knackdb_status status, const knackdb_error *why, knackdb_error *error)
+{
+    return error_set(error, status, "%s/%s: offset %" PRIu64 ": %s", replay_log_path(log->replay), log->commit.file,
+                     log->commit.offset, why->message);
+}
+
 /* The next operation of the commit at hand. */
 static knackdb_status
 next_operation(knackdb_log *log, knackdb_error *error)
 {
-    knackdb_error  why = { 0 };
+    knackdb_error  why;
     knackdb_status status = commit_reader_next(&log->operations, &log->operation, &why);
 
     log->has_commit = status == KNACKDB_OK; /* behind an operation that cannot be read nobody knows where the next begins */
-    if (status != KNACKDB_OK && status != KNACKDB_NOT_FOUND)
-        return error_set(error, status, "%s: offset %llu: %s", log->commit.file, (unsigned long long) log->commit.offset,
-                         why.message);
-    return status;
+    return status != KNACKDB_OK && status != KNACKDB_NOT_FOUND ? blame_commit(log, status, &why, error) : status;
+}
+
+/* Goes on to the next commit. */
+static knackdb_status
+next_commit(knackdb_log *log, knackdb_error *error)
+{
+    knackdb_error  why = { 0 };
+    knackdb_status status = replay_log_next(log->replay, &log->commit, error);
+
+    if (status != KNACKDB_OK)
+        return status;
+    status = commit_reader_init(&log->operations, log->commit.map, log->commit.record.payload,
+                                log->commit.record.payload_bytes, &why);
+    if (status != KNACKDB_OK)
+        return blame_commit(log, status, &why, error);
+    log->has_commit = true;
+    log->batch_index = 0;
+    return KNACKDB_OK;
 }
 
 knackdb_status
 knackdb_log_next(knackdb_log *log, knackdb_log_entry *ret_entry, knackdb_error *error)
 {
-    knackdb_error  why = { 0 };
-    knackdb_status status;
+    knackdb_status status = KNACKDB_OK;
 
-    for (;;) {
-        if (!log->has_commit) {
-            status = replay_log_next(log->replay, &log->commit, error);
-            if (status == KNACKDB_CORRUPT)
-                error_add(error, DAMAGE_ADVICE);
-            if (status != KNACKDB_OK)
-                return status;
-            status = commit_reader_init(&log->operations, log->commit.map, log->commit.record.payload,
-                                        log->commit.record.payload_bytes, &why);
-            if (status != KNACKDB_OK)
-                return error_set(error, status, "%s: offset %llu: %s", log->commit.file,
-                                 (unsigned long long) log->commit.offset, why.message);
-            log->has_commit = true;
-            log->batch_index = 0;
-        }
-        status = next_operation(log, error);
-        if (status == KNACKDB_NOT_FOUND)
-            continue;
+    do {
+        if (!log->has_commit)
+            status = next_commit(log, error);
         if (status != KNACKDB_OK)
-            return status;
-        if (log->operation.table_dropped) {
-            log->batch_index++;
-            continue;
-        }
-        fill(log, ret_entry);
-        log->batch_index++;
-        return KNACKDB_OK;
-    }
+            break;
+        status = next_operation(log, error);
+        if (status == KNACKDB_OK && !log->operation.table_dropped)
+            fill(log, ret_entry);
+        log->batch_index += status == KNACKDB_OK;
+    } while (status == KNACKDB_NOT_FOUND || (status == KNACKDB_OK && log->operation.table_dropped));
+    if (status == KNACKDB_CORRUPT)
+        error_add(error, DAMAGE_ADVICE);
+    return status;
 }
 
 uint64_t

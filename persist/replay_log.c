@@ -119,6 +119,12 @@ replay_log_open(struct allocator *allocator, const struct disk *disk, const char
     return KNACKDB_OK;
 }
 
+const char *
+replay_log_path(const struct replay_log *log)
+{
+    return log->dir.path;
+}
+
 void
 replay_log_close(struct replay_log *log)
 {

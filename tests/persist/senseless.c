@@ -170,7 +170,8 @@ Test(senseless, operations_are_told_once_by_who_replays_and_what_follows_them_is
         cr_assert_eq(entry.sequence, sequence);
     }
     cr_assert_eq(knackdb_log_next(log, &entry, &error), KNACKDB_CORRUPT);
-    cr_assert_not_null(strstr(error.message, name), "%s", error.message);
+    cr_assert(strstr(error.message, name) != NULL && strstr(error.message, copy) != NULL, "%s", error.message);
+    cr_assert_not_null(strstr(error.message, "knackdb repair"), "%s", error.message);
     for (uint32_t i = 0; i < 2; i++) {
         cr_assert_eq(knackdb_log_next(log, &entry, &error), KNACKDB_OK, "%s", error.message);
         cr_assert(entry.sequence == 4 && entry.batch_index == i && entry.batch_count == 2 && entry.id == i + 1);
