@@ -208,10 +208,19 @@ get_is_open(PyObject *object, void *closure)
     return PyBool_FromLong(self->store != NULL && !self->is_closing);
 }
 
+static PyObject *
+get_opened_by(PyObject *object, void *closure)
+{
+    (void) closure;
+    return PyLong_FromLong(((database *) object)->opened_by);
+}
+
 static PyGetSetDef database_attributes[] = {
     { "last_error", get_last_error, NULL, "Why the last call that failed did, in words; None before the first.", NULL },
     { "strict", get_strict, set_strict, "Whether a failed call raises knackdb.Error instead of saying False.", NULL },
     { "is_open", get_is_open, NULL, "Between initialize() and shutdown().", NULL },
+    { "_opened_by", get_opened_by, NULL, "The process that it is open in, or is being opened in; 0 where it is closed.",
+      NULL },
     { NULL, NULL, NULL, NULL, NULL },
 };
 

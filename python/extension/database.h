@@ -18,7 +18,7 @@ typedef struct database {
     bool                is_strict;
     bool                waits_for_disk; /* every store does: it is done in a thread */
     unsigned            users;      /* calls that are in the store without the GIL */
-    pid_t               opened_by;
+    pid_t               opened_by;  /* or is being opened or closed by; 0 where it is closed */
     PyObject           *last_error; /* str or NULL */
     struct answer_cache answers;
     struct messages     messages;

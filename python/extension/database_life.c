@@ -110,8 +110,10 @@ open_store(database *self, const char *path, const knackdb_options *options, kna
     }
     Py_END_ALLOW_THREADS
     self->is_closing = false;
-    if (status != KNACKDB_OK)
+    if (status != KNACKDB_OK) {
+        self->opened_by = 0;
         return status;
+    }
     self->waits_for_disk = options->durability == KNACKDB_SYNC && strcmp(path, ":memory:") != 0;
     self->patterns_stored = 0;
     seed_ids(self);
@@ -166,6 +168,7 @@ database_close(PyObject *object, PyObject *ignored)
     status = knackdb_close(store, &error);
     Py_END_ALLOW_THREADS
     self->is_closing = false;
+    self->opened_by = 0;
     messages_pass_on(&self->messages);
     if (status != KNACKDB_OK && status != KNACKDB_FORKED)
         return failure_raise(status, error.message);

@@ -142,7 +142,7 @@ copy_of_dict(record *self)
 static PyObject *
 all_attributes(record *self)
 {
-    PyObject *dict;
+    PyObject *dict, *others;
 
     if (self->in_dict)
         return copy_of_dict(self);
@@ -159,8 +159,11 @@ all_attributes(record *self)
             Py_CLEAR(dict);
         Py_XDECREF(value);
     }
-    if (dict != NULL && self->dict != NULL && PyDict_Update(dict, self->dict) < 0)
+    others = self->dict;
+    Py_XINCREF(others); /* as in copy_of_dict() */
+    if (dict != NULL && others != NULL && PyDict_Update(dict, others) < 0)
         Py_CLEAR(dict);
+    Py_XDECREF(others);
     return dict;
 }
 

@@ -9,7 +9,7 @@ from typing import Any, Dict, Iterable, List, Optional, Union
 
 import _knackdb
 
-from .elsewhere import elsewhere
+from .elsewhere import elsewhere, others_begin
 from .errors import Error, InvalidError
 from .live_metrics import LiveMetrics
 from .records import LearningMetrics, Summary, UserPreference
@@ -139,8 +139,6 @@ class LearningDatabase(_knackdb.Database):
             log_segment_bytes_max=log_segment_bytes_max))
         if as_of is not None:
             self._options.update(_moment(as_of))
-        self._opened_at = None
-        self._opener = None
         self._metrics = LiveMetrics(self)
 
     def __repr__(self):
@@ -153,18 +151,14 @@ class LearningDatabase(_knackdb.Database):
 
     async def _elsewhere(self, call, *arguments):
         """As elsewhere(); but in a fork, where the executor's threads did not come along, the store refuses at once."""
-        if self._opener not in (None, os.getpid()):
+        if self._opened_by not in (0, os.getpid()):
             return call(*arguments)
         return await elsewhere(call, *arguments)
 
     def _open_now(self):
         if os.fspath(self.db_path) == "":
             raise InvalidError("the path of a database must not be empty")
-        self._open(self.db_path, **self._options)
-        if self._opened_at is None:
-            self._opened_at = time.monotonic()
-            self._opener = os.getpid()
-        return True
+        return self._open(self.db_path, **self._options)
 
     async def _open_somewhere(self):
         if self.db_path == ":memory:" or self.durability == "memory":
@@ -181,10 +175,10 @@ class LearningDatabase(_knackdb.Database):
     async def shutdown(self) -> None:
         """Brings everything to stable storage and closes. May be called again, and at any time."""
         try:
+            await others_begin()  # a task of initialize() that was made before would open what is closed here
             await self._elsewhere(self._close)
         except Exception as error:
             self._failed(error)
-        self._opened_at = self._opener = None
 
     async def __aenter__(self):
         try:
@@ -356,7 +350,6 @@ class LearningDatabase(_knackdb.Database):
         return self._status_of(self._stats_or_none())
 
     def _status_of(self, stats):
-        opened_at = self._opened_at  # another thread may shut down meanwhile
         status = {
             "initialized": stats is not None,
             "status": "closed" if stats is None else "healthy" if stats["state"] == "ok" else stats["state"],
@@ -374,7 +367,7 @@ class LearningDatabase(_knackdb.Database):
             database_size_mb=(self._disk_bytes() or stats["memory_bytes"]) / _MEGABYTE,
             memory_usage_mb=stats["memory_bytes"] / _MEGABYTE,
             total_operations=sum(each["count"] for each in stats["operations"].values()) + stats["answer_hits"],
-            uptime_seconds=time.monotonic() - opened_at if opened_at is not None else 0.0,
+            uptime_seconds=max(0.0, time.time() - stats["opened_at"]),
             pattern_cache={"size": stats["answer_entries"], "memory_mb": stats["answer_bytes"] / _MEGABYTE,
                            "hits": stats["answer_hits"], "misses": stats["answer_misses"]},
             query_cache={"size": stats["cache_entries"], "memory_mb": stats["memory_cache_bytes"] / _MEGABYTE,

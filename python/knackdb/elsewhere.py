@@ -11,3 +11,12 @@ async def elsewhere(call, *arguments):
     except RuntimeError:
         return call(*arguments)
     return await loop.run_in_executor(None, functools.partial(call, *arguments))
+
+
+async def others_begin():
+    """Lets every task that was made before get as far as its first wait."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    await asyncio.sleep(0)

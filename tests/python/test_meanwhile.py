@@ -4,6 +4,7 @@ Some of it is tried in a process of its own, as what it finds is a crash. There 
 overwritten (MALLOC_PERTURB_), so that whoever reads on reads nonsense."""
 
 import asyncio
+import concurrent.futures
 import os
 import threading
 import time
@@ -153,6 +154,40 @@ def test_who_closes_what_is_being_opened_waits_for_it(tmp_path, open_database):
         thread.join()
         assert not database.is_open
         open_database(tmp_path / str(i)).shutdown()  # nobody holds its lock
+
+
+def test_what_is_shut_down_stays_so_though_a_task_was_to_open_it(tmp_path, loop):
+    loop.set_default_executor(concurrent.futures.ThreadPoolExecutor(1))  # what comes first is done first
+
+    async def opened_and_shut_down(database):
+        opening = asyncio.create_task(database.initialize())
+        await database.shutdown()
+        assert await opening is True and not database.is_open
+
+    async def opened_too_slowly(database):
+        try:
+            await asyncio.wait_for(database.initialize(), 1e-4)
+        except asyncio.TimeoutError:
+            pass
+        await database.shutdown()
+        assert not database.is_open
+
+    for case in (opened_and_shut_down, opened_too_slowly):
+        for i in range(20):
+            loop.run_until_complete(case(knackdb.LearningDatabase(tmp_path / f"{case.__name__}{i}")))
+
+
+def test_how_long_it_is_open_is_counted_from_the_last_opening(tmp_path):
+    database, thread = opened_elsewhere(tmp_path / "x")
+    database._close()
+    thread.join()
+    assert database._opened_by == 0
+    time.sleep(0.02)
+    before = time.time()
+    database._open_now()
+    uptime = database.get_database_status()["uptime_seconds"]
+    assert 0 <= uptime <= time.time() - before and database._opened_by == os.getpid()
+    database._close()
 
 
 def test_two_tasks_that_open_and_one_that_closes(tmp_path, loop):
