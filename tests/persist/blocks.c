@@ -401,6 +401,7 @@ Test(snapshots, tell_every_damage_by_file)
     struct heard          heard;
     knackdb_verify_report report;
 
+    scratch_prefer_memory();
     scratch_make(path);
     kept_must_open(&kept, path, 1, NULL);
     bench_put_many(kept.store, 1, 6);

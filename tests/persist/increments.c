@@ -174,6 +174,7 @@ Test(increments, agree_with_the_store_through_random_lives)
         int64_t     highest = 0;
 
         srand(seed);
+        scratch_prefer_memory();
         scratch_make(folder);
         scratch_join(path, folder, "store");
         kept_must_open(&kept, path, 1, NULL);

@@ -65,6 +65,7 @@ small_log_make(struct small_log *log, size_t commits, size_t synced, bool is_sea
 
     memset(log, 0, sizeof *log);
     options.log_segment_bytes_max = 16384;
+    scratch_prefer_memory();
     scratch_make(log->folder);
     scratch_join(live, log->folder, "live");
     kept_must_open(&kept, live, 1, &options);
