@@ -160,7 +160,7 @@ posting_directory_latest(const struct posting_directory *directory)
 static inline posting_tag *
 posting_directory_maxima(const struct posting_directory *directory)
 {
-    return (posting_tag *) (posting_directory_latest(directory) + directory->head.capacity / POSTING_BLOCK_ROWS);
+    return (posting_tag *) (void *) (posting_directory_latest(directory) + directory->head.capacity / POSTING_BLOCK_ROWS);
 }
 
 static inline uint8_t *

@@ -373,3 +373,25 @@ Test(health, passes_messages_to_the_caller_alone)
     cr_assert_eq(counts[KNACKDB_LOG_WARNING] + counts[KNACKDB_LOG_ERROR], 0, "nothing went wrong");
     scratch_remove(directory);
 }
+
+/* Whatever the disk does about it: what the call returns with is called durable. */
+Test(health, stores_that_wait_for_the_disk_are_durable_when_they_return)
+{
+    char            directory[SCRATCH_PATH_MAX];
+    knackdb_options options = knackdb_options_default();
+    knackdb_pattern pattern = empty_pattern();
+    knackdb        *db;
+    knackdb_error   error;
+
+    scratch_make(directory);
+    options.durability = KNACKDB_SYNC;
+    MUST(knackdb_open(directory, &options, &db, &error));
+    for (uint64_t i = 1; i <= 5; i++) {
+        MUST(knackdb_pattern_store(db, &pattern, NULL, &error));
+        cr_assert_eq(stats_of(db).durable_sequence, i);
+    }
+    MUST(knackdb_pattern_set_weight(db, 3, 0.5, &error));
+    cr_assert_eq(stats_of(db).durable_sequence, 6);
+    close_it(db);
+    scratch_remove(directory);
+}

@@ -210,6 +210,61 @@ Test(replay_log, is_empty_for_a_new_store_and_refused_where_there_is_none)
     scratch_remove(directory);
 }
 
+/* The first file of these, with a byte changed. */
+static void
+damage(const char *directory, const char *prefix, long at)
+{
+    char  path[SCRATCH_PATH_MAX];
+    char  name[64];
+    FILE *file = NULL;
+    int   byte;
+
+    for (int number = 1; number < 9 && file == NULL; number++) {
+        (void) snprintf(name, sizeof name, "%s-%016x.kn%c", prefix, (unsigned) number, prefix[0]);
+        scratch_join(path, directory, name);
+        file = fopen(path, "r+");
+    }
+    cr_assert_not_null(file);
+    cr_assert_eq(fseek(file, at, SEEK_SET), 0);
+    byte = getc(file);
+    cr_assert_eq(fseek(file, at, SEEK_SET), 0);
+    cr_assert_neq(putc(byte ^ 1, file), EOF);
+    cr_assert_eq(fclose(file), 0);
+}
+
+Test(replay_log, says_what_is_damaged_and_what_to_do)
+{
+    static const struct {
+        const char *prefix;
+        long        at;
+    } places[] = { { "log", 2400 }, { "manifest", 40 } };
+
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
+        char              directory[SCRATCH_PATH_MAX];
+        knackdb          *db;
+        knackdb_log      *log = NULL;
+        knackdb_log_entry entry;
+        knackdb_pattern   pattern = empty_pattern();
+        knackdb_error     error;
+        knackdb_status    status;
+
+        scratch_make(directory);
+        db = open_at(directory);
+        for (int number = 0; number < 100; number++)
+            MUST(knackdb_pattern_store(db, &pattern, NULL, &error));
+        close_it(db);
+        damage(directory, places[i].prefix, places[i].at);
+        status = knackdb_log_open(directory, &log, &error);
+        while (status == KNACKDB_OK)
+            status = knackdb_log_next(log, &entry, &error);
+        cr_expect_eq(status, KNACKDB_CORRUPT, "%s: %s", places[i].prefix, knackdb_status_text(status));
+        cr_expect_not_null(strstr(error.message, places[i].prefix), "%s", error.message);
+        cr_expect_not_null(strstr(error.message, "knackdb repair"), "%s", error.message);
+        knackdb_log_close(log);
+        scratch_remove(directory);
+    }
+}
+
 /* ---- whole directories ---- */
 
 Test(replay_log, verify_works_beside_a_writer_and_names_a_directory_that_is_none)

@@ -260,6 +260,23 @@ Test(error, names_the_column_and_the_system_error)
     cr_expect_eq(error_set_column(NULL, KNACKDB_INVALID, 1, "nobody listens"), KNACKDB_INVALID);
 }
 
+Test(error, takes_more_words_whole_or_not_at_all)
+{
+    knackdb_error error;
+    char          more[sizeof error.message];
+
+    (void) error_set(&error, KNACKDB_CORRUPT, "it is so");
+    error_add(&error, ", and so");
+    cr_expect_str_eq(error.message, "it is so, and so");
+    memset(more, 'x', sizeof more - 1);
+    more[sizeof more - 1] = '\0';
+    error_add(&error, more);
+    cr_expect_str_eq(error.message, "it is so, and so");
+    error_add(&error, more + strlen(error.message));
+    cr_expect_eq(strlen(error.message), sizeof error.message - 1);
+    error_add(NULL, "nobody listens");
+}
+
 Test(error, is_cut_to_whole_characters)
 {
     knackdb_error error;

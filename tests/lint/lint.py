@@ -1,16 +1,21 @@
 #!/usr/bin/env python3
-"""lint.py SOURCE_ROOT BUILD_ROOT [WORD...] - clang-tidy, gcc -fanalyzer and cppcheck over the library and the command, a
-file a core at a time; with words, over the files whose paths hold one.
+"""lint.py [--log FILE] SOURCE_ROOT BUILD_ROOT [WORD...] - clang-tidy, gcc -fanalyzer and cppcheck over the library and the
+command, a file a core at a time; with words, over the files whose paths hold one.
 
 Each finding is a failure. One that is false is listed in false_findings.py with the reason; an entry that fits nothing any
-more is a failure, too. What analyzers cannot see, as they look at one file at a time, model.h tells them."""
+more is a failure, too. That list is of the tools' versions in Debian 12: what another version finds is told, and fails nothing.
+What analyzers cannot see, as they look at one file at a time, model.h tells them.
 
+A file that a tool finds nothing in counts as a test passed. --log: for tests/summary.py, as meson writes it."""
+
+import argparse
 import concurrent.futures
 import json
 import os
 import pathlib
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import time
@@ -81,7 +86,21 @@ def cppcheck(root, build, path, entry):
     return findings_in(text, root, root) or ([f"{path}: cppcheck failed:\n{text}"] if status else [])
 
 
-TOOLS = {"clang-tidy": clang_tidy, "gcc -fanalyzer": gcc_analyzer, "cppcheck": cppcheck}
+# How each looks at a file, and which version of which program false_findings.py is of.
+TOOLS = {
+    "clang-tidy": (clang_tidy, "clang-tidy", "LLVM version 14."),
+    "gcc -fanalyzer": (gcc_analyzer, "gcc", " 12."),
+    "cppcheck": (cppcheck, "cppcheck", "Cppcheck 2.10"),
+}
+
+
+def why_not(program, version):
+    """Why its findings decide nothing here; None where they do."""
+    if shutil.which(program) is None:
+        return f"there is no {program}"
+    if version not in run([program, "--version"], ".")[1]:
+        return f"{program} is of another version than{version if version.startswith(' ') else ' ' + version}"
+    return None
 
 
 def is_false(root, tool, finding, used):
@@ -105,8 +124,7 @@ def lines_of_another_format(root, paths):
     return count
 
 
-def main(source_root, build_root, *words):
-    root, build = pathlib.Path(source_root).resolve(), pathlib.Path(build_root).resolve()
+def files_to_look_at(root, build, words):
     entries = {}
     for entry in json.loads((build / "compile_commands.json").read_text(encoding="utf-8")):
         path = os.path.relpath(os.path.join(entry["directory"], entry["file"]), root)
@@ -114,27 +132,70 @@ def main(source_root, build_root, *words):
             entries[path] = entry
     if not entries:
         sys.exit(f"lint: no file of the library or the command has {' or '.join(words)} in its path")
+    return entries
+
+
+def look_at_all(root, build, entries, tools, say):
+    """What each tool has found, file by file, without what is known to be false; and what of that was met."""
+    found, used = {tool: {} for tool in tools}, set()
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        jobs = {pool.submit(TOOLS[tool][0], root, build, path, entry): (tool, path)
+                for path, entry in sorted(entries.items()) for tool in tools}
+        for job in concurrent.futures.as_completed(jobs):
+            tool, path = jobs[job]
+            told = [finding for known in found[tool].values() for finding in known]
+            new = [finding for finding in dict.fromkeys(job.result())
+                   if finding not in told and not is_false(root, tool, finding, used)]
+            found[tool][path] = new
+            for finding in new:
+                say(finding)
+    return found, used
+
+
+def main():
+    parser = argparse.ArgumentParser(description="clang-tidy, gcc -fanalyzer and cppcheck")
+    parser.add_argument("--log", type=pathlib.Path)
+    parser.add_argument("source_root", type=pathlib.Path)
+    parser.add_argument("build_root", type=pathlib.Path)
+    parser.add_argument("words", nargs="*")
+    arguments = parser.parse_args()
+    root, build = arguments.source_root.resolve(), arguments.build_root.resolve()
+    said = []
+
+    def say(line):
+        said.append(line)
+        print(line, flush=True)
 
     begun = time.monotonic()
-    found, used = {tool: [] for tool in TOOLS}, set()
-    with concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        jobs = {pool.submit(look, root, build, path, entry): tool
-                for path, entry in sorted(entries.items()) for tool, look in TOOLS.items()}
-        for job in concurrent.futures.as_completed(jobs):
-            for finding in job.result():
-                if finding not in found[jobs[job]] and not is_false(root, jobs[job], finding, used):
-                    print(finding, flush=True)
-                    found[jobs[job]].append(finding)
-    stale = [] if words else [known for known in FALSE_FINDINGS if known not in used]
-    for known in stale:
-        print(f"tests/lint/false_findings.py: {known.tool} finds no {known.check} any more in {known.path}: {known.line}")
+    entries = files_to_look_at(root, build, arguments.words)
+    reasons = {tool: why_not(program, version) for tool, (_, program, version) in TOOLS.items()}
+    found, used = look_at_all(root, build, entries, [tool for tool in TOOLS if shutil.which(TOOLS[tool][1])], say)
+
+    passed = failed = skipped = 0
     for tool, findings in found.items():
         known = sum(1 for known in used if known.tool == tool)
-        print(f"{tool}: {len(entries)} files, {len(findings)} findings, {known} known to be false")
-    print(f"clang-format: {lines_of_another_format(root, entries)} lines stand otherwise than it would write them")
-    print(f"{time.monotonic() - begun:.0f} s")
-    return 1 if stale or any(found.values()) else 0
+        count = sum(len(each) for each in findings.values())
+        say(f"{tool}: {len(entries)} files, {count} findings, {known} known to be false")
+        if reasons[tool] is None:
+            failed += sum(1 for each in findings.values() if each)
+            passed += sum(1 for each in findings.values() if not each)
+    stale = [] if arguments.words else [known for known in FALSE_FINDINGS if known not in used and reasons[known.tool] is None]
+    for known in stale:
+        say(f"tests/lint/false_findings.py: {known.tool} finds no {known.check} any more in {known.path}: {known.line}")
+    failed += len(stale)
+    for tool, reason in reasons.items():
+        if reason is not None:
+            skipped += 1
+            say(f"skipped: {tool}: {reason}")
+    if shutil.which("clang-format"):
+        say(f"clang-format: {lines_of_another_format(root, entries)} lines stand otherwise than it would write them")
+    say(f"{time.monotonic() - begun:.0f} s")
+    say(f"{passed} passed, {failed} failed" + (f", {skipped} skipped" if skipped else ""))
+    if arguments.log:
+        arguments.log.write_text(json.dumps({"name": "lint", "result": "FAIL" if failed else "OK", "returncode": int(failed > 0),
+                                             "stdout": "\n".join(said) + "\n", "stderr": ""}) + "\n", encoding="utf-8")
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
+    sys.exit(main())
