@@ -106,12 +106,42 @@ put(int64_t id, const struct known *row)
 
 /* ---- what is asked, and the answer by hand ---- */
 
-enum filter { ALL, RATE, TYPE, AGENTS, RATE_AND_AGENTS, ONE_ID, FILTERS };
+enum filter {
+    ALL, RATE, TYPE, AGENTS, RATE_AND_AGENTS, ONE_ID,
+    TOOLS, SOME_TOOLS, /* a text without posting lists: the codes of all rows are compared */
+    TIME_EQUAL, TIME_NOT_EQUAL, TIME_LESS, TIME_AT_MOST, TIME_MORE, TIME_AT_LEAST, /* than one row's; some are NULL */
+    FILTERS,
+};
+
+#define TIMED_ID 12345 /* its row has a time, and stays as it is */
+
+static const int some_tools[] = { 17, 4000, 5999 };
+
+#define SOME_TOOLS_COUNT (sizeof some_tools / sizeof some_tools[0])
+
+static bool
+passes_time(enum filter filter, double time)
+{
+    double wanted = before[TIMED_ID].time;
+
+    switch (filter) {
+    case TIME_EQUAL: return time == wanted;
+    case TIME_NOT_EQUAL: return time != wanted;
+    case TIME_LESS: return time < wanted;
+    case TIME_AT_MOST: return time <= wanted;
+    case TIME_MORE: return time > wanted;
+    default: return time >= wanted;
+    }
+}
 
 static bool
 passes(enum filter filter, int64_t id, const struct known *row)
 {
+    if (filter >= TIME_EQUAL)
+        return row->has_time && passes_time(filter, row->time);
     switch (filter) {
+    case TOOLS: return row->tools == some_tools[0];
+    case SOME_TOOLS: return row->tools == some_tools[0] || row->tools == some_tools[1] || row->tools == some_tools[2];
     case RATE: return row->rate >= 0.5;
     case TYPE: return row->type == 3;
     case AGENTS: return row->agents != 3;
@@ -119,6 +149,30 @@ passes(enum filter filter, int64_t id, const struct known *row)
     case ONE_ID: return id == 4711;
     default: return true;
     }
+}
+
+static knackdb_condition
+condition_of_tools(enum filter filter)
+{
+    static char          texts[SOME_TOOLS_COUNT][40];
+    static knackdb_value values[SOME_TOOLS_COUNT];
+
+    for (size_t i = 0; i < SOME_TOOLS_COUNT; i++)
+        values[i] = knackdb_value_text(name(texts[i], "tools", some_tools[i]));
+    if (filter == TOOLS)
+        return knackdb_where(KNACKDB_PATTERN_TOOLS_USED, KNACKDB_EQUAL, values[0]);
+    return (knackdb_condition) { .column = KNACKDB_PATTERN_TOOLS_USED, .op = KNACKDB_ONE_OF, .values = values,
+                                 .value_count = SOME_TOOLS_COUNT };
+}
+
+static knackdb_condition
+condition_of_time(enum filter filter)
+{
+    static const knackdb_operator operators[] = { KNACKDB_EQUAL,   KNACKDB_NOT_EQUAL, KNACKDB_LESS,
+                                                  KNACKDB_AT_MOST, KNACKDB_MORE,      KNACKDB_AT_LEAST };
+
+    return knackdb_where(KNACKDB_PATTERN_EXECUTION_TIME, operators[filter - TIME_EQUAL],
+                         knackdb_value_real(before[TIMED_ID].time));
 }
 
 static size_t
@@ -132,7 +186,9 @@ conditions_of(enum filter filter, char *text, knackdb_condition conditions[2])
                                                    knackdb_value_text(name(text, "type", 3)))
                     : filter == AGENTS ? agents
                     : filter == ONE_ID ? knackdb_where(KNACKDB_PATTERN_ID, KNACKDB_EQUAL, knackdb_value_integer(4711))
-                                       : rate;
+                    : filter >= TIME_EQUAL ? condition_of_time(filter)
+                    : filter >= TOOLS      ? condition_of_tools(filter)
+                                           : rate;
     conditions[1] = agents;
     return filter == ALL ? 0 : filter == RATE_AND_AGENTS ? 2 : 1;
 }
@@ -312,8 +368,9 @@ Test(aggregates, are_what_adding_up_by_hand_gives_on_both_paths)
 
         put(id, &row);
     }
+    cr_assert(before[TIMED_ID].has_time && after[TIMED_ID].time == before[TIMED_ID].time);
     for (int filter = ALL; filter < FILTERS; filter++)
-        for (size_t g = 0; g < 4; g++)
+        for (size_t g = 0; g < (filter < TOOLS ? 4 : 1); g++)
             for (size_t v = 0; v < 2; v++) {
                 compared += compare_with_hand(&early, before, filter, value_columns[v], group_columns[g]);
                 compared += compare_with_hand(&late, after, filter, value_columns[v], group_columns[g]);
