@@ -8,9 +8,9 @@
 #include <unistd.h>
 
 static size_t
-histogram_bytes(const struct operations *operations)
+shards_bytes(const struct operations *operations)
 {
-    return operations->shard_count * KNACKDB_OPERATION_COUNT * sizeof *operations->histograms;
+    return operations->shard_count * sizeof *operations->shards + CACHE_LINE_BYTES;
 }
 
 knackdb_status
@@ -25,9 +25,10 @@ operations_init(struct operations *operations, struct allocator *allocator, uint
     while (operations->shard_count < OPERATION_SHARDS_MAX
            && (long) operations->shard_count < sysconf(_SC_NPROCESSORS_ONLN))
         operations->shard_count *= 2;
-    operations->histograms = allocator_get_zeroed(allocator, histogram_bytes(operations));
+    operations->shards_memory = allocator_get_zeroed(allocator, shards_bytes(operations));
+    operations->shards = cache_line_in(operations->shards_memory);
     operations->slow = allocator_get_zeroed(allocator, KNACKDB_SLOW_OPERATIONS_KEPT * sizeof *operations->slow);
-    if (operations->histograms == NULL || operations->slow == NULL)
+    if (operations->shards_memory == NULL || operations->slow == NULL)
         return error_no_memory(error, "operation figures");
     return KNACKDB_OK;
 }
@@ -35,7 +36,7 @@ operations_init(struct operations *operations, struct allocator *allocator, uint
 void
 operations_clear(struct operations *operations, struct allocator *allocator)
 {
-    allocator_put(allocator, operations->histograms, histogram_bytes(operations));
+    allocator_put(allocator, operations->shards_memory, shards_bytes(operations));
     allocator_put(allocator, operations->slow, KNACKDB_SLOW_OPERATIONS_KEPT * sizeof *operations->slow);
     (void) pthread_mutex_destroy(&operations->slow_mutex);
 }
@@ -43,7 +44,7 @@ operations_clear(struct operations *operations, struct allocator *allocator)
 static struct histogram *
 histogram_of(struct operations *operations, uint32_t shard, knackdb_operation kind)
 {
-    return &operations->histograms[shard * KNACKDB_OPERATION_COUNT + (uint32_t) kind];
+    return &operations->shards[shard].histograms[kind];
 }
 
 static void

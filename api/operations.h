@@ -1,6 +1,7 @@
 /* operations.h - how long calls take: a histogram a kind, and the slow ones kept for inspection.
  *
- * There is a shard for each processor, so that no two of them fight for a cache line, however many threads there are.
+ * There is a shard for each processor, up to 16, in cache lines of its own, so that no two of them fight for one however
+ * many threads there are; the 17th processor shares the first one's.
  * A call that fails is not counted; a row that is not there is an answer, and is. */
 #ifndef KNACKDB_API_OPERATIONS_H
 #define KNACKDB_API_OPERATIONS_H
@@ -13,10 +14,15 @@
 
 #define OPERATION_SHARDS_MAX 16
 
+struct operation_shard {
+    _Alignas(CACHE_LINE_BYTES) struct histogram histograms[KNACKDB_OPERATION_COUNT]; /* in ticks */
+};
+
 struct operations {
     struct ticker           ticker;
     uint32_t                shard_count; /* a power of two */
-    struct histogram       *histograms; /* [shard][kind], in ticks */
+    void                   *shards_memory;
+    struct operation_shard *shards; /* in it */
     uint64_t                slow_ticks;
     pthread_mutex_t         slow_mutex; /* of what follows */
     knackdb_slow_operation *slow;       /* a ring of KNACKDB_SLOW_OPERATIONS_KEPT */

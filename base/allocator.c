@@ -112,7 +112,7 @@ allocator_advise_huge(struct allocator *allocator, void *memory, size_t bytes)
     uintptr_t end = ((uintptr_t) memory + bytes) & ~(ALLOCATOR_HUGE_BYTES - 1);
 
     if (allocator->functions.allocate == NULL && end > first)
-        (void) madvise((void *) first, end - first, MADV_HUGEPAGE); /* advice: a kernel without them goes on as it was */
+        (void) madvise((void *) first, end - first, MADV_HUGEPAGE); /* advice: who has none goes on as it was */
 }
 
 #ifndef MADV_POPULATE_WRITE
@@ -214,6 +214,17 @@ bool
 allocator_lasting_is_zero(const struct allocator *allocator, size_t bytes)
 {
     return bytes >= LASTING_PAGES_MIN && allocator_pages_are_zero(allocator);
+}
+
+void
+allocator_ready_pages(struct allocator *allocator, void *memory, size_t bytes)
+{
+    if (bytes < LASTING_PAGES_MIN)
+        return;
+    if (bytes < WAKING_BYTES)
+        allocator_populate(allocator, memory, bytes);
+    else
+        (void) allocator_request_pages(allocator, memory, bytes);
 }
 
 void

@@ -13,9 +13,16 @@
 
 #include <stdatomic.h>
 
-/* What processors take from each other when one of them writes. Padding of so many bytes keeps two fields apart, wherever
- * the struct begins. */
+/* What processors take from each other when one of them writes. Padding of so many bytes keeps two fields apart,
+ * wherever the struct begins. */
 #define CACHE_LINE_BYTES 64
+
+/* The first one that begins in a block with so many bytes to spare. */
+static inline void *
+cache_line_in(void *memory)
+{
+    return (void *) (((uintptr_t) memory + CACHE_LINE_BYTES - 1) & ~(uintptr_t) (CACHE_LINE_BYTES - 1));
+}
 
 /* A wish for pages: at == 0: none; 1: being written; else there to be taken. */
 struct page_request {
@@ -47,8 +54,8 @@ void  allocator_put(struct allocator *allocator, void *memory, size_t bytes); /*
 /* Moves a block of old_bytes (0: none yet) into one of new_bytes; on failure the old one stays. */
 void *allocator_resize(struct allocator *allocator, void *memory, size_t old_bytes, size_t new_bytes);
 
-/* The array with room for `wanted` items, *capacity (0: there is no array yet) being how many it holds: the double of what
- * there was, or more. New items are zero. NULL without memory; then all stays as it was. */
+/* The array with room for `wanted` items, *capacity (0: there is no array yet) being how many it holds: the double of
+ * what there was, or more. New items are zero. NULL without memory; then all stays as it was. */
 void *allocator_make_room(struct allocator *allocator, void *array, size_t wanted, size_t *capacity, size_t item_bytes);
 
 /* As get and put, for what lives long and goes in no order: large blocks are pages of their own, which the system has
@@ -69,8 +76,12 @@ void  allocator_populate(struct allocator *allocator, void *memory, size_t bytes
 /* Wishes for the same from the thread that serves; it may come late, or the memory may be gone by then. False where
  * nobody serves or too many wait. Any thread. */
 bool  allocator_request_pages(struct allocator *allocator, void *memory, size_t bytes);
-/* That thread's: sees to all requests. Who sets a server, or takes it back with NULL, keeps it until nobody stores any
- * more. */
+/* Pages that are about to be written here and there: brings them in where they are few, as nobody is woken for those and
+ * until somebody comes by anyhow they would be met one by one; else wishes for them. Of what get_lasting() gave, which
+ * has touched all of a small block. */
+void  allocator_ready_pages(struct allocator *allocator, void *memory, size_t bytes);
+/* That thread's: sees to all requests. Who sets a server, or takes it back with NULL, keeps it until nobody stores or
+ * reads any more. */
 void  allocator_serve_requests(struct allocator *allocator);
 void  allocator_set_server(struct allocator *allocator, const struct page_server *server);
 bool  allocator_pages_are_zero(const struct allocator *allocator);

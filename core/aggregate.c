@@ -25,7 +25,6 @@ _Static_assert(SUMS_BLOCK_ROWS == GROUP_ROWS, "a group of rows is added up at a 
 #define SCALE 0x1p-64
 
 #define GROUPS_AHEAD 4u /* whose cells are asked for while one is added up */
-#define LINE_BYTES   64u
 
 struct aggregation {
     struct allocator               *allocator;
@@ -48,7 +47,7 @@ struct aggregation {
 static size_t
 sums_bytes(size_t capacity)
 {
-    return capacity != 0 ? capacity * sizeof(struct sums) + LINE_BYTES : 0;
+    return capacity != 0 ? capacity * sizeof(struct sums) + CACHE_LINE_BYTES : 0;
 }
 
 /* Sums of every number given until now. */
@@ -66,7 +65,7 @@ grow_sums(struct aggregation *aggregation, knackdb_error *error)
     memory = allocator_get(aggregation->allocator, sums_bytes(capacity));
     if (memory == NULL)
         return error_no_memory(error, "an aggregate");
-    sums = (struct sums *) (((uintptr_t) memory + LINE_BYTES - 1) & ~(uintptr_t) (LINE_BYTES - 1));
+    sums = cache_line_in(memory);
     if (aggregation->sums_capacity != 0)
         memcpy(sums, aggregation->sums, aggregation->sums_capacity * sizeof *sums);
     for (size_t i = aggregation->sums_capacity; i < capacity; i++)
@@ -173,8 +172,8 @@ ask_for_cells(const struct aggregation *aggregation, const struct candidates *ca
     const unsigned char *group = table_group(aggregation->table, first);
 
     for (uint32_t c = 0; c < candidates->column_count; c++)
-        for (uint32_t line = 0; line < GROUP_ROWS / LINE_BYTES * candidates->columns[c].width; line++)
-            __builtin_prefetch(group + candidates->columns[c].offset + line * LINE_BYTES);
+        for (uint32_t line = 0; line < GROUP_ROWS / CACHE_LINE_BYTES * candidates->columns[c].width; line++)
+            __builtin_prefetch(group + candidates->columns[c].offset + line * CACHE_LINE_BYTES);
 }
 
 /* Every row of the table that is there. */

@@ -20,16 +20,16 @@ struct block_memory {
 static struct epoch_block *
 block_new(struct allocator *allocator)
 {
-    size_t              bytes = sizeof(struct epoch_block) + sizeof(struct block_memory) + 64;
+    size_t              bytes = sizeof(struct epoch_block) + sizeof(struct block_memory) + CACHE_LINE_BYTES;
     unsigned char      *start = allocator_get_zeroed(allocator, bytes);
     struct block_memory memory = { bytes, start };
-    uintptr_t           at;
+    void               *at;
 
     if (start == NULL)
         return NULL;
-    at = ((uintptr_t) start + sizeof memory + 63) & ~(uintptr_t) 63;
+    at = cache_line_in(start + sizeof memory);
     ((struct block_memory *) at)[-1] = memory;
-    return (struct epoch_block *) at;
+    return at;
 }
 
 static void

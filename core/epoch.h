@@ -42,7 +42,7 @@ struct epoch_slot {
     /* The commit its reader sees plus one; 0 while that is not known: then it may be any. */
     _Atomic uint64_t view;
     _Alignas(16) unsigned char owner[EPOCH_OWNER_BYTES]; /* the owner's to use while claimed */
-} __attribute__((aligned(64)));
+} __attribute__((aligned(CACHE_LINE_BYTES)));
 
 struct epoch_block {
     struct epoch_slot                slots[EPOCH_SLOTS_PER_BLOCK];

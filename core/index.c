@@ -7,10 +7,36 @@
 
 #define SLOTS_MIN 16
 
+static size_t
+table_bytes(uint64_t slots)
+{
+    return sizeof(struct index_table) + slots * sizeof(uint64_t);
+}
+
+/* Whoever asks how large an index is holds no lock, and of its tables only one may be looked at without. NULL is
+ * accepted. */
+static void
+count_bytes(struct index *index, const struct index_table *table, bool is_new)
+{
+    uint64_t bytes = table != NULL ? table_bytes(table->mask + 1) : 0;
+    uint64_t before = atomic_load_explicit(&index->bytes, memory_order_relaxed);
+
+    atomic_store_explicit(&index->bytes, is_new ? before + bytes : before - bytes, memory_order_relaxed);
+}
+
+/* One that no reader looks into. NULL is accepted. */
+static void
+drop_table(struct index *index, struct epochs *epochs, struct index_table **table)
+{
+    count_bytes(index, *table, false);
+    epoch_put_now(epochs, *table);
+    *table = NULL;
+}
+
 struct index_table *
 index_table_new(struct epochs *epochs, uint64_t slots)
 {
-    size_t              bytes = sizeof(struct index_table) + slots * sizeof(uint64_t);
+    size_t              bytes = table_bytes(slots);
     struct index_table *table = epoch_get_zeroed(epochs, bytes);
 
     if (table != NULL) {
@@ -60,13 +86,6 @@ table_find(struct index_table *table, uint64_t slot)
     return at;
 }
 
-static void
-drop_building(struct index *index, struct epochs *epochs)
-{
-    epoch_put_now(epochs, index->building);
-    index->building = NULL;
-}
-
 /* At most half full when new, three quarters later: a search looks at a cache line or two. */
 static uint64_t
 slots_for(uint64_t count)
@@ -91,6 +110,7 @@ publish(struct index *index, struct epochs *epochs, struct index_table *table, u
 
     index->used = used;
     atomic_store(&index->table, table); /* I3 */
+    count_bytes(index, old, false);
     epoch_retire(epochs, old);
 }
 
@@ -102,24 +122,9 @@ publish(struct index *index, struct epochs *epochs, struct index_table *table, u
 #define SLOTS_AN_INSERTION 24
 
 static void
-drop_ahead(struct index *index, struct epochs *epochs)
-{
-    epoch_put_now(epochs, index->ahead);
-    index->ahead = NULL;
-}
-
-/* Nobody is woken for a few pages, and until somebody comes by anyhow they would be met one by one. */
-#define FEW_PAGES_BYTES ((size_t) 256 * 1024)
-
-static void
 ready_pages(struct allocator *allocator, struct index_table *table)
 {
-    size_t bytes = (table->mask + 1) * sizeof(uint64_t);
-
-    if (bytes < FEW_PAGES_BYTES)
-        allocator_populate(allocator, table, bytes);
-    else
-        (void) allocator_request_pages(allocator, table, bytes);
+    allocator_ready_pages(allocator, table, table_bytes(table->mask + 1));
 }
 
 static void
@@ -134,15 +139,17 @@ grow_along(struct index *index, struct epochs *epochs, const struct index_table 
     if (slots < GROWS_ALONG_SLOTS || index->used * 32 < slots * 20)
         return;
     if (index->ahead != NULL && is_full(index->count + more, index->ahead))
-        drop_ahead(index, epochs);
+        drop_table(index, epochs, &index->ahead);
     if (index->ahead == NULL) {
         index->ahead = index_table_new(epochs, slots_for(index->count + more)); /* without memory: at the next */
+        count_bytes(index, index->ahead, true);
         if (index->ahead != NULL)
             ready_pages(epochs->allocator, index->ahead);
     } else if (index->used * 32 >= slots * 22) {
         struct index_table *next = index->ahead;
 
         index->ahead = NULL;
+        count_bytes(index, next, false);
         index_build(index, epochs, next);
     }
 }
@@ -155,16 +162,17 @@ index_reserve(struct index *index, struct epochs *epochs, uint64_t more, knackdb
 
     if (index->building != NULL
         && is_full(index->build_used + (index->count - index->build_count) + more, index->building))
-        drop_building(index, epochs);
+        drop_table(index, epochs, &index->building);
     if (old != NULL && !is_full(index->used + more, old)) {
         grow_along(index, epochs, old, more);
         return KNACKDB_OK;
     }
-    drop_building(index, epochs);
-    drop_ahead(index, epochs);
+    drop_table(index, epochs, &index->building);
+    drop_table(index, epochs, &index->ahead);
     grown = index_table_new(epochs, slots_for(index->count + more));
     if (grown == NULL)
         return error_no_memory(error, "a hash index");
+    count_bytes(index, grown, true);
     if (old != NULL)
         for (uint64_t i = 0; i <= old->mask; i++) {
             uint64_t slot = slot_at(old, i);
@@ -250,7 +258,8 @@ index_build(struct index *index, struct epochs *epochs, struct index_table *tabl
         epoch_put_now(epochs, table); /* much has happened since it was asked for */
         return;
     }
-    drop_ahead(index, epochs);
+    drop_table(index, epochs, &index->ahead);
+    count_bytes(index, table, true);
     index->building = table;
     index->build_at = index->build_count = index->build_used = 0;
 }
@@ -280,18 +289,17 @@ index_build_step(struct index *index, struct epochs *epochs, uint64_t slots)
 void
 index_clear(struct index *index, struct epochs *epochs)
 {
-    epoch_put_now(epochs, index->building);
-    drop_ahead(index, epochs);
-    epoch_put_now(epochs, atomic_load(&index->table));
+    struct index_table *table = atomic_load(&index->table);
+
+    drop_table(index, epochs, &index->building);
+    drop_table(index, epochs, &index->ahead);
+    drop_table(index, epochs, &table);
     atomic_store(&index->table, NULL);
-    index->building = NULL;
     index->count = index->used = 0;
 }
 
 uint64_t
 index_bytes(const struct index *index)
 {
-    struct index_table *table = atomic_load(&((struct index *) (uintptr_t) index)->table); /* seq_cst: E2 */
-
-    return table != NULL ? sizeof *table + (table->mask + 1) * sizeof(uint64_t) : 0;
+    return atomic_load_explicit(&((struct index *) (uintptr_t) index)->bytes, memory_order_relaxed);
 }

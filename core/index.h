@@ -41,6 +41,7 @@ struct index {
     struct index_table           *building; /* I5; NULL: none */
     uint64_t                      build_at, build_count, build_used;
     struct index_table           *ahead; /* to be built next, untouched still; NULL: none */
+    _Atomic uint64_t              bytes; /* of all three; relaxed, a figure for people */
 };
 
 /* Makes room for `more` insertions, so that they cannot fail. */
@@ -58,7 +59,7 @@ struct index_table *index_table_new(struct epochs *epochs, uint64_t slots); /* a
 void                index_build(struct index *index, struct epochs *epochs, struct index_table *table); /* takes it */
 /* Copies some slots; false when there is nothing to build (any more). */
 bool                index_build_step(struct index *index, struct epochs *epochs, uint64_t slots);
-uint64_t       index_bytes(const struct index *index);
+uint64_t            index_bytes(const struct index *index); /* any thread */
 
 /* A search: for (index_probe_init(...); index_probe_next(&probe, &value);) compare keys */
 #define INDEX_SLOT_REMOVED UINT64_C(0xFFFFFFFF) /* no value + 1 is as large */

@@ -257,14 +257,14 @@ posting_view_ask(const struct posting_view *view, uint32_t block)
 static inline void
 posting_run_ask_rows(const struct posting_run *run)
 {
-    for (uint32_t i = 0; i < run->count; i += 64 / sizeof *run->rows)
+    for (uint32_t i = 0; i < run->count; i += CACHE_LINE_BYTES / sizeof *run->rows)
         __builtin_prefetch(run->rows + i);
 }
 
 static inline void
 posting_run_ask_tags(const struct posting_run *run)
 {
-    for (uint32_t i = 0; run->tags != NULL && i < run->count; i += 64 / sizeof *run->tags)
+    for (uint32_t i = 0; run->tags != NULL && i < run->count; i += CACHE_LINE_BYTES / sizeof *run->tags)
         __builtin_prefetch(run->tags + i);
 }
 

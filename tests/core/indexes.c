@@ -1,5 +1,5 @@
-/* indexes.c - claims about hash indexes and the map of ids: what was put there is found, through growth, removal and rebuilding,
- * and nothing else. */
+/* indexes.c - claims about hash indexes and the map of ids: what was put there is found, through growth, removal and
+ * rebuilding, and nothing else. */
 #include "base/hash.h"
 #include "core/id_map.h"
 #include "core/index.h"
@@ -52,6 +52,19 @@ index_holds(const struct index *index, uint64_t hash, uint32_t wanted)
     return found;
 }
 
+static uint64_t
+bytes_of(const struct index_table *table)
+{
+    return table != NULL ? sizeof *table + (table->mask + 1) * sizeof table->slots[0] : 0;
+}
+
+/* All of its tables, whether anybody searches them by now or not. */
+static uint64_t
+bytes_of_tables(struct index *index)
+{
+    return bytes_of(atomic_load(&index->table)) + bytes_of(index->building) + bytes_of(index->ahead);
+}
+
 /* Method: values come and go for long, so that marks are taken again and tables rebuilt, some of them a step at a time
  * with changes in between; a plain array knows what must be there. */
 Test(indexes, an_index_forgets_what_is_removed_and_nothing_else_and_gives_its_memory_back)
@@ -86,6 +99,7 @@ Test(indexes, an_index_forgets_what_is_removed_and_nothing_else_and_gives_its_me
             index_remove(&index, hash_integer(v), v);
     if (index_slots_wanted(&index) != 0)
         index_build(&index, &epochs, index_table_new(&epochs, index_slots_wanted(&index)));
+    cr_expect_eq(index_bytes(&index), bytes_of_tables(&index));
     while (index_build_step(&index, &epochs, 100))
         continue;
     cr_expect_gt(builds, 3);
@@ -107,7 +121,7 @@ Test(indexes, an_index_that_fills_up_has_its_next_table_ready)
 {
     enum { VALUES = 100000 };
     struct index index = { 0 };
-    uint64_t     grown = 0;
+    uint64_t     grown = 0, with_ahead = 0, with_building = 0;
 
     for (uint32_t i = 0; i < VALUES; i++) {
         struct index_table *before = atomic_load(&index.table);
@@ -122,7 +136,11 @@ Test(indexes, an_index_that_fills_up_has_its_next_table_ready)
         index_insert(&index, spread(i), i);
         if (i % 7 == 3)
             index_remove(&index, spread(i - 1), i - 1);
+        cr_assert_eq(index_bytes(&index), bytes_of_tables(&index), "at %u", i);
+        with_ahead += index.ahead != NULL;
+        with_building += index.building != NULL;
     }
+    cr_expect(with_ahead > 0 && with_building > 0);
     for (uint32_t i = 0; i < VALUES; i++)
         cr_assert_eq(index_holds(&index, spread(i), i), i % 7 != 2 || i + 1 == VALUES, "value %u", i);
     cr_expect_gt(grown, 5);
@@ -131,7 +149,9 @@ Test(indexes, an_index_that_fills_up_has_its_next_table_ready)
         index_insert(&index, spread(i), i);
     for (uint32_t i = VALUES; i < 2 * VALUES; i++)
         cr_assert(index_holds(&index, spread(i), i), "value %u", i);
+    cr_expect_eq(index_bytes(&index), bytes_of_tables(&index));
     index_clear(&index, &epochs);
+    cr_expect_eq(index_bytes(&index), 0);
 }
 
 /* ---- the map of ids ---- */
