@@ -260,8 +260,7 @@ clean_up(knackdb *db, const struct clean_up *tables, size_t count, uint64_t *ret
     if (status == KNACKDB_OK)
         status = handle_wait(db, sequence, error);
     if (status == KNACKDB_OK) {
-        operation_end(&db->operations, KNACKDB_OPERATION_DELETE, begun, count > 0 ? (int) tables[0].table : -1,
-                      deleted);
+        operation_end(&db->operations, KNACKDB_OPERATION_DELETE, begun, (int) tables[0].table, deleted);
         if (ret_deleted != NULL)
             *ret_deleted = deleted;
     }

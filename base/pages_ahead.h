@@ -25,8 +25,8 @@ void pages_ahead_extend(struct pages_ahead *pages, struct allocator *allocator, 
 
 /* Says that the first `used` of the block's `bytes` are about to be. `step`: for how much to ask at a time. */
 static inline void
-pages_ahead_keep(struct pages_ahead *pages, struct allocator *allocator, unsigned char *block, size_t bytes, size_t used,
-                 size_t step)
+pages_ahead_keep(struct pages_ahead *pages, struct allocator *allocator, unsigned char *block, size_t bytes,
+                 size_t used, size_t step)
 {
     if (used > pages->ask_at)
         pages_ahead_extend(pages, allocator, block, bytes, used, step);

@@ -2,10 +2,6 @@
  * sequence. */
 #include "base/utf8.h"
 
-#include <stdbool.h>
-#include <stdint.h>
-#include <string.h>
-
 /* Bytes of the sequence that starts at `s`, or 0 where it is not valid. */
 static size_t
 sequence_length(const unsigned char *s, size_t left)

@@ -5,9 +5,8 @@
 
 #include <math.h>
 
-/* Rows in the lists of a predicate: what walking them costs. */
 static uint64_t
-posted_rows(const struct table_data *table, const struct predicate *predicate)
+rows_in_lists(const struct table_data *table, const struct predicate *predicate)
 {
     const struct dictionary *dictionary = &table->dictionaries[predicate->condition->column];
     uint64_t                 rows = 0;
@@ -257,7 +256,6 @@ void
 candidates_init(struct candidates *candidates, const struct view *view, const knackdb_query *checked)
 {
     struct table_data *table = &view->store->tables[checked->table];
-    uint64_t           fewest = UINT64_MAX;
     bool               never = false;
 
     candidates->table = table;
@@ -266,6 +264,7 @@ candidates_init(struct candidates *candidates, const struct view *view, const kn
     candidates->allocator = view->store->allocator;
     candidates->predicate_count = (uint32_t) checked->condition_count;
     candidates->posted = NULL;
+    candidates->posted_rows = UINT64_MAX;
     candidates->next_run = candidates->count = candidates->at = 0;
     candidates->block = candidates->block_end = 0;
     candidates->run_end = table_chunk_end(table);
@@ -284,9 +283,9 @@ candidates_init(struct candidates *candidates, const struct view *view, const kn
             never = true; /* the other predicates are bound all the same, to be cleared */
         if (predicate->form != PREDICATE_CODES || !table->definition->columns[predicate->condition->column].is_posted)
             continue;
-        rows = posted_rows(table, predicate);
-        if (rows < fewest) {
-            fewest = rows;
+        rows = rows_in_lists(table, predicate);
+        if (rows < candidates->posted_rows) {
+            candidates->posted_rows = rows;
             candidates->posted = predicate;
         }
     }
@@ -325,8 +324,9 @@ candidates_leave_out(struct candidates *candidates, uint64_t up_to)
         candidates->count = 0; /* the one row that a key names */
 }
 
-bool
-candidates_match(struct candidates *candidates, row_number row)
+/* A row that the view sees. */
+static bool
+is_match(struct candidates *candidates, row_number row)
 {
     for (uint32_t i = 0; i < candidates->predicate_count; i++)
         if (!is_known(candidates, &candidates->predicates[i])
@@ -342,11 +342,13 @@ candidates_next(struct candidates *candidates)
         bool is_list = candidates->rows != NULL && candidates->rows != candidates->picked;
 
         while (candidates->at < candidates->count) {
-            row_number row = row_of_run(candidates, candidates->at++);
+            row_number row = row_of_run(candidates, candidates->at);
 
-            if (is_list && candidates->at + AHEAD < candidates->count) /* rows of a list lie apart, and would be waited for */
+            /* Rows of a list lie apart, and would be waited for. */
+            if (is_list && candidates->at + AHEAD < candidates->count)
                 ask_for_row(candidates, row_of_run(candidates, candidates->at + AHEAD));
-            if (table_row_shown(candidates->table, row, candidates->moment) && candidates_match(candidates, row))
+            candidates->at++;
+            if (table_row_shown(candidates->table, row, candidates->moment) && is_match(candidates, row))
                 return row;
         }
     } while (next_run(candidates));

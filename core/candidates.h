@@ -26,6 +26,7 @@ struct candidates {
     struct predicate         predicates[KNACKDB_CONDITIONS_MAX];
 
     const struct predicate  *posted;    /* whose posting lists are walked; NULL: all rows, or one */
+    uint64_t                 posted_rows; /* in them: what walking them costs */
     uint32_t                 next_run;  /* the next of its codes, or the next chunk */
     uint32_t                 run_end;
     const struct predicate  *tagged;    /* whose code the tags of the lists tell; NULL: none */
@@ -38,7 +39,7 @@ struct candidates {
     struct posting_view      list;
     uint32_t                 block, block_end; /* of the list: how many were taken, and are there */
     const uint32_t          *rows;      /* of the block; NULL: the rows from first_row on */
-    uint32_t                 picked[2 * POSTING_BLOCK_ROWS]; /* rows of some blocks that have the tag, as they are to come */
+    uint32_t                 picked[2 * POSTING_BLOCK_ROWS]; /* of some blocks, with the tag, as they are to come */
     row_number               first_row;
     uint32_t                 count, at; /* of the block or the chunk */
 };
@@ -57,7 +58,6 @@ candidates_need_from(struct candidates *candidates, double age)
 }
 
 row_number candidates_next(struct candidates *candidates); /* ROW_NONE at the end */
-bool       candidates_match(struct candidates *candidates, row_number row); /* of a visible row */
 void       candidates_clear(struct candidates *candidates);
 
 /* Whether nothing narrows them down: who can, looks at the rows of all chunks below run_end in some faster way. */

@@ -175,6 +175,10 @@ recent_place(struct dictionary *dictionary, knackdb_text text)
     } else if (text.length >= sizeof(uint32_t)) {
         memcpy(&first, text.data, sizeof(uint32_t));
         memcpy(&last, text.data + text.length - sizeof(uint32_t), sizeof(uint32_t));
+    } else if (text.length > 0) { /* all there are */
+        const unsigned char *bytes = (const unsigned char *) text.data;
+
+        last = (uint64_t) bytes[0] << 16 | (uint64_t) bytes[text.length / 2] << 8 | bytes[text.length - 1];
     }
     return &dictionary->recent[hash_integer(first ^ (last << 29 | last >> 35)) % DICTIONARY_RECENT];
 }

@@ -45,7 +45,7 @@ check_rates(const struct transaction *transaction, const struct commit_operation
     const struct table *definition = transaction->store->tables[operation->table].definition;
 
     for (size_t i = 0; i < operation->count; i++) {
-        knackdb_error why = { .message = "" };
+        knackdb_error why; /* written where it fails, and not touched for every value that is sound */
 
         if (operation->values[i].type == KNACKDB_REAL
             && table_check_value(definition, operation->columns[i], &operation->values[i], &why) != KNACKDB_OK)

@@ -70,22 +70,13 @@ column_beside(const struct candidates *candidates)
 bool
 ranked_serves(const struct candidates *candidates, const struct collector *collector)
 {
-    const struct table     *definition = candidates->table->definition;
-    const struct predicate *posted = candidates->posted;
-    const knackdb_order    *order = &collector->query->order[0];
-    uint64_t                rows = 0;
+    const struct table  *definition = candidates->table->definition;
+    const knackdb_order *order = &collector->query->order[0];
 
-    if (posted == NULL || collector->query->order_count == 0 || !order->descending || order->column <= 0
+    if (candidates->posted == NULL || collector->query->order_count == 0 || !order->descending || order->column <= 0
         || (uint32_t) order->column != column_beside(candidates) || !definition->columns[order->column].is_rate)
         return false;
-    for (uint32_t i = 0; i < posted->code_count; i++) {
-        struct posting_view list;
-
-        posting_view_init(&list, dictionary_posting(&candidates->table->dictionaries[posted->condition->column],
-                                                    posted->codes[i]));
-        rows += list.count;
-    }
-    return candidates->run_end != 0 && rows >= ROWS_MIN && collector->keep < rows;
+    return candidates->run_end != 0 && candidates->posted_rows >= ROWS_MIN && collector->keep < candidates->posted_rows;
 }
 
 static posting_tag

@@ -202,21 +202,34 @@ turn_integers(const struct table_data *table, knackdb_value *row)
             row[c] = knackdb_value_real((double) row[c].as.integer);
 }
 
-knackdb_status
-store_put_own_rows(struct store *store, uint32_t table, knackdb_value *values, size_t row_count, uint32_t flags,
-                   int64_t *ret_ids, uint64_t *ret_sequence, knackdb_error *error)
+/* A row of the caller's with every column, to be thrown away. */
+static void
+copy_row(const struct table_data *table, knackdb_value *row, const knackdb_value *values, size_t column_count)
 {
-    const struct table *definition = store->tables[table].definition;
-    struct transaction  transaction;
-    knackdb_status status = check_rows(store, table, values, definition->column_count, row_count, flags, error);
+    memcpy(row, values, column_count * sizeof *row);
+    for (size_t c = column_count; c < table->definition->column_count; c++)
+        row[c] = knackdb_value_null();
+    turn_integers(table, row);
+}
+
+/* `own`: the values again, where they are the store's to throw away; NULL where they are not. */
+static knackdb_status
+put_rows(struct store *store, uint32_t table, const knackdb_value *values, knackdb_value *own, size_t column_count,
+         size_t row_count, uint32_t flags, int64_t *ret_ids, uint64_t *ret_sequence, knackdb_error *error)
+{
+    struct transaction transaction;
+    knackdb_status     status = check_rows(store, table, values, column_count, row_count, flags, error);
 
     if (status != KNACKDB_OK)
         return status;
     transaction_begin(&transaction, store, true);
     for (size_t r = 0; r < row_count && status == KNACKDB_OK; r++) {
-        int64_t id = 0;
+        knackdb_value copy[KNACKDB_COLUMNS_MAX];
+        int64_t       id = 0;
 
-        status = put_row(&transaction, table, values + r * definition->column_count, flags, &id, error);
+        if (own == NULL)
+            copy_row(&store->tables[table], copy, values + r * column_count, column_count);
+        status = put_row(&transaction, table, own != NULL ? own + r * column_count : copy, flags, &id, error);
         if (status == KNACKDB_OK && ret_ids != NULL)
             ret_ids[r] = id;
     }
@@ -224,29 +237,18 @@ store_put_own_rows(struct store *store, uint32_t table, knackdb_value *values, s
 }
 
 knackdb_status
+store_put_own_rows(struct store *store, uint32_t table, knackdb_value *values, size_t row_count, uint32_t flags,
+                   int64_t *ret_ids, uint64_t *ret_sequence, knackdb_error *error)
+{
+    return put_rows(store, table, values, values, store->tables[table].definition->column_count, row_count, flags,
+                    ret_ids, ret_sequence, error);
+}
+
+knackdb_status
 store_put_rows(struct store *store, uint32_t table, const knackdb_value *values, size_t column_count,
                size_t row_count, uint32_t flags, int64_t *ret_ids, uint64_t *ret_sequence, knackdb_error *error)
 {
-    const struct table *definition = store->tables[table].definition;
-    struct transaction  transaction;
-    knackdb_status      status = check_rows(store, table, values, column_count, row_count, flags, error);
-
-    if (status != KNACKDB_OK)
-        return status;
-    transaction_begin(&transaction, store, true);
-    for (size_t r = 0; r < row_count && status == KNACKDB_OK; r++) {
-        knackdb_value row[KNACKDB_COLUMNS_MAX];
-        int64_t       id = 0;
-
-        memcpy(row, values + r * column_count, column_count * sizeof *row);
-        for (size_t c = column_count; c < definition->column_count; c++)
-            row[c] = knackdb_value_null();
-        turn_integers(&store->tables[table], row);
-        status = put_row(&transaction, table, row, flags, &id, error);
-        if (status == KNACKDB_OK && ret_ids != NULL)
-            ret_ids[r] = id;
-    }
-    return transaction_end(&transaction, status, ret_sequence, error);
+    return put_rows(store, table, values, NULL, column_count, row_count, flags, ret_ids, ret_sequence, error);
 }
 
 /* A key that the update changes must not be another row's. */

@@ -233,94 +233,136 @@ check_postings(const struct table_data *table, uint32_t column, uint32_t row_cou
     cr_assert_eq(listed, given);
 }
 
-/* Runs of any length, in no order, some of their rows ended, over the ends of groups and of a chunk. `apart`: between ids;
- * 1 gives runs of the map, others arrays of it and the index. */
-static void
-load_and_compare(uint64_t seed, uint32_t row_count, int64_t apart)
-{
-    enum { RUNS_MAX = 400 };
-    struct { uint32_t from, count; uint64_t first; } runs[RUNS_MAX];
-    knackdb_value *rows = malloc((size_t) row_count * COLUMNS * sizeof *rows);
-    char          *texts = malloc((size_t) row_count * COLUMNS * 64);
-    uint64_t      *ended = calloc(row_count / 64 + 1, sizeof *ended);
-    uint32_t      *kept = malloc(row_count * sizeof *kept);
-    uint32_t       run_count = 0, kept_count = 0, far = 0;
-    struct view    view;
-    knackdb_error  error;
+#define RUNS_MAX 400
 
-    dice = seed;
-    for (uint32_t i = 0; i < row_count; i++) {
-        rows[(size_t) i * COLUMNS] = knackdb_value_integer(1 + i * apart);
+/* A table as it is to be: rows of values, and which of them end before they are loaded, in runs. */
+struct drawn {
+    uint32_t       row_count;
+    int64_t        apart; /* ids */
+    knackdb_value *rows;
+    char          *texts; /* of the cells, 64 bytes each */
+    uint64_t      *ended; /* a bit a row */
+    uint32_t      *kept;  /* the others, by the rows they become */
+    uint32_t       kept_count, run_count;
+    struct { uint32_t from, count; uint64_t first; } runs[RUNS_MAX];
+};
+
+static void
+draw_rows(struct drawn *drawn)
+{
+    drawn->rows = malloc((size_t) drawn->row_count * COLUMNS * sizeof *drawn->rows);
+    drawn->texts = malloc((size_t) drawn->row_count * COLUMNS * 64);
+    for (uint32_t i = 0; i < drawn->row_count; i++) {
+        knackdb_value *row = drawn->rows + (size_t) i * COLUMNS;
+        char          *texts = drawn->texts + (size_t) i * COLUMNS * 64;
+        char          *external_id = texts + (COLUMNS - 1) * 64;
+
+        row[0] = knackdb_value_integer(1 + i * drawn->apart);
         for (uint32_t c = 1; c < COLUMNS; c++)
-            rows[(size_t) i * COLUMNS + c] = draw_cell(c, texts + ((size_t) i * COLUMNS + c) * 64);
+            row[c] = draw_cell(c, texts + (size_t) c * 64);
         if (roll(3) == 0) /* unique: the number is part of it */
-            rows[(size_t) i * COLUMNS + KNACKDB_PATTERN_EXTERNAL_ID].type = KNACKDB_NULL;
+            row[KNACKDB_PATTERN_EXTERNAL_ID].type = KNACKDB_NULL;
         else
-            rows[(size_t) i * COLUMNS + KNACKDB_PATTERN_EXTERNAL_ID] = knackdb_value_text((knackdb_text) {
-                texts + ((size_t) i * COLUMNS + COLUMNS - 1) * 64,
-                (size_t) snprintf(texts + ((size_t) i * COLUMNS + COLUMNS - 1) * 64, 64, "pattern_%u", i) });
+            row[KNACKDB_PATTERN_EXTERNAL_ID] = knackdb_value_text((knackdb_text) {
+                external_id, (size_t) snprintf(external_id, 64, "pattern_%u", i) });
     }
-    for (uint32_t from = 0; from < row_count; run_count++) {
+}
+
+static void
+draw_runs(struct drawn *drawn)
+{
+    drawn->ended = calloc(drawn->row_count / 64 + 1, sizeof *drawn->ended);
+    drawn->kept = malloc(drawn->row_count * sizeof *drawn->kept);
+    for (uint32_t from = 0; from < drawn->row_count; drawn->run_count++) {
         uint32_t count = 1 + roll(roll(2) == 0 ? 300 : LOAD_RUN_ROWS_MAX);
+        uint32_t left = drawn->row_count - from;
         bool     some_end = roll(2) == 0;
 
-        if (run_count == RUNS_MAX - 1 || count > row_count - from)
-            count = row_count - from < LOAD_RUN_ROWS_MAX ? row_count - from : LOAD_RUN_ROWS_MAX;
-        runs[run_count].from = from;
-        runs[run_count].count = count;
-        runs[run_count].first = kept_count;
+        if (drawn->run_count == RUNS_MAX - 1 || count > left)
+            count = left < LOAD_RUN_ROWS_MAX ? left : LOAD_RUN_ROWS_MAX;
+        drawn->runs[drawn->run_count].from = from;
+        drawn->runs[drawn->run_count].count = count;
+        drawn->runs[drawn->run_count].first = drawn->kept_count;
         for (uint32_t i = from; i < from + count; i++) {
             if (some_end && roll(4) == 0)
-                ended[i / 64] |= (uint64_t) 1 << i % 64;
+                drawn->ended[i / 64] |= (uint64_t) 1 << i % 64;
             else
-                kept[kept_count++] = i;
+                drawn->kept[drawn->kept_count++] = i;
         }
         from += count;
     }
-    for (uint32_t left = run_count; left > 0; left--) {
-        uint32_t          chosen = roll(left);
-        struct load_place place = { .first = runs[chosen].first, .row_count = runs[chosen].count, .ended = ended,
-                                    .ended_from = runs[chosen].from, .rows_in_all = kept_count };
+}
 
-        cr_assert_eq(load_rows(&place, rows + (size_t) runs[chosen].from * COLUMNS, &error), KNACKDB_OK, "%s",
-                     error.message);
-        runs[chosen] = runs[left - 1];
+static void
+load_in_no_order(struct drawn *drawn)
+{
+    knackdb_error error;
+
+    for (uint32_t left = drawn->run_count; left > 0; left--) {
+        uint32_t          chosen = roll(left);
+        struct load_place place = { .first = drawn->runs[chosen].first, .row_count = drawn->runs[chosen].count,
+                                    .ended = drawn->ended, .ended_from = drawn->runs[chosen].from,
+                                    .rows_in_all = drawn->kept_count };
+
+        cr_assert_eq(load_rows(&place, drawn->rows + (size_t) drawn->runs[chosen].from * COLUMNS, &error), KNACKDB_OK,
+                     "%s", error.message);
+        drawn->runs[chosen] = drawn->runs[left - 1];
     }
     for (uint32_t c = 0; c < COLUMNS; c++)
         if (schema_builtin()->tables[0].columns[c].is_posted)
             cr_assert_eq(store_load_postings(store, 0, c, &error), KNACKDB_OK);
     store_load_end(store);
     cr_assert_eq(store_load_sequence(store, 7, &error), KNACKDB_OK);
+}
+
+static void
+compare(const struct drawn *drawn)
+{
+    struct view view;
 
     cr_assert_eq(view_begin(store, &view, NULL), KNACKDB_OK);
-    for (uint32_t k = 0; k < kept_count; k++) {
-        const knackdb_value *row = rows + (size_t) kept[k] * COLUMNS;
+    for (uint32_t k = 0; k < drawn->kept_count; k++) {
+        const knackdb_value *row = drawn->rows + (size_t) drawn->kept[k] * COLUMNS;
         knackdb_value        cells[COLUMNS];
         row_number           found;
 
         view_cells(&view, 0, k, COLUMNS, cells);
         for (uint32_t c = 0; c < COLUMNS; c++)
-            cr_assert(is_same(&row[c], &cells[c]), "seed %llu: row %u, column %u", (unsigned long long) seed, k, c);
+            cr_assert(is_same(&row[c], &cells[c]), "%u rows: row %u, column %u", drawn->row_count, k, c);
         cr_assert_eq(view_find_by_key(&view, 0, 0, &row[0], &found), KNACKDB_OK);
         cr_assert_eq(found, k);
         if (row[COLUMNS - 1].type == KNACKDB_NULL)
             continue;
         cr_assert_eq(view_find_by_key(&view, 0, 1, &row[COLUMNS - 1], &found), KNACKDB_OK);
         cr_assert_eq(found, k);
-        far += row[0].as.integer > 1000000;
     }
-    cr_assert_eq(view_next_row(&view, 0, kept_count), ROW_NONE);
+    cr_assert_eq(view_next_row(&view, 0, drawn->kept_count), ROW_NONE);
     for (uint32_t c = 0; c < COLUMNS; c++)
         if (schema_builtin()->tables[0].columns[c].is_posted)
-            check_postings(&store->tables[0], c, kept_count);
+            check_postings(&store->tables[0], c, drawn->kept_count);
     view_end(&view);
-    cr_assert_eq(store_put_rows(store, 0, rows, 1, 1, 0, NULL, NULL, &error), KNACKDB_OK, "it goes on: %s",
+}
+
+/* Runs of any length, in no order, some of their rows ended, over the ends of groups and of a chunk. `apart`: between
+ * ids; 1 gives runs of the map, others arrays of it and the index. */
+static void
+load_and_compare(uint64_t seed, uint32_t row_count, int64_t apart)
+{
+    struct drawn  drawn = { .row_count = row_count, .apart = apart };
+    knackdb_error error;
+
+    dice = seed;
+    draw_rows(&drawn);
+    draw_runs(&drawn);
+    load_in_no_order(&drawn);
+    compare(&drawn);
+    cr_assert_eq(store_put_rows(store, 0, drawn.rows, 1, 1, 0, NULL, NULL, &error), KNACKDB_OK, "it goes on: %s",
                  error.message);
-    cr_assert_eq(store_next_id(store, 0), (int64_t) (kept[kept_count - 1]) * apart + 2);
-    free(rows);
-    free(texts);
-    free(ended);
-    free(kept);
+    cr_assert_eq(store_next_id(store, 0), (int64_t) drawn.kept[drawn.kept_count - 1] * apart + 2);
+    free(drawn.rows);
+    free(drawn.texts);
+    free(drawn.ended);
+    free(drawn.kept);
 }
 
 Test(load_run, a_small_table_is_what_it_was)

@@ -88,6 +88,27 @@ Test(parts, a_dictionary_gives_each_text_one_code_and_each_code_its_text)
 
 /* Method: a window of texts that moves on, each held by one row. Memory is that of the window, and a code is not given
  * again while a reader that may hold it is there. */
+/* Else texts of a length would take each other's place, and each store of one would look for it in the index. */
+Test(parts, a_dictionary_keeps_the_places_of_short_texts_apart)
+{
+    for (size_t length = 1; length <= 3; length++) {
+        struct dictionary dictionary = { 0 };
+        uint32_t          code, taken = 0;
+
+        for (int i = 0; i < DICTIONARY_RECENT; i++) {
+            char text[3] = { 'x', 'x', 'x' };
+
+            text[i % (int) length] = (char) (' ' + i / (int) length);
+            cr_assert_eq(dictionary_intern(&dictionary, &epochs, (knackdb_text) { text, length }, &code, NULL),
+                         KNACKDB_OK);
+        }
+        for (int i = 0; i < DICTIONARY_RECENT; i++)
+            taken += dictionary.recent[i].code != DICTIONARY_CODE_NULL;
+        cr_expect_gt(taken, DICTIONARY_RECENT / 3, "of length %zu %u have a place", length, taken);
+        dictionary_clear(&dictionary, &epochs);
+    }
+}
+
 Test(parts, a_dictionary_frees_texts_that_no_row_holds_and_gives_their_codes_again)
 {
     struct dictionary  dictionary = { 0 };
