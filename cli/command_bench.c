@@ -14,6 +14,7 @@
 #include "arguments.h"
 #include "commands.h"
 #include "complaint.h"
+#include "interrupts.h"
 #include "made_up.h"
 #include "output.h"
 #include "progress.h"
@@ -80,22 +81,6 @@ static void
 interrupted(int number)
 {
     interrupted_by = number;
-}
-
-/* A signal that the caller has ignored stays so; the second of a kind ends the process where it is. */
-static void
-heed_interrupts(void)
-{
-    static const int interrupts[] = { SIGINT, SIGTERM, SIGHUP };
-    struct sigaction action = { .sa_handler = interrupted, .sa_flags = (int) SA_RESETHAND | SA_RESTART };
-
-    (void) sigemptyset(&action.sa_mask);
-    for (size_t i = 0; i < sizeof interrupts / sizeof interrupts[0]; i++) {
-        struct sigaction before;
-
-        if (sigaction(interrupts[i], NULL, &before) == 0 && before.sa_handler == SIG_DFL)
-            (void) sigaction(interrupts[i], &action, NULL);
-    }
 }
 
 /* ---- filling ------------------------------------------------------------------- */
@@ -442,7 +427,7 @@ run_in(struct bench *bench, const char *folder)
     uint64_t       samples = 0;
     int            status;
 
-    heed_interrupts();
+    interrupts_take(interrupted, SA_RESETHAND | SA_RESTART); /* the second of a kind ends the process where it is */
     if (snprintf(bench->directory, sizeof bench->directory, "%s/knackdb-bench-XXXXXX", folder) >=
             (int) sizeof bench->directory ||
         mkdtemp(bench->directory) == NULL)

@@ -211,14 +211,52 @@ parse_values(struct parser *parser, struct parsed_condition *parsed)
     return true;
 }
 
+static bool
+parse_column(struct parser *parser, const knackdb_table_info *table, uint32_t *ret_column)
+{
+    const char *name;
+    int         column;
+
+    skip_blanks(parser);
+    name = parser->at;
+    while (parser->at < parser->end && is_name_byte(*parser->at))
+        parser->at++;
+    column = column_find(table, name, (size_t) (parser->at - name));
+    if (column < 0) {
+        column_say_missing(table, name, (size_t) (parser->at - name), parser->why);
+        return false;
+    }
+    parser->column = &table->columns[column];
+    *ret_column = (uint32_t) column;
+    skip_blanks(parser);
+    return true;
+}
+
+/* What stands behind the operator. */
+static bool
+parse_operand(struct parser *parser, struct parsed_condition *parsed)
+{
+    switch (parsed->condition.op) {
+    case KNACKDB_IS_NULL:
+    case KNACKDB_IS_NOT_NULL:
+        return true;
+    case KNACKDB_ONE_OF:
+        return parse_values(parser, parsed);
+    case KNACKDB_CONTAINS:
+        if (parser->column->type != KNACKDB_TEXT)
+            return refuse(parser, "'contains' looks into text columns that hold a JSON list");
+        /* fall through */
+    default:
+        return parse_value(parser, "", &parsed->condition.value);
+    }
+}
+
 bool
 condition_parse(const char *text, size_t length, const knackdb_table_info *table,
                 struct parsed_condition *ret_condition, char ret_why[COLUMN_WHY_BYTES])
 {
     struct parsed_condition parsed = { 0 };
     struct parser           parser = { NULL, NULL, NULL, ret_why };
-    char                   *name;
-    int                     column;
     bool                    is_done = false;
 
     parsed.text = malloc(length + 1);
@@ -230,38 +268,9 @@ condition_parse(const char *text, size_t length, const knackdb_table_info *table
     parser.at = parsed.text;
     parser.end = parsed.text + length;
 
-    skip_blanks(&parser);
-    name = parser.at;
-    while (parser.at < parser.end && is_name_byte(*parser.at))
-        parser.at++;
-    column = column_find(table, name, (size_t) (parser.at - name));
-    if (column < 0) {
-        column_say_missing(table, name, (size_t) (parser.at - name), ret_why);
+    if (!parse_column(&parser, table, &parsed.condition.column) || !parse_operator(&parser, &parsed.condition.op)
+        || !parse_operand(&parser, &parsed))
         goto out;
-    }
-    parser.column = &table->columns[column];
-    skip_blanks(&parser);
-    parsed.condition.column = (uint32_t) column;
-    if (!parse_operator(&parser, &parsed.condition.op))
-        goto out;
-    switch (parsed.condition.op) {
-    case KNACKDB_IS_NULL:
-    case KNACKDB_IS_NOT_NULL:
-        break;
-    case KNACKDB_ONE_OF:
-        if (!parse_values(&parser, &parsed))
-            goto out;
-        break;
-    case KNACKDB_CONTAINS:
-        if (parser.column->type != KNACKDB_TEXT) {
-            (void) refuse(&parser, "'contains' looks into text columns that hold a JSON list");
-            goto out;
-        }
-        /* fall through */
-    default:
-        if (!parse_value(&parser, "", &parsed.condition.value))
-            goto out;
-    }
     skip_blanks(&parser);
     if (parser.at != parser.end) {
         (void) refuse(&parser, "text behind the condition; give each condition its own --where");

@@ -66,71 +66,100 @@ find_closing_quote(const char *at, const char *end, bool is_all, bool *ret_doubl
     return NULL;
 }
 
+static enum csv_result
+too_long(const char *data, const char *begin, struct csv_row *ret_row)
+{
+    return bad(data, begin + CSV_FIELD_BYTES_MAX, "the field is longer than any text may be", ret_row);
+}
+
+/* The field that begins at *at, which goes on to what is behind it. */
+static enum csv_result
+scan_field(const char *data, const char **at, const char *end, bool is_all, struct csv_field *ret_field,
+           struct csv_row *ret_row)
+{
+    const char *begin = *at, *behind = begin;
+
+    *ret_field = (struct csv_field) { 0 };
+    if (begin < end && *begin == '"') {
+        bool        is_cut;
+        const char *close = find_closing_quote(begin + 1, end, is_all, &ret_field->doubled, &is_cut);
+
+        if ((size_t) ((close != NULL ? close : end) - begin) >= CSV_FIELD_BYTES_MAX)
+            return too_long(data, begin, ret_row);
+        if (is_cut)
+            return CSV_MORE;
+        if (close == NULL)
+            return bad(data, end, "the opening quote is never closed", ret_row);
+        ret_field->offset = (size_t) (begin + 1 - data);
+        ret_field->length = (size_t) (close - begin - 1);
+        ret_field->quoted = true;
+        behind = close + 1;
+    } else {
+        while (behind < end && !ends_plain_run[(unsigned char) *behind])
+            behind++;
+        if ((size_t) (behind - begin) >= CSV_FIELD_BYTES_MAX)
+            return too_long(data, begin, ret_row);
+        ret_field->offset = (size_t) (begin - data);
+        ret_field->length = (size_t) (behind - begin);
+    }
+    *at = behind;
+    return CSV_ROW;
+}
+
+/* What is behind a row's last field: the end of a line, which *at goes over, or of all there is. */
+static enum csv_result
+scan_end(const char *data, const char **at, const char *end, bool is_all, struct csv_row *ret_row)
+{
+    const char *here = *at;
+
+    if (here == end)
+        return CSV_ROW;
+    if (*here == '\r' && here + 1 == end && !is_all)
+        return CSV_MORE;
+    if (*here == '\r' && (here + 1 == end || here[1] == '\n'))
+        here++;
+    else if (*here == '\r')
+        return bad(data, here, "a carriage return outside quotes ends no line", ret_row);
+    else if (*here == '"')
+        return bad(data, here, "a quote within a field that does not begin with one", ret_row);
+    else if (*here != '\n')
+        return bad(data, here, "text behind the closing quote", ret_row);
+    *at = here < end ? here + 1 : here;
+    return CSV_ROW;
+}
+
 enum csv_result
 csv_scan(const char *data, size_t length, bool is_all, struct csv_field *fields, size_t capacity,
          struct csv_row *ret_row)
 {
-    const char *end = data + length;
-    const char *at = data;
-    uint64_t    lines = 0;
-    size_t      count = 0;
+    const char     *end = data + length;
+    const char     *at = data, *behind;
+    uint64_t        lines = 0;
+    size_t          count = 0;
+    enum csv_result result;
 
-    for (;; count++) {
-        struct csv_field field = { 0 };
-        const char      *begin = at;
+    for (;; count++, at++) {
+        struct csv_field field;
 
         ret_row->field_count = count;
-        if (at < end && *at == '"') {
-            bool        is_cut;
-            const char *close = find_closing_quote(at + 1, end, is_all, &field.doubled, &is_cut);
-
-            if ((size_t) ((close != NULL ? close : end) - begin) >= CSV_FIELD_BYTES_MAX)
-                return bad(data, begin + CSV_FIELD_BYTES_MAX, "the field is longer than any text may be", ret_row);
-            if (is_cut)
-                return CSV_MORE;
-            if (close == NULL)
-                return bad(data, end, "the opening quote is never closed", ret_row);
-            field.offset = (size_t) (begin + 1 - data);
-            field.length = (size_t) (close - begin - 1);
-            field.quoted = true;
-            lines += count_lines(begin + 1, field.length);
-            at = close + 1;
-        } else {
-            while (at < end && !ends_plain_run[(unsigned char) *at])
-                at++;
-            if ((size_t) (at - begin) >= CSV_FIELD_BYTES_MAX)
-                return bad(data, begin + CSV_FIELD_BYTES_MAX, "the field is longer than any text may be", ret_row);
-            field.offset = (size_t) (begin - data);
-            field.length = (size_t) (at - begin);
-        }
-
+        result = scan_field(data, &at, end, is_all, &field, ret_row);
+        if (result != CSV_ROW)
+            return result;
+        if (field.quoted)
+            lines += count_lines(data + field.offset, field.length);
         if (at == end && !is_all)
             return CSV_MORE;
         if (count < capacity)
             fields[count] = field;
-        if (at < end && *at == ',') {
-            at++;
-            continue;
-        }
-        if (at == end)
+        if (at == end || *at != ',')
             break;
-        if (*at == '\r' && at + 1 == end && !is_all)
-            return CSV_MORE;
-        if (*at == '\r' && (at + 1 == end || at[1] == '\n'))
-            at++;
-        else if (*at == '\r')
-            return bad(data, at, "a carriage return outside quotes ends no line", ret_row);
-        else if (*at == '"')
-            return bad(data, at, "a quote within a field that does not begin with one", ret_row);
-        else if (*at != '\n')
-            return bad(data, at, "text behind the closing quote", ret_row);
-        if (at < end) {
-            at++;
-            lines++;
-        }
-        break;
     }
-    ret_row->bytes = (size_t) (at - data);
+    behind = at;
+    result = scan_end(data, &behind, end, is_all, ret_row);
+    if (result != CSV_ROW)
+        return result;
+    lines += behind > at && behind[-1] == '\n';
+    ret_row->bytes = (size_t) (behind - data);
     ret_row->lines = lines;
     ret_row->field_count = count + 1;
     ret_row->why = NULL;

@@ -390,6 +390,41 @@ find_column(const knackdb_table_info *table, const char *name, size_t length, si
     return -1;
 }
 
+/* A key that has not come yet, and the colon behind it: its column, or -1. */
+static int
+read_key(struct reader *reader, const knackdb_table_info *table, uint64_t seen, size_t expected)
+{
+    char  *key, *key_at = reader->at;
+    size_t key_length;
+    int    column;
+
+    if (!is_next(reader, '"')) {
+        (void) refuse(reader, reader->at == reader->end ? "the object does not end" : "a key in quotes is missing");
+        return -1;
+    }
+    if (!read_string(reader, true, &key, &key_length))
+        return -1;
+    column = find_column(table, key, key_length, expected);
+    if (column < 0) {
+        reader->fault->key.data = key;
+        reader->fault->key.length = key_length;
+        (void) refuse_at(reader, key_at, "no such column in this table");
+        return -1;
+    }
+    if ((seen & KNACKDB_BIT(column)) != 0) {
+        reader->fault->column = column;
+        (void) refuse_at(reader, key_at, "the key comes twice");
+        return -1;
+    }
+    skip_blanks(reader);
+    if (!is_next(reader, ':')) {
+        (void) refuse(reader, "a colon behind the key is missing");
+        return -1;
+    }
+    reader->at++;
+    return column;
+}
+
 bool
 json_read_row(char *line, size_t length, const knackdb_table_info *table, knackdb_value *ret_values,
               struct json_fault *ret_fault)
@@ -409,9 +444,7 @@ json_read_row(char *line, size_t length, const knackdb_table_info *table, knackd
     reader.at++;
     skip_blanks(&reader);
     while (!is_next(&reader, '}')) {
-        char  *key, *key_at;
-        size_t key_length;
-        int    column;
+        int column;
 
         if (seen != 0) {
             if (!is_next(&reader, ','))
@@ -420,27 +453,11 @@ json_read_row(char *line, size_t length, const knackdb_table_info *table, knackd
             reader.at++;
             skip_blanks(&reader);
         }
-        key_at = reader.at;
-        if (!is_next(&reader, '"'))
-            return refuse(&reader, reader.at == reader.end ? "the object does not end" : "a key in quotes is missing");
-        if (!read_string(&reader, true, &key, &key_length))
+        column = read_key(&reader, table, seen, expected);
+        if (column < 0)
             return false;
-        column = find_column(table, key, key_length, expected);
-        if (column < 0) {
-            ret_fault->key.data = key;
-            ret_fault->key.length = key_length;
-            return refuse_at(&reader, key_at, "no such column in this table");
-        }
-        if ((seen & KNACKDB_BIT(column)) != 0) {
-            ret_fault->column = column;
-            return refuse_at(&reader, key_at, "the key comes twice");
-        }
         seen |= KNACKDB_BIT(column);
         expected = (size_t) column + 1;
-        skip_blanks(&reader);
-        if (!is_next(&reader, ':'))
-            return refuse(&reader, "a colon behind the key is missing");
-        reader.at++;
         skip_blanks(&reader);
         ret_fault->column = column;
         if (!read_value(&reader, table->columns[column].type, &ret_values[column]))

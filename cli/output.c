@@ -11,6 +11,7 @@
 #include "output.h"
 
 #include "complaint.h"
+#include "interrupts.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -44,10 +45,6 @@ write_all(struct output *output, const char *data, size_t length)
 
 /* ---- interrupts ---- */
 
-static const int interrupts[] = { SIGINT, SIGTERM, SIGHUP };
-
-#define INTERRUPT_COUNT (sizeof interrupts / sizeof interrupts[0])
-
 /* Of the one file under way; "": none. */
 static char                  unfinished[PATH_MAX];
 static volatile sig_atomic_t has_unfinished;
@@ -62,23 +59,14 @@ interrupted(int number)
     (void) raise(number); /* its default, which SA_RESETHAND has restored, when the handler returns */
 }
 
-/* A signal that the caller has ignored stays so. */
 static void
 guard_file(const char *path)
 {
-    struct sigaction action = { .sa_handler = interrupted, .sa_flags = (int) SA_RESETHAND };
-
     if (strlen(path) >= sizeof unfinished)
         return;
     memcpy(unfinished, path, strlen(path) + 1);
     has_unfinished = 1;
-    (void) sigemptyset(&action.sa_mask);
-    for (size_t i = 0; i < INTERRUPT_COUNT; i++) {
-        struct sigaction before;
-
-        if (sigaction(interrupts[i], NULL, &before) == 0 && before.sa_handler == SIG_DFL)
-            (void) sigaction(interrupts[i], &action, NULL);
-    }
+    interrupts_take(interrupted, SA_RESETHAND);
 }
 
 static void
