@@ -4,6 +4,7 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/utf8.h"
+#include "core/leaders.h"
 
 #include <float.h>
 #include <math.h>
@@ -402,20 +403,24 @@ post_group(struct table_data *table, uint32_t column, row_number first, uint32_t
 
     for (uint32_t i = 0; i < count; i++)
         if (codes[i] != DICTIONARY_CODE_NULL)
-            posting_add(dictionary_posting(dictionary, codes[i]), first + i, table_row_note(table, column, first + i));
+            (void) posting_add(dictionary_posting(dictionary, codes[i]), first + i, table_row_note(table, column, first + i));
 }
 
 knackdb_status
 store_load_postings(struct store *store, uint32_t table, uint32_t column, knackdb_error *error)
 {
     struct table_data *data = &store->tables[table];
-    knackdb_status     status = dictionary_reserve_postings(&data->dictionaries[column], &store->epochs, error);
+    struct dictionary *dictionary = &data->dictionaries[column];
+    uint32_t           code_end = atomic_load_explicit(&dictionary->code_end, memory_order_relaxed);
+    knackdb_status     status = dictionary_reserve_postings(dictionary, &store->epochs, error);
 
     for (uint64_t row = 0; row < data->rows_added && status == KNACKDB_OK; row += GROUP_ROWS) {
         uint64_t left = data->rows_added - row;
 
         post_group(data, column, (row_number) row, left < GROUP_ROWS ? (uint32_t) left : GROUP_ROWS);
     }
+    for (uint32_t code = 1; code < code_end && status == KNACKDB_OK; code++)
+        leaders_renew(data, column, dictionary_posting(dictionary, code), true);
     return status;
 }
 

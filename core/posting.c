@@ -17,12 +17,6 @@ block_capacity(const struct posting_directory *directory)
     return directory->head.capacity >> POSTING_BLOCK_BITS;
 }
 
-static struct posting_directory *
-as_directory(struct posting_rows *rows)
-{
-    return rows != NULL && rows->capacity > POSTING_BLOCK_ROWS ? (struct posting_directory *) (void *) rows : NULL;
-}
-
 static uint32_t
 count_of(struct posting_rows *rows)
 {
@@ -39,14 +33,15 @@ directory_bytes(uint32_t blocks)
 static uint64_t
 bytes_of(struct posting_rows *rows)
 {
-    struct posting_directory *directory = as_directory(rows);
+    struct posting_directory *directory = posting_rows_directory(rows);
     uint64_t                  bytes;
 
     if (rows == NULL)
         return 0;
     if (directory == NULL)
         return sizeof(struct posting_array) + rows->capacity * (sizeof(uint32_t) + sizeof(posting_tag));
-    bytes = directory_bytes(block_capacity(directory));
+    bytes = directory_bytes(block_capacity(directory))
+            + posting_leaders_bytes(atomic_load_explicit(&directory->leaders, memory_order_relaxed));
     for (uint32_t b = 0; b < block_capacity(directory) && directory->blocks[b] != NULL; b++)
         bytes += sizeof(struct posting_block);
     return bytes;
@@ -81,6 +76,7 @@ posting_directory_new(struct epochs *epochs, uint32_t blocks)
         memset(directory, 0, directory_bytes(blocks));
         directory->head.capacity = blocks << POSTING_BLOCK_BITS;
         atomic_init(&directory->head.count, 0);
+        atomic_init(&directory->leaders, NULL);
         for (uint32_t h = 0; h < POSTING_HINTS; h++)
             atomic_init(&directory->hints[h], POSTING_TAG_LEAST);
     }
@@ -103,6 +99,8 @@ posting_directory_grown(struct epochs *epochs, const struct posting_directory *o
         atomic_init(&grown->hints[h], atomic_load_explicit(&((struct posting_directory *) (uintptr_t) old)->hints[h],
                                                            memory_order_relaxed));
     grown->hinted = old->hinted;
+    atomic_init(&grown->leaders, atomic_load_explicit(&((struct posting_directory *) (uintptr_t) old)->leaders,
+                                                      memory_order_relaxed));
     atomic_init(&grown->head.count, count_of(&((struct posting_directory *) (uintptr_t) old)->head));
     return grown;
 }
@@ -170,7 +168,7 @@ choose(const posting_tag *tags, uint32_t count, const uint32_t uppers[256], uint
 }
 
 /* Anew where the list has grown by a quarter: a hint too low costs a look at some rows more, no more than that. */
-void
+bool
 posting_directory_hint(struct posting_directory *directory)
 {
     posting_tag        gathered[BLOCKS_IN_PARTS * PEAKS_PER_BLOCK];
@@ -179,7 +177,7 @@ posting_directory_hint(struct posting_directory *directory)
     uint32_t           count = blocks, uppers[256] = { 0 };
 
     if (blocks < directory->hinted + directory->hinted / 4 + 1)
-        return;
+        return false;
     directory->hinted = blocks;
     if (blocks <= BLOCKS_IN_PARTS) {
         count = gather_peaks(directory, blocks, gathered);
@@ -193,6 +191,7 @@ posting_directory_hint(struct posting_directory *directory)
 
         atomic_store_explicit(&directory->hints[h], hint, memory_order_relaxed);
     }
+    return true;
 }
 
 /* ---- growing ---- */
@@ -211,7 +210,7 @@ replace(struct posting *posting, struct epochs *epochs, _Atomic uint64_t *bytes,
 struct posting_directory *
 posting_exchange(struct posting *posting, struct epochs *epochs, _Atomic uint64_t *bytes, struct posting_rows *rows)
 {
-    struct posting_directory *old = as_directory(atomic_load_explicit(&posting->rows, memory_order_relaxed));
+    struct posting_directory *old = posting_rows_directory(atomic_load_explicit(&posting->rows, memory_order_relaxed));
 
     if (old == NULL) {
         replace(posting, epochs, bytes, rows);
@@ -234,6 +233,7 @@ posting_directory_retire(struct posting_directory *old, struct epochs *epochs, u
             epoch_retire_with_next(epochs, block);
         block->is_taken_over = 0;
     }
+    epoch_retire(epochs, atomic_load_explicit(&old->leaders, memory_order_relaxed));
     epoch_retire(epochs, old);
     return true;
 }
@@ -323,8 +323,8 @@ posting_reserve(struct posting *posting, struct posting_note only_note, struct e
     uint32_t             only = atomic_load_explicit(&posting->single, memory_order_relaxed);
     struct posting_rows *grown;
 
-    if (as_directory(old) != NULL)
-        return directory_reserve(posting, epochs, bytes, as_directory(old)) ? KNACKDB_OK
+    if (posting_rows_directory(old) != NULL)
+        return directory_reserve(posting, epochs, bytes, posting_rows_directory(old)) ? KNACKDB_OK
                                                                             : error_no_memory(error, "a posting list");
     if (old != NULL ? count_of(old) < old->capacity : only == 0)
         return KNACKDB_OK;
@@ -334,7 +334,7 @@ posting_reserve(struct posting *posting, struct posting_note only_note, struct e
     if (grown == NULL)
         return error_no_memory(error, "a posting list");
     replace(posting, epochs, bytes, grown);
-    return as_directory(grown) == NULL || directory_reserve(posting, epochs, bytes, as_directory(grown))
+    return posting_rows_directory(grown) == NULL || directory_reserve(posting, epochs, bytes, posting_rows_directory(grown))
                ? KNACKDB_OK
                : error_no_memory(error, "a posting list");
 }
@@ -385,16 +385,16 @@ posting_reserve_first(struct posting *posting, struct epochs *epochs, _Atomic ui
     return KNACKDB_OK;
 }
 
-void
+bool
 posting_add(struct posting *posting, uint32_t row, struct posting_note note)
 {
     struct posting_rows      *rows = atomic_load_explicit(&posting->rows, memory_order_relaxed);
-    struct posting_directory *directory = as_directory(rows);
+    struct posting_directory *directory = posting_rows_directory(rows);
     uint32_t                  count;
 
     if (rows == NULL) {
         atomic_store_explicit(&posting->single, row + 1, memory_order_release); /* P1 */
-        return;
+        return false;
     }
     count = count_of(rows);
     if (directory == NULL) {
@@ -415,8 +415,7 @@ posting_add(struct posting *posting, uint32_t row, struct posting_note note)
             posting_directory_close(directory, count >> POSTING_BLOCK_BITS, POSTING_BLOCK_ROWS);
     }
     atomic_store_explicit(&rows->count, count + 1, memory_order_release); /* P1 */
-    if (directory != NULL && ((count + 1) & (POSTING_BLOCK_ROWS - 1)) == 0)
-        posting_directory_hint(directory);
+    return directory != NULL && ((count + 1) & (POSTING_BLOCK_ROWS - 1)) == 0 && posting_directory_hint(directory);
 }
 
 void
@@ -437,10 +436,12 @@ void
 posting_clear(struct posting *posting, struct epochs *epochs)
 {
     struct posting_rows      *rows = atomic_load(&posting->rows);
-    struct posting_directory *directory = as_directory(rows);
+    struct posting_directory *directory = posting_rows_directory(rows);
 
     for (uint32_t b = 0; directory != NULL && b < block_capacity(directory); b++)
         epoch_put_now(epochs, directory->blocks[b]);
+    if (directory != NULL)
+        epoch_put_now(epochs, atomic_load(&directory->leaders));
     epoch_put_now(epochs, rows);
     atomic_store(&posting->rows, NULL);
     atomic_store(&posting->single, 0);

@@ -70,8 +70,23 @@ struct posting_block {
     uint32_t    is_taken_over; /* the writer's: by the directory that compacting builds */
 };
 
+/* The best rows of a list; leaders.h. */
+struct leader {
+    double      rate;
+    uint32_t    row;
+    posting_tag tag, other;
+};
+
+struct leaders {
+    uint32_t      blocks;
+    uint32_t      count;
+    int32_t       least; /* a tag; INT16_MAX + 1: not even those of the largest are here */
+    struct leader rows[];
+};
+
 struct posting_directory {
     struct posting_rows   head;
+    _Atomic(struct leaders *) leaders; /* NULL: none */
     _Atomic posting_tag   hints[POSTING_HINTS]; /* relaxed: where to begin, not where to end */
     uint32_t              hinted;               /* blocks there were then; the writer's */
     struct posting_block *blocks[];             /* capacity / POSTING_BLOCK_ROWS, NULL: none yet; then latest, maxima, fills */
@@ -99,7 +114,8 @@ knackdb_status posting_reserve(struct posting *posting, struct posting_note only
  * once (load_run.h, R1). */
 knackdb_status posting_reserve_first(struct posting *posting, struct epochs *epochs, _Atomic uint64_t *bytes,
                                      uint32_t count, knackdb_error *error);
-void           posting_add(struct posting *posting, uint32_t row, struct posting_note note);
+/* True where the list has grown by a quarter since last time, or so: what is known of the whole may be renewed. */
+bool           posting_add(struct posting *posting, uint32_t row, struct posting_note note);
 /* Empties a list whose every row is to be given back. */
 void           posting_drop(struct posting *posting, struct epochs *epochs, _Atomic uint64_t *bytes);
 void           posting_clear(struct posting *posting, struct epochs *epochs); /* the store is ending */
@@ -133,12 +149,25 @@ posting_later(double latest, double age)
     return age > latest ? age : latest;
 }
 
+static inline struct posting_directory *
+posting_rows_directory(struct posting_rows *rows)
+{
+    return rows != NULL && rows->capacity > POSTING_BLOCK_ROWS ? (struct posting_directory *) (void *) rows : NULL;
+}
+
+static inline uint64_t
+posting_leaders_bytes(const struct leaders *leaders)
+{
+    return leaders != NULL ? sizeof *leaders + leaders->count * sizeof leaders->rows[0] : 0;
+}
+
 struct posting_directory *posting_directory_new(struct epochs *epochs, uint32_t block_capacity);
 /* A copy with room for twice as many blocks. */
 struct posting_directory *posting_directory_grown(struct epochs *epochs, const struct posting_directory *old);
 /* What is to be known of a block that gets no more rows, but for its latest. */
 void                      posting_directory_close(struct posting_directory *directory, uint32_t block, uint32_t fill);
-void                      posting_directory_hint(struct posting_directory *directory);
+/* Renews the hints. False where the list has not grown by a quarter. */
+bool                      posting_directory_hint(struct posting_directory *directory);
 struct posting_block     *posting_block_new(struct epochs *epochs);
 struct posting_array     *posting_array_new(struct epochs *epochs, uint32_t capacity);
 /* Puts `rows` (NULL: none) where the list's stand. The old go, but for a directory: it is returned, to be retired next. */

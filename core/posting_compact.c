@@ -206,7 +206,7 @@ finish_directory(struct posting_compaction *compaction, struct epochs *epochs, _
     }
     atomic_init(&kept->head.count, (last << POSTING_BLOCK_BITS) + fill);
     kept->hinted = 0;
-    posting_directory_hint(kept);
+    (void) posting_directory_hint(kept);
     compaction->kept = NULL; /* the list's from here on, with its blocks */
     compaction->kept_blocks = 0;
     put_in_place(compaction, epochs, bytes, &kept->head);

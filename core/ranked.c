@@ -1,8 +1,10 @@
 /* ranked.c - the best rows of a posting list, without a look at the others.
  *
  * Beside each row of a list stands a tag (posting.h), here the rank of a rate in sixteen bits: of two rows the one with
- * the larger tag has the larger rate. Asked for the ten of highest confidence among a hundred thousand, the search takes a
- * guess at how large the tags of the best dozen are (the list's hint), and collects whatever has such a tag:
+ * the larger tag has the larger rate. The best some hundred rows of a long list stand in an array, in order and with what
+ * they are mostly judged by (leaders.h). There the search begins, and mostly ends. Rows stored since that was made, and all
+ * rows where it does not suffice or is not there, are searched for in the blocks. The
+ * search takes a guess at how large the tags of the best dozen are (the list's hint), and collects whatever has such a tag:
  *
  *     maxima of blocks   [ 71 ][ 99 ][ 80 ][ 62 ][ 97 ] ...     >= 96?  a few blocks, found eight at a time
  *     tags of a block      [ 12 45 99 31 .. ]                   >= 96?  a few rows
@@ -22,6 +24,7 @@
  * and what was asked for together arrives together. */
 #include "core/ranked.h"
 
+#include "core/leaders.h"
 #include "core/store_data.h"
 
 #include <math.h>
@@ -33,8 +36,10 @@
 
 /* A condition that most filters have, asked without a call: the rate in an array of the group is at least this. */
 struct least {
-    size_t offset;
-    double real;
+    uint32_t    column;
+    size_t      offset;
+    double      real;
+    posting_tag tag; /* of it */
 };
 
 /* A row to be judged. */
@@ -53,6 +58,8 @@ struct search {
     uint32_t           column_count;
     struct table_array columns[COLUMNS_MAX]; /* that a row is judged by */
     size_t             rate_offset; /* of the column beside, in a group */
+    uint32_t           other_column; /* which leaders tell of beside the rate; 0: none */
+    bool               leaders_tell; /* what the conditions ask, nearly always */
     uint32_t           least_count, rest_count; /* the conditions, but for `posted` */
     struct least       leasts[KNACKDB_CONDITIONS_MAX];
     struct predicate  *rest[KNACKDB_CONDITIONS_MAX];
@@ -110,6 +117,19 @@ tag_floor(const struct candidates *candidates)
 }
 
 static void
+add_least(struct search *search, const struct table_data *table, const struct predicate *predicate)
+{
+    struct least *least = &search->leasts[search->least_count++];
+    uint64_t      bits;
+
+    least->column = predicate->condition->column;
+    least->offset = table->offsets[least->column];
+    least->real = predicate->real;
+    memcpy(&bits, &predicate->real, sizeof bits);
+    least->tag = table_tag(table->definition, least->column, bits);
+}
+
+static void
 search_init(struct search *search, struct candidates *candidates, struct collector *collector)
 {
     const struct table_data *table = candidates->table;
@@ -119,6 +139,7 @@ search_init(struct search *search, struct candidates *candidates, struct collect
     search->collector = collector;
     search->place_count = search->count = search->column_count = search->least_count = search->rest_count = 0;
     search->rate_offset = table->offsets[column_beside(candidates)];
+    search->other_column = leaders_other_column(table->definition, column_beside(candidates));
     search->list_count = candidates->posted->code_count;
     for (uint32_t i = 0; i < search->list_count; i++)
         posting_view_init(&search->lists[i],
@@ -131,13 +152,31 @@ search_init(struct search *search, struct candidates *candidates, struct collect
             continue;
         columns |= KNACKDB_BIT(predicate->condition->column);
         if (predicate->form == PREDICATE_REAL && predicate->condition->op == KNACKDB_AT_LEAST)
-            search->leasts[search->least_count++] =
-                (struct least) { table->offsets[predicate->condition->column], predicate->real };
+            add_least(search, table, predicate);
         else
             search->rest[search->rest_count++] = predicate;
     }
+    search->leaders_tell = search->rest_count == 0;
+    for (uint32_t i = 0; i < search->least_count; i++)
+        if (search->leasts[i].column != column_beside(candidates) && search->leasts[i].column != search->other_column)
+            search->leaders_tell = false;
     for (; columns != 0 && search->column_count < COLUMNS_MAX; columns &= columns - 1)
         search->columns[search->column_count++] = table->arrays[__builtin_ctzll(columns)];
+}
+
+/* Where the leaders of all lists that have some begin, or later; what there is before is found quickly. */
+static posting_tag
+leaders_begin(const struct search *search)
+{
+    int32_t least = POSTING_TAG_LEAST;
+
+    for (uint32_t i = 0; i < search->list_count; i++) {
+        const struct leaders *leaders = leaders_of(&search->lists[i]);
+
+        if (leaders != NULL && leaders->count != 0 && leaders->least > least)
+            least = leaders->least;
+    }
+    return (posting_tag) least;
 }
 
 /* Where the best `wanted` rows begin, about. */
@@ -272,14 +311,65 @@ look_at_run(struct search *search, const struct posting_run *run, knackdb_error 
     return status;
 }
 
+enum verdict { MATCHES, FAILS, UNKNOWN };
+
+/* Of the conditions that leaders tell of. */
+static enum verdict
+judge_leader(const struct search *search, const struct leader *leader)
+{
+    enum verdict verdict = MATCHES;
+
+    for (uint32_t i = 0; i < search->least_count; i++) {
+        const struct least *least = &search->leasts[i];
+
+        if (least->column != search->other_column) {
+            if (!(leader->rate >= least->real))
+                return FAILS;
+        } else if (leader->other < least->tag) {
+            return FAILS;
+        } else if (leader->other == least->tag) {
+            verdict = UNKNOWN;
+        }
+    }
+    return verdict;
+}
+
+/* Those of a tag that this round collects, in their order, so that `low` rises as soon as enough are held. */
+static knackdb_status
+look_at_leaders(struct search *search, const struct leaders *leaders, knackdb_error *error)
+{
+    const struct candidates *candidates = search->candidates;
+    knackdb_status           status = take_rows(search, error);
+    uint32_t                 at = 0;
+
+    while (at < leaders->count && leaders->rows[at].tag > search->most)
+        at++;
+    for (; at < leaders->count && leaders->rows[at].tag >= search->low && status == KNACKDB_OK; at++) {
+        const struct leader *leader = &leaders->rows[at];
+        enum verdict         verdict = search->leaders_tell ? judge_leader(search, leader) : UNKNOWN;
+
+        if (verdict == UNKNOWN) {
+            ask_for_row(search, leader->row);
+            if (search->count == BATCH)
+                status = judge_rows(search, error);
+        } else if (verdict == MATCHES && table_row_shown(candidates->table, leader->row, candidates->moment)) {
+            status = collector_add_ranked(search->collector, leader->row, -leader->rate, error);
+            if (collector_is_full(search->collector))
+                raise_low(search); /* K2 */
+        }
+    }
+    return status == KNACKDB_OK ? judge_rows(search, error) : status;
+}
+
 /* Past the blocks, from `block` on, in which no tag is large enough. What is known of the last block may change. */
 static uint32_t
-skip_blocks(const struct search *search, const struct posting_view *list, uint32_t block)
+skip_blocks(const struct search *search, const struct posting_view *list, uint32_t block, uint32_t end)
 {
     const struct posting_directory *directory = posting_view_directory(list);
     uint32_t                        last = posting_view_blocks(list) - 1;
     const posting_tag              *maxima;
 
+    last = end < last ? end : last; /* all before it are closed */
     if (directory == NULL)
         return block;
     maxima = posting_directory_maxima(directory);
@@ -290,18 +380,19 @@ skip_blocks(const struct search *search, const struct posting_view *list, uint32
     return block;
 }
 
+/* The blocks from `next` to `end`. */
 static knackdb_status
-look_at_list(struct search *search, const struct posting_view *list, knackdb_error *error)
+look_at_blocks(struct search *search, const struct posting_view *list, uint32_t next, uint32_t end,
+               knackdb_error *error)
 {
-    uint32_t       blocks = posting_view_blocks(list), next = 0;
     knackdb_status status = KNACKDB_OK;
 
-    while (next < blocks && status == KNACKDB_OK) {
+    while (next < end && status == KNACKDB_OK) {
         uint32_t           chosen[BLOCKS], count = 0;
         struct posting_run runs[BLOCKS];
 
-        for (; next < blocks && count < BLOCKS; next++) {
-            chosen[count] = next = skip_blocks(search, list, next);
+        for (; (next = skip_blocks(search, list, next, end)) < end && count < BLOCKS; next++) {
+            chosen[count] = next;
             posting_view_ask(list, chosen[count++]);
         }
         for (uint32_t i = 0; i < count; i++) {
@@ -312,6 +403,27 @@ look_at_list(struct search *search, const struct posting_view *list, knackdb_err
             status = look_at_run(search, &runs[i], error);
     }
     return status;
+}
+
+/* Its leaders, and the blocks that they do not tell of (L1). */
+static knackdb_status
+look_at_list(struct search *search, const struct posting_view *list, knackdb_error *error)
+{
+    const struct leaders *leaders = leaders_of(list);
+    uint32_t              blocks = posting_view_blocks(list), told = leaders != NULL ? leaders->blocks : 0;
+    posting_tag           most = search->most;
+    knackdb_status        status = KNACKDB_OK;
+
+    told = told < blocks ? told : blocks; /* they may be newer than what is seen of the list */
+    if (leaders != NULL && leaders->least <= most)
+        status = look_at_leaders(search, leaders, error);
+    if (leaders != NULL && search->low < leaders->least && status == KNACKDB_OK) {
+        if (leaders->least <= most)
+            search->most = (posting_tag) (leaders->least - 1);
+        status = look_at_blocks(search, list, 0, told, error);
+        search->most = most;
+    }
+    return status == KNACKDB_OK ? look_at_blocks(search, list, told, blocks, error) : status;
 }
 
 /* How many to guess for next: as if the share of rows that match stayed what it was. */
@@ -335,8 +447,10 @@ ranked_collect(struct candidates *candidates, struct collector *collector, knack
 
     search_init(&search, candidates, collector);
     search.most = INT16_MAX;
-    for (;;) {
+    search.low = leaders_begin(&search);
+    if (search.low == POSTING_TAG_LEAST)
         search.low = guess(&search, wanted);
+    for (;;) {
         if (search.low < floor)
             search.low = floor;
         for (uint32_t i = 0; i < search.list_count && search.low <= search.most && status == KNACKDB_OK; i++)
@@ -348,6 +462,7 @@ ranked_collect(struct candidates *candidates, struct collector *collector, knack
         if (search.low <= search.most)
             search.most = (posting_tag) (search.low - 1);
         wanted = want_more(wanted, collector);
+        search.low = guess(&search, wanted);
     }
     if (search.low != floor)
         collector->dropped = true; /* or may have */

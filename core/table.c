@@ -1,4 +1,5 @@
 /* table.c - adding rows and versions; see table.h for the layout and the proof. */
+#include "core/leaders.h"
 #include "core/row_cells.h"
 
 #include "base/error.h"
@@ -282,14 +283,17 @@ write_row(struct table_data *table, row_number row, const struct row_cells *cell
             index_replace(&table->keys[k], places[k].hash, places[k].head, row);
     }
     for (uint32_t i = 0; i < table->coded_count; i++) {
-        uint32_t c = table->coded[i];
+        uint32_t        c = table->coded[i];
+        struct posting *posting;
 
         if (cells->bits[c] == DICTIONARY_CODE_NULL)
             continue;
         dictionary_hold(&table->dictionaries[c], (uint32_t) cells->bits[c]);
-        if (table->dictionaries[c].is_posted)
-            posting_add(dictionary_posting(&table->dictionaries[c], (uint32_t) cells->bits[c]), row,
-                        note_of_cells(definition, c, cells));
+        if (!table->dictionaries[c].is_posted)
+            continue;
+        posting = dictionary_posting(&table->dictionaries[c], (uint32_t) cells->bits[c]);
+        if (posting_add(posting, row, note_of_cells(definition, c, cells)))
+            leaders_renew(table, c, posting, false);
     }
 }
 

@@ -1,0 +1,178 @@
+/* leaders.c - see leaders.h.
+ *
+ * What is known stays known: the rows of new blocks are put beside those of the old array, and the best of both are the new
+ * one. Rows whose cells were not looked at yet are looked at together. */
+#include "core/leaders.h"
+
+#include <string.h>
+
+#define BLOCKS_MIN     2u
+#define ROWS_PER_LEADER 16u /* rows of a list for each leader */
+#define LEADERS_MAX    1024u
+#define GATHERED_MAX   (2 * LEADERS_MAX + POSTING_BLOCK_ROWS)
+
+struct gathering {
+    const struct posting_directory *directory;
+    struct leader                  *rows; /* GATHERED_MAX */
+    uint32_t                        count;
+    uint32_t                        known; /* of these the first so many are whole */
+    int32_t                         least; /* all of this tag and above are gathered, of the blocks looked at */
+};
+
+static bool
+comes_before(const struct leader *a, const struct leader *b)
+{
+    return a->rate > b->rate || (a->rate == b->rate && a->row < b->row);
+}
+
+/* By falling rate: of what is in order to a part already, quick enough, and it takes no memory. */
+static void
+sort_leaders(struct leader *rows, uint32_t count)
+{
+    static const uint32_t gaps[] = { 701, 301, 132, 57, 23, 10, 4, 1 };
+
+    for (uint32_t g = 0; g < sizeof gaps / sizeof gaps[0]; g++)
+        for (uint32_t i = gaps[g]; i < count; i++) {
+            struct leader moving = rows[i];
+            uint32_t      at = i;
+
+            for (; at >= gaps[g] && comes_before(&moving, &rows[at - gaps[g]]); at -= gaps[g])
+                rows[at] = rows[at - gaps[g]];
+            rows[at] = moving;
+        }
+}
+
+/* Leaves out the smallest tags, until no more than `most` are left: rows of one tag stay or go together (L1). */
+static void
+narrow(struct gathering *gathering, uint32_t most)
+{
+    uint32_t counts[256] = { 0 }, kept = 0, known = 0, above = 0;
+    int32_t  upper = 255, tag;
+
+    if (gathering->count <= most)
+        return;
+    for (uint32_t i = 0; i < gathering->count; i++)
+        counts[(uint32_t) (gathering->rows[i].tag - POSTING_TAG_LEAST) >> 8]++;
+    for (; above + counts[upper] <= most; upper--)
+        above += counts[upper];
+    memset(counts, 0, sizeof counts);
+    for (uint32_t i = 0; i < gathering->count; i++)
+        if ((uint32_t) (gathering->rows[i].tag - POSTING_TAG_LEAST) >> 8 == (uint32_t) upper)
+            counts[(uint32_t) (gathering->rows[i].tag - POSTING_TAG_LEAST) & 255]++;
+    for (tag = 255; above + counts[tag] <= most; tag--)
+        above += counts[tag];
+    gathering->least = (upper << 8 | tag) + POSTING_TAG_LEAST + 1; /* rows of the tag before are too many */
+    for (uint32_t i = 0; i < gathering->count; i++)
+        if (gathering->rows[i].tag >= gathering->least) {
+            known += i < gathering->known;
+            gathering->rows[kept++] = gathering->rows[i];
+        }
+    gathering->count = kept;
+    gathering->known = known;
+}
+
+/* Of a closed block. */
+static void
+gather(struct gathering *gathering, uint32_t block)
+{
+    const struct posting_block *from = gathering->directory->blocks[block];
+    uint32_t                    fill = posting_directory_fills(gathering->directory)[block];
+
+    if (posting_directory_maxima(gathering->directory)[block] < gathering->least)
+        return;
+    if (gathering->count + fill > GATHERED_MAX)
+        narrow(gathering, LEADERS_MAX);
+    for (uint32_t i = 0; i < fill; i++)
+        if (from->tags[i] >= gathering->least)
+            gathering->rows[gathering->count++] = (struct leader) { .row = from->rows[i], .tag = from->tags[i] };
+}
+
+static void
+look_at_cells(struct gathering *gathering, const struct table_data *table, uint32_t ranking)
+{
+    uint32_t other = leaders_other_column(table->definition, ranking);
+
+    for (uint32_t i = gathering->known; i < gathering->count; i++) {
+        __builtin_prefetch(TABLE_AT(table, gathering->rows[i].row, table->offsets[ranking], double));
+        if (other != 0)
+            __builtin_prefetch(TABLE_AT(table, gathering->rows[i].row, table->offsets[other], double));
+    }
+    for (uint32_t i = gathering->known; i < gathering->count; i++) {
+        struct leader *leader = &gathering->rows[i];
+
+        leader->rate = table_real(table, leader->row, ranking);
+        if (other != 0)
+            leader->other = table_tag(table->definition, other, *TABLE_AT(table, leader->row, table->offsets[other], uint64_t));
+    }
+}
+
+/* Begins with the old ones, where they are worth it, else with a guess. Returns the first block to look at. */
+static uint32_t
+begin(struct gathering *gathering, const struct leaders *old, uint32_t wanted)
+{
+    uint32_t h = 0;
+
+    if (old != NULL && old->count >= wanted / 2) {
+        memcpy(gathering->rows, old->rows, old->count * sizeof old->rows[0]);
+        gathering->count = gathering->known = old->count;
+        gathering->least = old->least;
+        return old->blocks;
+    }
+    while (h + 1 < POSTING_HINTS && (uint32_t) 1 << (POSTING_HINT_BITS_FIRST + h) < wanted)
+        h++;
+    gathering->least = atomic_load_explicit(
+        &((struct posting_directory *) (uintptr_t) gathering->directory)->hints[h], memory_order_relaxed);
+    if (gathering->least == POSTING_TAG_LEAST)
+        gathering->least++; /* which is NULL's */
+    return 0;
+}
+
+static struct leaders *
+leaders_from(const struct gathering *gathering, struct epochs *epochs, uint32_t blocks)
+{
+    struct leaders *leaders = epoch_get(epochs, sizeof *leaders + gathering->count * sizeof leaders->rows[0]);
+
+    if (leaders != NULL) {
+        leaders->blocks = blocks;
+        leaders->count = gathering->count;
+        leaders->least = gathering->least;
+        memcpy(leaders->rows, gathering->rows, gathering->count * sizeof leaders->rows[0]);
+    }
+    return leaders;
+}
+
+void
+leaders_renew(struct table_data *table, uint32_t column, struct posting *posting, bool are_new)
+{
+    uint32_t                  ranking = table->definition->columns[column].beside;
+    struct posting_rows      *rows = atomic_load_explicit(&posting->rows, memory_order_relaxed);
+    struct posting_directory *directory = posting_rows_directory(rows);
+    struct gathering          gathering = { .directory = directory };
+    struct leaders           *old, *leaders;
+    uint32_t                  blocks, wanted;
+
+    if (directory == NULL || ranking == 0 || !table->definition->columns[ranking].is_rate)
+        return;
+    old = atomic_load_explicit(&directory->leaders, memory_order_relaxed);
+    blocks = atomic_load_explicit(&rows->count, memory_order_relaxed) >> POSTING_BLOCK_BITS;
+    wanted = blocks * (POSTING_BLOCK_ROWS / ROWS_PER_LEADER);
+    wanted = wanted < LEADERS_MAX ? wanted : LEADERS_MAX;
+    if (blocks < BLOCKS_MIN || (old != NULL && are_new))
+        return;
+    gathering.rows = allocator_get(table->epochs->allocator, GATHERED_MAX * sizeof *gathering.rows);
+    if (gathering.rows == NULL)
+        return;
+    for (uint32_t b = begin(&gathering, old, wanted); b < blocks; b++)
+        gather(&gathering, b);
+    narrow(&gathering, wanted);
+    look_at_cells(&gathering, table, ranking);
+    sort_leaders(gathering.rows, gathering.count);
+    leaders = leaders_from(&gathering, table->epochs, blocks);
+    allocator_put(table->epochs->allocator, gathering.rows, GATHERED_MAX * sizeof *gathering.rows);
+    if (leaders == NULL)
+        return;
+    atomic_fetch_add_explicit(&table->dictionaries[column].posting_bytes,
+                              posting_leaders_bytes(leaders) - posting_leaders_bytes(old), memory_order_relaxed);
+    atomic_store(&directory->leaders, leaders); /* L2 */
+    epoch_retire(table->epochs, old);
+}

@@ -1,0 +1,44 @@
+/* leaders.h - of a long posting list whose tags rank a rate, the rows of the largest rates: in order, and with what they are
+ * mostly judged by.
+ *
+ *     rate   0.998  0.998  0.997  0.991 ...   falling
+ *     row     7120   1804   9911    402
+ *     tag    32636  32636  32570  32177       of the rate (table_tag())
+ *     other  14417  -2041  29960   8832       the same of the table's other rate
+ *
+ * A search for the best ten of a hundred thousand reads some lines of that array, instead of tags, row numbers and cells
+ * that lie apart (ranked.c).
+ *
+ * L1  Leaders tell of the first `blocks` blocks of a directory, which are closed: every row there with a tag from `least` on
+ *     is in the array, dead ones, too. Rows behind are looked for in their blocks.
+ * L2  An array never changes. The writer makes a new one where the list has grown by a quarter, and where compacting left
+ *     none, stores it (seq_cst) and retires the old one; it goes with its directory. Without memory there is none, or an
+ *     older one: that costs time alone. */
+#ifndef KNACKDB_CORE_LEADERS_H
+#define KNACKDB_CORE_LEADERS_H
+
+#include "core/table.h"
+
+/* Which rate is told beside the one that ranks; 0: none. */
+static inline uint32_t
+leaders_other_column(const struct table *definition, uint32_t ranking)
+{
+    for (uint32_t c = 1; c < definition->column_count; c++)
+        if (definition->columns[c].is_rate && c != ranking)
+            return c;
+    return 0;
+}
+
+/* NULL: none. */
+static inline const struct leaders *
+leaders_of(const struct posting_view *list)
+{
+    const struct posting_directory *directory = posting_view_directory(list);
+
+    return directory != NULL ? atomic_load(&((struct posting_directory *) (uintptr_t) directory)->leaders) : NULL;
+}
+
+/* The writer's: brings them up to date with the closed blocks of a list of `column`. `are_new`: only where there are none. */
+void leaders_renew(struct table_data *table, uint32_t column, struct posting *posting, bool are_new);
+
+#endif

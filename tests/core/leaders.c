@@ -1,0 +1,163 @@
+/* leaders.c - claims about the leaders of posting lists: whatever rows came, changed and went, leaders are in order, say of
+ * their rows what the cells say, and leave out no row of the blocks that they tell of (L1 of core/leaders.h).
+ *
+ * Method: rows of random rates, evenly spread, of few values, or nearly all the largest there is, so that ties are too many
+ * for any array. Searches that rest on leaders are held to those that do not by tests/api/ranking.c. */
+#include "core/leaders.h"
+#include "base/hash.h"
+#include "core/store_data.h"
+#include "tests/core/scaffold.h"
+
+#include <criterion/criterion.h>
+#include <math.h>
+
+enum { ROWS = 9000, STEPS = 12, ROWS_MIN = 64 };
+
+static void
+set_up(void)
+{
+    scaffold_store_up();
+    store_reclaim_by_hand(store, ROWS_MIN);
+}
+
+TestSuite(leaders, .init = set_up, .fini = scaffold_store_down);
+
+static uint64_t seed;
+
+static uint32_t
+below(uint32_t bound)
+{
+    return (uint32_t) (hash_integer(seed++) >> 20) % bound;
+}
+
+/* 3: they fall from row to row, so that what was gathered stays the best and is too few one day. */
+static knackdb_value
+some_rate(int kind)
+{
+    static const double few[] = { 0.0, 0.25, 0.5, 0.99, 1.0 };
+
+    if (below(12) == 0)
+        return knackdb_value_null();
+    if (kind == 0)
+        return knackdb_value_real(below(1000000) / 1e6);
+    if (kind == 1)
+        return knackdb_value_real(few[below(5)]);
+    if (kind == 2)
+        return knackdb_value_real(below(40) == 0 ? below(1000) / 1e3 : 1.0);
+    return knackdb_value_real(1.0 - (double) (seed % 1000000) / 1e6);
+}
+
+static void
+put_pattern(int64_t id, int kind)
+{
+    static const char *const types[] = { "most", "most", "most", "many", "many", "few" };
+    knackdb_value            row[KNACKDB_PATTERN_COLUMNS] = { { .type = KNACKDB_NULL } };
+
+    row[0] = knackdb_value_integer(id);
+    row[KNACKDB_PATTERN_TASK_TYPE] = knackdb_value_text(knackdb_string(types[below(6)]));
+    row[KNACKDB_PATTERN_PATTERN_USED] = knackdb_value_text(knackdb_string(types[below(6)]));
+    row[KNACKDB_PATTERN_CONFIDENCE_SCORE] = some_rate(kind);
+    row[KNACKDB_PATTERN_SUCCESS_RATE] = some_rate(kind);
+    row[KNACKDB_PATTERN_CREATED_AT] = knackdb_value_real((double) below(1000));
+    cr_assert_eq(store_put_rows(store, 0, row, KNACKDB_PATTERN_COLUMNS, 1, 0, NULL, NULL, NULL), KNACKDB_OK);
+}
+
+static void
+check_leader(const struct table_data *table, uint32_t column, const struct leader *leader)
+{
+    uint32_t other = leaders_other_column(table->definition, KNACKDB_PATTERN_CONFIDENCE_SCORE);
+
+    cr_assert_eq(leader->rate, table_real(table, leader->row, KNACKDB_PATTERN_CONFIDENCE_SCORE));
+    cr_assert_eq(leader->tag, table_row_tag(table, column, leader->row));
+    cr_assert_eq(other, KNACKDB_PATTERN_SUCCESS_RATE);
+    cr_assert_eq(leader->other, table_tag(table->definition, other, *TABLE_AT(table, leader->row, table->offsets[other], uint64_t)));
+}
+
+/* Returns how many leaders there are. */
+static uint32_t
+check_list(const struct table_data *table, uint32_t column, uint32_t code)
+{
+    const struct leaders *leaders;
+    struct posting_view   list;
+    uint32_t              count = 0;
+    uint64_t              sum = 0;
+
+    posting_view_init(&list, dictionary_posting(&table->dictionaries[column], code));
+    leaders = leaders_of(&list);
+    if (leaders == NULL)
+        return 0;
+    cr_assert(leaders->blocks <= list.count / POSTING_BLOCK_ROWS, "only of closed blocks");
+    for (uint32_t b = 0; b < leaders->blocks; b++) {
+        struct posting_run run = posting_view_run(&list, b);
+
+        for (uint32_t i = 0; i < run.count; i++)
+            if (run.tags[i] >= leaders->least) {
+                count++;
+                sum += hash_integer(run.rows[i]);
+            }
+    }
+    cr_assert_eq(leaders->count, count, "%u leaders, but %u rows of their tags", leaders->count, count);
+    for (uint32_t i = 0; i < leaders->count; i++) {
+        check_leader(table, column, &leaders->rows[i]);
+        sum -= hash_integer(leaders->rows[i].row);
+        cr_assert(i == 0 || leaders->rows[i - 1].rate >= leaders->rows[i].rate);
+    }
+    cr_assert_eq(sum, 0, "they are not the same rows");
+    return count;
+}
+
+static uint32_t
+check_all(void)
+{
+    const struct table_data *table = &store->tables[KNACKDB_EXECUTION_PATTERNS];
+    uint32_t                 count = 0;
+
+    for (uint32_t column = KNACKDB_PATTERN_TASK_TYPE; column <= KNACKDB_PATTERN_PATTERN_USED; column++)
+        for (uint32_t code = 1; code < atomic_load(&table->dictionaries[column].code_end); code++)
+            count += check_list(table, column, code);
+    return count;
+}
+
+static void
+check_kind(int kind)
+{
+    seed = (uint64_t) kind << 32;
+    for (int step = 0; step < STEPS; step++) {
+        struct clean_up table = { 0, (double) below(1000) };
+        uint64_t        deleted;
+        uint32_t        count;
+
+        for (uint32_t i = 0; i < ROWS / STEPS; i++)
+            put_pattern(0, kind);
+        for (uint32_t i = 0; i < ROWS / STEPS / 4; i++)
+            put_pattern(1 + below(ROWS), kind); /* a version of a row, or a new one */
+        count = check_all();
+        cr_assert(count >= 16 || kind == 1 || kind == 2 || step == 0, "step %d: %u leaders", step, count);
+        if (step % 3 != 2)
+            continue;
+        cr_assert_eq(store_clean_up(store, &table, 1, &deleted, NULL, NULL), KNACKDB_OK);
+        while (store_reclaim(store) == RECLAIM_GOES_ON)
+            continue;
+        (void) check_all();
+    }
+}
+
+Test(leaders, leave_out_no_row_and_say_what_its_cells_say)
+{
+    check_kind(0);
+}
+
+Test(leaders, of_few_different_rates_leave_out_no_row)
+{
+    check_kind(1);
+}
+
+Test(leaders, of_rates_that_are_nearly_all_equal_leave_out_no_row)
+{
+    check_kind(2);
+}
+
+Test(leaders, of_rates_that_fall_leave_out_no_row)
+{
+    check_kind(3);
+}
