@@ -7,7 +7,7 @@
 #include <string.h>
 
 #define BLOCKS_MIN     2u
-#define ROWS_PER_LEADER 16u /* rows of a list for each leader */
+#define ROWS_PER_LEADER 32u /* rows of a list for each leader */
 #define LEADERS_MAX    1024u
 #define GATHERED_MAX   (2 * LEADERS_MAX + POSTING_BLOCK_ROWS)
 
@@ -25,11 +25,11 @@ comes_before(const struct leader *a, const struct leader *b)
     return a->rate > b->rate || (a->rate == b->rate && a->row < b->row);
 }
 
-/* By falling rate: of what is in order to a part already, quick enough, and it takes no memory. */
+/* By falling rate. They are some dozens, mostly. */
 static void
 sort_leaders(struct leader *rows, uint32_t count)
 {
-    static const uint32_t gaps[] = { 701, 301, 132, 57, 23, 10, 4, 1 };
+    static const uint32_t gaps[] = { 301, 132, 57, 23, 10, 4, 1 };
 
     for (uint32_t g = 0; g < sizeof gaps / sizeof gaps[0]; g++)
         for (uint32_t i = gaps[g]; i < count; i++) {
@@ -127,16 +127,23 @@ begin(struct gathering *gathering, const struct leaders *old, uint32_t wanted)
     return 0;
 }
 
+/* Those that were known are in order, as are the others. */
 static struct leaders *
 leaders_from(const struct gathering *gathering, struct epochs *epochs, uint32_t blocks)
 {
-    struct leaders *leaders = epoch_get(epochs, sizeof *leaders + gathering->count * sizeof leaders->rows[0]);
+    struct leaders      *leaders = epoch_get(epochs, sizeof *leaders + gathering->count * sizeof leaders->rows[0]);
+    const struct leader *known = gathering->rows, *known_end = known + gathering->known, *other = known_end;
+    const struct leader *other_end = gathering->rows + gathering->count;
 
-    if (leaders != NULL) {
-        leaders->blocks = blocks;
-        leaders->count = gathering->count;
-        leaders->least = gathering->least;
-        memcpy(leaders->rows, gathering->rows, gathering->count * sizeof leaders->rows[0]);
+    if (leaders == NULL)
+        return NULL;
+    leaders->blocks = blocks;
+    leaders->count = gathering->count;
+    leaders->least = gathering->least;
+    for (uint32_t i = 0; i < gathering->count; i++) {
+        bool takes_other = known == known_end || (other < other_end && comes_before(other, known));
+
+        leaders->rows[i] = takes_other ? *other++ : *known++;
     }
     return leaders;
 }
@@ -166,7 +173,7 @@ leaders_renew(struct table_data *table, uint32_t column, struct posting *posting
         gather(&gathering, b);
     narrow(&gathering, wanted);
     look_at_cells(&gathering, table, ranking);
-    sort_leaders(gathering.rows, gathering.count);
+    sort_leaders(gathering.rows + gathering.known, gathering.count - gathering.known);
     leaders = leaders_from(&gathering, table->epochs, blocks);
     allocator_put(table->epochs->allocator, gathering.rows, GATHERED_MAX * sizeof *gathering.rows);
     if (leaders == NULL)
