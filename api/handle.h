@@ -59,6 +59,13 @@ struct read_answer {
     int                table;
 };
 
+/* The row of which a value was read last: its other values mostly come next. */
+struct read_row {
+    const void *place; /* NULL: none */
+    knackdb_row row;
+    int         table;
+};
+
 /* Lies in its view's slot (view_owner_memory), so that beginning one allocates nothing. */
 struct knackdb_read {
     struct view              view;
@@ -67,6 +74,7 @@ struct knackdb_read {
     struct read_owned        owned[READ_OWNED_INLINE];
     struct read_owned_block *more_owned;
     struct read_answer       answer;
+    struct read_row          row;
 };
 
 /* Hands memory of the store's allocator over to the view. Frees it at once, and says NO_MEMORY, where it cannot be

@@ -27,6 +27,7 @@ knackdb_read_begin(knackdb *db, knackdb_read **ret_read, knackdb_error *error)
     read->owned_count = 0;
     read->more_owned = NULL;
     read->answer = (struct read_answer) { NULL, 0, 0, 0 };
+    read->row.place = NULL;
     *ret_read = read;
     return KNACKDB_OK;
 }
@@ -199,7 +200,14 @@ knackdb_read_metric(knackdb_read *read, knackdb_row row, knackdb_metric *ret_met
 knackdb_value
 knackdb_read_value(knackdb_read *read, int table, knackdb_row row, uint32_t column)
 {
-    return view_value(&read->view, table, row, column);
+    struct read_row *last = &read->row;
+
+    if (last->place == NULL || last->row != row || last->table != table) {
+        *last = (struct read_row) { view_row_place(&read->view, table, row), row, table };
+        if (last->place == NULL)
+            return knackdb_value_null();
+    }
+    return view_value_at(&read->view, table, last->place, (row_number) row, column);
 }
 
 void

@@ -113,7 +113,7 @@ knackdb_status view_begin(struct store *store, struct view *ret_view, knackdb_er
 void           view_end(struct view *view);
 
 /* VIEW_OWNER_BYTES of memory, aligned to 16, that belong to whoever holds the view until view_end(). */
-#define VIEW_OWNER_BYTES 192
+#define VIEW_OWNER_BYTES 240
 void *view_owner_memory(const struct view *view);
 
 typedef uint32_t row_number; /* chunk number << 16 | place in the chunk */
@@ -126,8 +126,10 @@ knackdb_status view_find_by_id(const struct view *view, uint32_t table, int64_t 
 
 /* Is it a row of the table that this view could have given? Its cells may then be asked for. */
 bool          view_has_row(const struct view *view, uint32_t table, uint64_t row);
-/* What a caller asks for: NULL where there is no such table, row or column. */
-knackdb_value view_value(const struct view *view, int table, uint64_t row, uint32_t column);
+/* What a caller asks for, whatever the numbers are. Where the row lies; NULL where the view sees no such row, or there is no
+ * such table. And a value of it; NULL where there is no such column. */
+const void   *view_row_place(const struct view *view, int table, uint64_t row);
+knackdb_value view_value_at(const struct view *view, int table, const void *place, row_number row, uint32_t column);
 /* The row will be looked at: its cells are asked for, and arrive meanwhile. */
 void          view_ask_row(const struct view *view, uint32_t table, row_number row);
 knackdb_value view_cell(const struct view *view, uint32_t table, row_number row, uint32_t column);

@@ -334,11 +334,13 @@ table_integer_given(const struct table_data *table, row_number row, uint32_t col
 _Static_assert(sizeof(const char *) == sizeof(uint64_t) && offsetof(knackdb_value, as.text.data) == offsetof(knackdb_value, as),
                "the bits of a number are where those of a text's address are");
 
-/* Put together from three words at the end: a value of which parts are stored and that is then copied whole costs the
+/* Of a row in that group. Put together from three words at the end: a value of which parts are stored and that is then copied whole costs the
  * processor more than the cell. */
 static inline knackdb_value
-table_cell(const struct table_data *table, row_number row, uint32_t column)
+table_cell_in(const struct table_data *table, const unsigned char *group, row_number row, uint32_t column)
 {
+    const void  *array = group + table->offsets[column];
+    size_t       place = row & GROUP_ROW_MASK;
     knackdb_type type = KNACKDB_NULL;
     knackdb_text text = { NULL, 0 }; /* or a number's bits */
     int64_t      integer;
@@ -347,13 +349,14 @@ table_cell(const struct table_data *table, row_number row, uint32_t column)
 
     switch (table->kinds[column]) {
     case CELL_INTEGER:
-        if (table_integer_given(table, row, column, &integer)) {
+        integer = ((const int64_t *) array)[place];
+        if (integer != INTEGER_NULL || table_integer_given(table, row, column, &integer)) {
             type = KNACKDB_INTEGER;
             text.data = (const char *) (intptr_t) integer;
         }
         break;
     case CELL_REAL:
-        real = table_real(table, row, column);
+        real = ((const double *) array)[place];
         if (real == real) {
             memcpy(&bits, &real, sizeof bits);
             type = KNACKDB_REAL;
@@ -361,15 +364,21 @@ table_cell(const struct table_data *table, row_number row, uint32_t column)
         }
         break;
     case CELL_CODE:
-        text = dictionary_text(&table->dictionaries[column], table_code(table, row, column));
+        text = dictionary_text(&table->dictionaries[column], ((const uint32_t *) array)[place]);
         type = text.data != NULL ? KNACKDB_TEXT : KNACKDB_NULL;
         break;
     default:
-        text = text_cell_view(*TABLE_AT(table, row, table->offsets[column], text_cell));
+        text = text_cell_view(((const text_cell *) array)[place]);
         type = text.data != NULL ? KNACKDB_TEXT : KNACKDB_NULL;
         break;
     }
     return (knackdb_value) { .type = type, .as = { .text = text } };
+}
+
+static inline knackdb_value
+table_cell(const struct table_data *table, row_number row, uint32_t column)
+{
+    return table_cell_in(table, table_group(table, row), row, column);
 }
 
 /* What the posting lists of a column tell of a row (posting.h), from the bits of its cell in `beside`. A rate keeps its rank:

@@ -88,15 +88,20 @@ view_chunk_identity(const struct view *view, uint32_t table, row_number row)
     return table_chunk(&view->store->tables[table], row)->identity;
 }
 
-knackdb_value
-view_value(const struct view *view, int table, uint64_t row, uint32_t column)
+const void *
+view_row_place(const struct view *view, int table, uint64_t row)
 {
-    const struct schema *schema = view->store->schema;
+    if (table < 0 || (uint32_t) table >= view->store->schema->table_count || !view_has_row(view, (uint32_t) table, row))
+        return NULL;
+    return table_group(&view->store->tables[table], (row_number) row);
+}
 
-    if (table < 0 || (uint32_t) table >= schema->table_count || column >= schema->tables[table].column_count
-        || !view_has_row(view, (uint32_t) table, row))
-        return knackdb_value_null();
-    return table_cell(&view->store->tables[table], (row_number) row, column);
+knackdb_value
+view_value_at(const struct view *view, int table, const void *place, row_number row, uint32_t column)
+{
+    const struct table_data *data = &view->store->tables[table];
+
+    return column < data->definition->column_count ? table_cell_in(data, place, row, column) : knackdb_value_null();
 }
 
 void
