@@ -61,7 +61,7 @@ is_worth_it(const struct table_data *table, uint32_t number)
     return chunk->dead_count >= table->reclaim.rows_min && (uint64_t) chunk->dead_count * DEAD_SHARE >= rows;
 }
 
-/* As many rows must die at least before a chunk is worth it: whoever wakes the reclaimer earlier wakes it for nothing. */
+/* As many rows must die at least before a chunk is worth it: whoever wakes the reclaimer earlier does so for nothing. */
 static uint64_t
 deaths_until_worth_it(const struct table_data *table)
 {
@@ -174,8 +174,8 @@ publish_moves(struct store *store)
         atomic_store_explicit(&store->moment, store->moved_at, memory_order_release); /* S1 */
 }
 
-/* A slice is over when its budget is used up; earlier, but not before something is done, where somebody waits for the lock:
- * who stores waits for a row or two, and not for what is left of the slice. */
+/* A slice is over when its budget is used up; earlier, but not before something is done, where somebody waits for the
+ * lock: who stores waits for a row or two, and not for what is left of the slice. */
 static bool
 is_over(struct store *store, int64_t budget)
 {

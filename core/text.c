@@ -104,8 +104,8 @@ add_long(struct text_arena *arena, struct allocator *allocator, knackdb_text tex
     return put_text((unsigned char *) (block + 1), text);
 }
 
-/* An eighth of what is there: little is wasted at any size, and blocks stay few. A half where what is not touched takes no
- * memory: a new piece of the address space is a system call, and waits for whoever readies pages. */
+/* An eighth of what is there: little is wasted at any size, and blocks stay few. A half where what is not touched takes
+ * no memory: a new piece of the address space is a system call, and waits for whoever readies pages. */
 static size_t
 choose_block_bytes(uint64_t total)
 {

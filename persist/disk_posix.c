@@ -231,8 +231,8 @@ posix_maps_well(const struct disk *disk, int dir)
     return file_system_maps_well(dir);
 }
 
-/* The first touch of a page reads no others with it: what is mapped is new and all zeros, and a device may be set to read
- * eight megabytes ahead, which then are three milliseconds of zeros in a store. */
+/* The first touch of a page reads no others with it: what is mapped is new and all zeros, and a device may be set to
+ * read eight megabytes ahead, which then are three milliseconds of zeros in a store. */
 static int
 posix_map(const struct disk *disk, int file, size_t bytes, void **ret_memory)
 {

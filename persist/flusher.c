@@ -14,8 +14,8 @@
  * The flusher decides, and prepares; it never waits for a sync, which takes milliseconds as a rule and a
  * hundred beside a snapshot: all that time a writer would run out of pages, and make them itself. So the
  * waiting is the syncer's: for syncs, and for the files of segments, each asked for with three quarters of the one
- * before still free; only one that is not there when three eighths are left the flusher makes itself. It never takes a snapshot itself either: a trigger starts a
- * thread of its own, which ends with the snapshot. So does a broken log, now and then, until a
+ * before still free; only one that is not there when three eighths are left the flusher makes itself. It never takes a
+ * snapshot itself either: a trigger starts a thread of its own, which ends with the snapshot. So does a broken log, now and then, until a
  * snapshot has mended it. */
 #include "persist/keeper_state.h"
 
@@ -113,8 +113,8 @@ send(struct keeper *keeper, uint64_t sequence, bool next_wanted)
     (void) pthread_mutex_unlock(&keeper->wake_mutex);
 }
 
-/* The next segment is for the syncer to make. But all that time it may be in a sync, and then better the flusher waits for the
- * file system than the writer. */
+/* The next segment is for the syncer to make. But all that time it may be in a sync, and then better the flusher waits
+ * for the file system than the writer. */
 static void
 tend(struct keeper *keeper)
 {

@@ -27,8 +27,8 @@
 
 #define PAGE_BYTES ((uint64_t) 4096)
 
-/* Pages are let go in runs of this size, not one by one, and of a large segment in larger ones: each time the processors
- * that run this process are interrupted. */
+/* Pages are let go in runs of this size, not one by one, and of a large segment in larger ones: each time the
+ * processors that run this process are interrupted. */
 #define DROP_BYTES_MIN ((uint64_t) 192 * 1024)
 #define DROP_BYTES_MAX ((uint64_t) 1024 * 1024)
 #define DROP_SHARE     32
@@ -176,9 +176,9 @@ log_segment_sync(struct log_segment *segment, knackdb_error *error)
     knackdb_status     status;
 
     if (segment->map != NULL) {
-        /* The system takes the right to write from each page it is about to write out, and for each interrupts whichever
-         * processors run this process: ten microseconds of a store, a hundred times over. Pages that nobody has mapped
-         * cost none of that, and those that are full nobody needs mapped. */
+        /* The system takes the right to write from each page it is about to write out, and for each interrupts
+         * whichever processors run this process: ten microseconds of a store, a hundred times over. Pages that nobody
+         * has mapped cost none of that, and those that are full nobody needs mapped. */
         if (whole > from)
             disk->drop(disk, segment->map + from, whole - from);
         status = file_sync_map(&segment->file, segment->map + from, page_up(used) - from, error);

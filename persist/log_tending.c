@@ -130,8 +130,8 @@ log_writer_tend(struct log_writer *writer)
     return next;
 }
 
-/* The directory that names it is for the first sync to sync which has a commit in it. Under making, which it releases: from
- * then on an appender may find the segment too small and discard it. */
+/* The directory that names it is for the first sync to sync which has a commit in it. Under making, which it releases:
+ * from then on an appender may find the segment too small and discard it. */
 static void
 make_next(struct log_writer *writer)
 {

@@ -9,8 +9,8 @@ work, so that what else the machine does falls on all of them alike. What is tim
 In the end each is asked the same questions, and a run in which two answer differently fails.
 
 The first row is the floor: a microsecond of doing nothing in the same loop. What its p99 and p99.9 have above one
-microsecond is the machine's, and in every other row, too. Before a contender's turn Python's garbage is collected and what is
-left frozen, so that nobody pays for objects that another made.
+microsecond is the machine's, and in every other row, too. Before a contender's turn Python's garbage is collected and
+what is left frozen, so that nobody pays for objects that another made.
 
     ./run bench python
 
