@@ -15,8 +15,8 @@
  * hundred beside a snapshot: all that time a writer would run out of pages, and make them itself. So the
  * waiting is the syncer's: for syncs, and for the files of segments, each asked for with three quarters of the one
  * before still free; only one that is not there when three eighths are left the flusher makes itself. It never takes a
- * snapshot itself either: a trigger starts a thread of its own, which ends with the snapshot. So does a broken log, now and then, until a
- * snapshot has mended it. */
+ * snapshot itself either: a trigger starts a thread of its own, which ends with the snapshot. So does a broken log, now
+ * and then, until a snapshot has mended it. */
 #include "persist/keeper_state.h"
 
 #include "base/clock.h"
