@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 
+#include <assert.h>
 #include <math.h>
 
 static knackdb_status
@@ -260,6 +261,7 @@ clean_up(knackdb *db, const struct clean_up *tables, size_t count, uint64_t *ret
     if (status == KNACKDB_OK)
         status = handle_wait(db, sequence, error);
     if (status == KNACKDB_OK) {
+        assert(count > 0); /* there are tables whose rows age */
         operation_end(&db->operations, KNACKDB_OPERATION_DELETE, begun, (int) tables[0].table, deleted);
         if (ret_deleted != NULL)
             *ret_deleted = deleted;
