@@ -101,7 +101,7 @@ next_operation(knackdb_log *log, knackdb_error *error)
     knackdb_error  why;
     knackdb_status status = commit_reader_next(&log->operations, &log->operation, &why);
 
-    log->has_commit = status == KNACKDB_OK; /* behind an operation that cannot be read nobody knows where the next begins */
+    log->has_commit = status == KNACKDB_OK; /* behind one that cannot be read nobody knows where the next begins */
     return status != KNACKDB_OK && status != KNACKDB_NOT_FOUND ? blame_commit(log, status, &why, error) : status;
 }
 

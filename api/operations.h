@@ -1,7 +1,7 @@
 /* operations.h - how long calls take: a histogram a kind, and the slow ones kept for inspection.
  *
- * There is a shard for each processor, up to 16, in cache lines of its own, so that no two of them fight for one however
- * many threads there are; the 17th processor shares the first one's.
+ * There is a shard for each processor, up to 16, in cache lines of its own, so that no two of them fight for one
+ * however many threads there are; the 17th processor shares the first one's.
  * A call that fails is not counted; a row that is not there is an answer, and is. */
 #ifndef KNACKDB_API_OPERATIONS_H
 #define KNACKDB_API_OPERATIONS_H

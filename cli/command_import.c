@@ -217,7 +217,8 @@ format_of(const char *path)
     if (stat(path, &found) == 0 && S_ISREG(found.st_mode))
         fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd >= 0) {
-        is_sqlite = pread(fd, begin, sizeof begin, 0) == (ssize_t) sizeof begin && memcmp(begin, magic, sizeof magic) == 0;
+        is_sqlite = pread(fd, begin, sizeof begin, 0) == (ssize_t) sizeof begin
+                    && memcmp(begin, magic, sizeof magic) == 0;
         (void) close(fd);
     }
     if (is_sqlite || ends_with(path, length, ".db") || ends_with(path, length, ".sqlite") ||
@@ -254,7 +255,8 @@ open_source(struct import *import, const char *path, const char *format_name)
     if (format == FILE_UNKNOWN && strcmp(path, "-") != 0 && access(path, F_OK) != 0)
         return complain(EXIT_CALL_AT_FAULT, command_import.name, path, "no such file");
     if (format == FILE_UNKNOWN)
-        return complain_usage(command_import.name, path, "the name does not tell the format: say --format csv or jsonl");
+        return complain_usage(command_import.name, path,
+                              "the name does not tell the format: say --format csv or jsonl");
     if (format == FILE_SQLITE) {
         if (strcmp(path, "-") == 0)
             return complain_usage(command_import.name, "--format", "a SQLite file cannot be read from standard input");

@@ -119,7 +119,8 @@ put_json_entry(struct output *output, const knackdb_log_entry *entry)
 
     output_format(output, "{\"sequence\":%" PRIu64 ",\"time\":", entry->sequence);
     row_writer_put_json(output, &time);
-    output_format(output, ",\"batch_index\":%" PRIu32 ",\"batch_count\":%" PRIu32 ",\"table\":\"%s\",\"operation\":\"%s\"",
+    output_format(output,
+                  ",\"batch_index\":%" PRIu32 ",\"batch_count\":%" PRIu32 ",\"table\":\"%s\",\"operation\":\"%s\"",
                   entry->batch_index, entry->batch_count, info->name, operation_name(entry->operation));
     if (entry->operation != KNACKDB_LOG_CLEAN_UP)
         output_format(output, ",\"id\":%" PRId64, entry->id);

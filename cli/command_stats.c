@@ -193,7 +193,8 @@ print_json(struct output *output, const knackdb_stats *stats)
     for (uint32_t i = 0; i < stats->table_count && i < KNACKDB_TABLES_MAX; i++) {
         const knackdb_table_info *info = knackdb_table_describe((int) i);
 
-        output_format(output, "%s\"%s\":{\"row_count\":%" PRIu64 ",\"version_count\":%" PRIu64 ",\"memory_bytes\":%" PRIu64 "}",
+        output_format(output,
+                      "%s\"%s\":{\"row_count\":%" PRIu64 ",\"version_count\":%" PRIu64 ",\"memory_bytes\":%" PRIu64 "}",
                       i > 0 ? "," : "", info != NULL ? info->name : "?", stats->tables[i].row_count,
                       stats->tables[i].version_count, stats->tables[i].memory_bytes);
     }

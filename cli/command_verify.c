@@ -64,7 +64,8 @@ run(int argc, char **argv)
     status = output_open_standard(&output, command_verify.name);
     if (status != EXIT_DONE)
         return status;
-    output_format(&output, "%" PRIu64 " files, %" PRIu64 " bytes, %" PRIu64 " log records, %" PRIu64 " snapshot blocks: ",
+    output_format(&output,
+                  "%" PRIu64 " files, %" PRIu64 " bytes, %" PRIu64 " log records, %" PRIu64 " snapshot blocks: ",
                   report.file_count, report.byte_count, report.record_count, report.block_count);
     if (report.fault_count == 0)
         output_put_string(&output, "no fault");

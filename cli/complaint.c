@@ -113,7 +113,8 @@ complain_status(const char *what, const char *where, knackdb_status status, cons
     size_t      where_length = where != NULL ? strlen(where) : 0;
 
     /* Most messages begin with the path already, often with the name of a file in it. */
-    if (where_length > 0 && strncmp(why, where, where_length) == 0 && (why[where_length] == ':' || why[where_length] == '/'))
+    if (where_length > 0 && strncmp(why, where, where_length) == 0
+        && (why[where_length] == ':' || why[where_length] == '/'))
         where = NULL;
     return complain(exit_status_of(status, error->os_errno), what, where, "%s", why);
 }

@@ -123,7 +123,8 @@ read_field(struct csv_source *csv, char *data, const struct csv_field *field, ui
         return true;
     csv->source.column = (int) column;
     if (length == 0)
-        (void) snprintf(csv->source.why, sizeof csv->source.why, "\"\" is the empty string, not a number; NULL is nothing");
+        (void) snprintf(csv->source.why, sizeof csv->source.why,
+                        "\"\" is the empty string, not a number; NULL is nothing");
     else
         (void) snprintf(csv->source.why, sizeof csv->source.why, "'%.*s%s' %s", (int) (length < 60 ? length : 60), text,
                         length < 60 ? "" : "...", number_result_text(result));

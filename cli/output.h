@@ -30,7 +30,7 @@ int output_open_standard(struct output *output, const char *command);
  */
 int output_open_file(struct output *output, const char *command, const char *path);
 
-/** Gives room for `bytes` (at most OUTPUT_ROOM_MAX) at the end of the buffer; output_advance() says how many were used. */
+/** Gives room for `bytes`, at most OUTPUT_ROOM_MAX, behind what is there; output_advance() says how many are used. */
 char *output_room(struct output *output, size_t bytes);
 void  output_advance(struct output *output, size_t bytes);
 #define OUTPUT_ROOM_MAX ((size_t) 64 * 1024)

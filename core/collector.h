@@ -25,7 +25,7 @@ struct collector {
     bool                     dropped; /* some match was not kept */
     struct hit              *hits;
     size_t                   count, capacity;
-    size_t                   sorted; /* the first so many are in order; never more than `keep` with others behind them */
+    size_t                   sorted; /* the first so many are in order; never more than `keep` with others behind */
     struct hit              *aside; /* as many as `capacity`, to sort with; NULL until there is something to sort */
 };
 

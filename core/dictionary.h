@@ -123,8 +123,9 @@ uint32_t dictionary_find(const struct dictionary *dictionary, knackdb_text text)
 knackdb_status dictionary_intern(struct dictionary *dictionary, struct epochs *epochs, knackdb_text text,
                                  uint32_t *ret_code, knackdb_error *error);
 
-/* The same for many texts, none of them NULL, with the hash of each and how many rows are about to hold it: they are held
- * already. A text that none holds is passed over, and its code left as it is. After a failure the first ones are in. */
+/* The same for many texts, none of them NULL, with the hash of each and how many rows are about to hold it: they are
+ * held already. A text that none holds is passed over, and its code left as it is. After a failure the first ones are
+ * in. */
 knackdb_status dictionary_intern_many(struct dictionary *dictionary, struct epochs *epochs, const knackdb_text *texts,
                                       const uint64_t *hashes, const uint32_t *holders, size_t count,
                                       uint32_t *ret_codes, knackdb_error *error);

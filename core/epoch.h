@@ -68,7 +68,7 @@ void *epoch_get(struct epochs *epochs, size_t bytes);
 void *epoch_get_zeroed(struct epochs *epochs, size_t bytes);
 void  epoch_put_now(struct epochs *epochs, void *memory); /* nobody has ever seen it, or the store is ending */
 void  epoch_retire(struct epochs *epochs, void *memory);  /* unlinked already; NULL is accepted. Cannot fail */
-void  epoch_retire_with_next(struct epochs *epochs, void *memory); /* of many: all but the last. Without a look at readers */
+void  epoch_retire_with_next(struct epochs *epochs, void *memory); /* of many all but the last: no look at readers */
 void  epoch_collect(struct epochs *epochs);               /* frees what may go; cheap when there is nothing */
 
 /* For memory that is given back in some other way: ends the current epoch and returns its number; and is every reader

@@ -105,8 +105,8 @@ id_map_get(const struct id_map *map, int64_t id)
 /* Makes room for id_map_set() with the same arguments; false without memory. The map must take the id, or have it. */
 bool     id_map_reserve(struct id_map *map, struct epochs *epochs, int64_t id, uint32_t row);
 void     id_map_set(struct id_map *map, int64_t id, uint32_t row);
-/* Both in one for ids that follow each other within a segment, in rows that do, and none of which is in. False, and nothing
- * is done, where a run cannot say it, or without memory. */
+/* Both in one for ids that follow each other within a segment, in rows that do, and none of which is in. False, and
+ * nothing is done, where a run cannot say it, or without memory. */
 bool     id_map_add_run(struct id_map *map, struct epochs *epochs, int64_t id, uint32_t row, uint32_t count);
 /* The same for id_map_remove(), of an id that is in. */
 bool     id_map_reserve_removal(struct id_map *map, struct epochs *epochs, int64_t id);

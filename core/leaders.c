@@ -1,7 +1,7 @@
 /* leaders.c - see leaders.h.
  *
- * What is known stays known: the rows of new blocks are put beside those of the old array, and the best of both are the new
- * one. Rows whose cells were not looked at yet are looked at together. */
+ * What is known stays known: the rows of new blocks are put beside those of the old array, and the best of both are the
+ * new one. Rows whose cells were not looked at yet are looked at together. */
 #include "core/leaders.h"
 
 #include <string.h>

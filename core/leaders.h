@@ -1,19 +1,19 @@
-/* leaders.h - of a long posting list whose tags rank a rate, the rows of the largest rates: in order, and with what they are
- * mostly judged by.
+/* leaders.h - of a long posting list whose tags rank a rate, the rows of the largest rates: in order, and with what
+ * they are mostly judged by.
  *
  *     rate   0.998  0.998  0.997  0.991 ...   falling
  *     row     7120   1804   9911    402
  *     tag    32636  32636  32570  32177       of the rate (table_tag())
  *     other  14417  -2041  29960   8832       the same of the table's other rate
  *
- * A search for the best ten of a hundred thousand reads some lines of that array, instead of tags, row numbers and cells
- * that lie apart (ranked.c).
+ * A search for the best ten of a hundred thousand reads some lines of that array, instead of tags, row numbers and
+ * cells that lie apart (ranked.c).
  *
- * L1  Leaders tell of the first `blocks` blocks of a directory, which are closed: every row there with a tag from `least` on
- *     is in the array, dead ones, too. Rows behind are looked for in their blocks.
- * L2  An array never changes. The writer makes a new one where the list has grown by a quarter, and where compacting left
- *     none, stores it (seq_cst) and retires the old one; it goes with its directory. Without memory there is none, or an
- *     older one: that costs time alone. */
+ * L1  Leaders tell of the first `blocks` blocks of a directory, which are closed: every row there with a tag from
+ *     `least` on is in the array, dead ones, too. Rows behind are looked for in their blocks.
+ * L2  An array never changes. The writer makes a new one where the list has grown by a quarter, and where compacting
+ *     left none, stores it (seq_cst) and retires the old one; it goes with its directory. Without memory there is none,
+ *     or an older one: that costs time alone. */
 #ifndef KNACKDB_CORE_LEADERS_H
 #define KNACKDB_CORE_LEADERS_H
 
@@ -38,7 +38,8 @@ leaders_of(const struct posting_view *list)
     return directory != NULL ? atomic_load(&((struct posting_directory *) (uintptr_t) directory)->leaders) : NULL;
 }
 
-/* The writer's: brings them up to date with the closed blocks of a list of `column`. `are_new`: only where there are none. */
+/* The writer's: brings them up to date with the closed blocks of a list of `column`. `are_new`: only where there are
+ * none. */
 void leaders_renew(struct table_data *table, uint32_t column, struct posting *posting, bool are_new);
 
 #endif

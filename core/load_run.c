@@ -403,7 +403,8 @@ post_group(struct table_data *table, uint32_t column, row_number first, uint32_t
 
     for (uint32_t i = 0; i < count; i++)
         if (codes[i] != DICTIONARY_CODE_NULL)
-            (void) posting_add(dictionary_posting(dictionary, codes[i]), first + i, table_row_note(table, column, first + i));
+            (void) posting_add(dictionary_posting(dictionary, codes[i]), first + i,
+                               table_row_note(table, column, first + i));
 }
 
 knackdb_status

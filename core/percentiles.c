@@ -25,7 +25,8 @@ knackdb_status
 kept_numbers_reserve(struct kept_numbers *kept, size_t more, knackdb_error *error)
 {
     size_t    wanted = kept->count + more;
-    uint32_t *groups = allocator_make_room(kept->allocator, kept->groups, wanted, &kept->group_capacity, sizeof *groups);
+    uint32_t *groups =
+        allocator_make_room(kept->allocator, kept->groups, wanted, &kept->group_capacity, sizeof *groups);
     double   *numbers;
 
     if (groups == NULL)

@@ -89,7 +89,7 @@ struct posting_directory {
     _Atomic(struct leaders *) leaders; /* NULL: none */
     _Atomic posting_tag   hints[POSTING_HINTS]; /* relaxed: where to begin, not where to end */
     uint32_t              hinted;               /* blocks there were then; the writer's */
-    struct posting_block *blocks[];             /* capacity / POSTING_BLOCK_ROWS, NULL: none yet; then latest, maxima, fills */
+    struct posting_block *blocks[]; /* capacity / POSTING_BLOCK_ROWS, NULL: none; then latest, maxima, fills */
 };
 
 struct posting {
@@ -170,7 +170,8 @@ void                      posting_directory_close(struct posting_directory *dire
 bool                      posting_directory_hint(struct posting_directory *directory);
 struct posting_block     *posting_block_new(struct epochs *epochs);
 struct posting_array     *posting_array_new(struct epochs *epochs, uint32_t capacity);
-/* Puts `rows` (NULL: none) where the list's stand. The old go, but for a directory: it is returned, to be retired next. */
+/* Puts `rows` (NULL: none) where the list's stand. The old go, but for a directory: it is returned, to be retired
+ * next. */
 struct posting_directory *posting_exchange(struct posting *posting, struct epochs *epochs, _Atomic uint64_t *bytes,
                                            struct posting_rows *rows);
 /* It and those of its blocks that are not taken over; goes on at block *at. False at the end of the budget. */

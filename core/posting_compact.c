@@ -251,7 +251,8 @@ posting_compact(struct posting_compaction *compaction, struct posting *posting, 
 
         if (*budget <= 0 || !make_room(compaction, epochs))
             return false;
-        /* From the list as it stands now: its directory may have grown since the last slice, its blocks have not moved. */
+        /* From the list as it stands now: its directory may have grown since the last slice, its blocks have not
+         * moved. */
         keep_block(compaction, (struct posting_directory *) (uintptr_t) posting_view_directory(&view), compaction->at,
                    &run, is_doomed, context);
         compaction->at++;

@@ -1,10 +1,10 @@
 /* ranked.c - the best rows of a posting list, without a look at the others.
  *
  * Beside each row of a list stands a tag (posting.h), here the rank of a rate in sixteen bits: of two rows the one with
- * the larger tag has the larger rate. The best some hundred rows of a long list stand in an array, in order and with what
- * they are mostly judged by (leaders.h). There the search begins, and mostly ends. Rows stored since that was made, and all
- * rows where it does not suffice or is not there, are searched for in the blocks. The
- * search takes a guess at how large the tags of the best dozen are (the list's hint), and collects whatever has such a tag:
+ * the larger tag has the larger rate. The best some hundred rows of a long list stand in an array, in order and with
+ * what they are mostly judged by (leaders.h). There the search begins, and mostly ends. Rows stored since that was
+ * made, and all rows where it does not suffice or is not there, are searched for in the blocks. The search takes a
+ * guess at how large the tags of the best dozen are (the list's hint), and collects whatever has such a tag:
  *
  *     maxima of blocks   [ 71 ][ 99 ][ 80 ][ 62 ][ 97 ] ...     >= 96?  a few blocks, found eight at a time
  *     tags of a block      [ 12 45 99 31 .. ]                   >= 96?  a few rows
@@ -12,11 +12,11 @@
  *
  * Should too few of them match, the next round guesses lower and looks at the tags between.
  *
- * K1  A round collects every row of a tag from `low` on that was not collected before. So once as many as wanted match, all
- *     that was left out has a smaller tag than any of them, and a smaller rate: it comes after them, whatever the other
- *     sort keys are.
- * K2  As soon as as many as wanted are held, a row of a smaller tag than the last of them has is after it: `low` rises with
- *     what is found. So a list without a guess is walked once, and most of its rows are not looked at.
+ * K1  A round collects every row of a tag from `low` on that was not collected before. So once as many as wanted match,
+ *     all that was left out has a smaller tag than any of them, and a smaller rate: it comes after them, whatever the
+ *     other sort keys are.
+ * K2  As soon as as many as wanted are held, a row of a smaller tag than the last of them has is after it: `low` rises
+ *     with what is found. So a list without a guess is walked once, and most of its rows are not looked at.
  * K3  Guesses are taken for nothing but guesses: wrong ones cost time.
  *
  * Each step leads to memory that was not looked at for long, so no step is taken for one block or row alone: where some

@@ -1,4 +1,5 @@
-/* ranked.h - the first so many rows of posting lists whose tags are in the order asked for, without most of the rest. */
+/* ranked.h - the first so many rows of posting lists whose tags are in the order asked for, without most of the
+ * rest. */
 #ifndef KNACKDB_CORE_RANKED_H
 #define KNACKDB_CORE_RANKED_H
 

@@ -126,8 +126,8 @@ knackdb_status view_find_by_id(const struct view *view, uint32_t table, int64_t 
 
 /* Is it a row of the table that this view could have given? Its cells may then be asked for. */
 bool          view_has_row(const struct view *view, uint32_t table, uint64_t row);
-/* What a caller asks for, whatever the numbers are. Where the row lies; NULL where the view sees no such row, or there is no
- * such table. And a value of it; NULL where there is no such column. */
+/* What a caller asks for, whatever the numbers are. Where the row lies; NULL where the view sees no such row, or there
+ * is no such table. And a value of it; NULL where there is no such column. */
 const void   *view_row_place(const struct view *view, int table, uint64_t row);
 knackdb_value view_value_at(const struct view *view, int table, const void *place, row_number row, uint32_t column);
 /* The row will be looked at: its cells are asked for, and arrive meanwhile. */

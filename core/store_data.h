@@ -85,7 +85,8 @@ struct transaction {
 void transaction_begin(struct transaction *transaction, struct store *store, bool is_logged);
 
 /* Logs and publishes where `status` is KNACKDB_OK and something was done, takes everything back
- * otherwise; releases the lock. Returns the status, or the log's. ret_sequence may be NULL; 0 where nothing was done. */
+ * otherwise; releases the lock. Returns the status, or the log's. ret_sequence may be NULL; 0 where nothing was
+ * done. */
 knackdb_status transaction_end(struct transaction *transaction, knackdb_status status, uint64_t *ret_sequence,
                                knackdb_error *error);
 

@@ -331,11 +331,12 @@ table_integer_given(const struct table_data *table, row_number row, uint32_t col
            || (*table_exact(table, row) >> column & 1) != 0;
 }
 
-_Static_assert(sizeof(const char *) == sizeof(uint64_t) && offsetof(knackdb_value, as.text.data) == offsetof(knackdb_value, as),
+_Static_assert(sizeof(const char *) == sizeof(uint64_t)
+                   && offsetof(knackdb_value, as.text.data) == offsetof(knackdb_value, as),
                "the bits of a number are where those of a text's address are");
 
-/* Of a row in that group. Put together from three words at the end: a value of which parts are stored and that is then copied whole costs the
- * processor more than the cell. */
+/* Of a row in that group. Put together from three words at the end: a value of which parts are stored and that is then
+ * copied whole costs the processor more than the cell. */
 static inline knackdb_value
 table_cell_in(const struct table_data *table, const unsigned char *group, row_number row, uint32_t column)
 {
@@ -381,8 +382,8 @@ table_cell(const struct table_data *table, row_number row, uint32_t column)
     return table_cell_in(table, table_group(table, row), row, column);
 }
 
-/* What the posting lists of a column tell of a row (posting.h), from the bits of its cell in `beside`. A rate keeps its rank:
- * of two rows the one with the larger tag has the larger rate, and NULL is least. A code is cut off. Any
+/* What the posting lists of a column tell of a row (posting.h), from the bits of its cell in `beside`. A rate keeps its
+ * rank: of two rows the one with the larger tag has the larger rate, and NULL is least. A code is cut off. Any
  * double may be asked about: what is no rate counts as the rate next to it. */
 static inline posting_tag
 table_tag(const struct table *definition, uint32_t beside, uint64_t bits)
@@ -503,8 +504,8 @@ table_row_number_next(const struct table_data *table)
 /* Where the next row goes, born at `moment`: in a new chunk where need be. */
 knackdb_status table_reserve_row(struct table_data *table, uint64_t moment, row_number *ret_row, knackdb_error *error);
 
-/* For load_run.h: the memory of rows that go where the caller says, in a table without any, and is to have `is_large`: more
- * than a chunk of. And makes the rows 0 .. rows_added - 1, all of them filled, the table's. */
+/* For load_run.h: the memory of rows that go where the caller says, in a table without any, and is to have `is_large`:
+ * more than a chunk of. And makes the rows 0 .. rows_added - 1, all of them filled, the table's. */
 knackdb_status table_reserve_run(struct table_data *table, uint64_t first, uint32_t count, bool is_large,
                                  knackdb_error *error);
 void           table_publish_runs(struct table_data *table);

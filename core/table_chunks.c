@@ -6,7 +6,8 @@
 /* A small table has few pages that it may not need; a large one gets what a 2 MiB page holds. */
 #define PAGES_STEP_SMALL ((size_t) 128 * 1024)
 
-_Static_assert((uint64_t) CHUNK_GROUPS * CHUNKS_PER_GROUP * CHUNK_ROWS <= INDEX_VALUE_MAX, "a row number fits an index");
+_Static_assert((uint64_t) CHUNK_GROUPS * CHUNKS_PER_GROUP * CHUNK_ROWS <= INDEX_VALUE_MAX,
+               "a row number fits an index");
 
 /* The lowest number that no chunk has. */
 static knackdb_status
@@ -134,7 +135,7 @@ table_publish_runs(struct table_data *table)
     if (chunks == 0)
         return;
     for (uint64_t row = 0; row < table->rows_added; row += GROUP_ROWS)
-        atomic_store_explicit(table_settled(table, (row_number) row), 0, memory_order_relaxed); /* T6: all of them live */
+        atomic_store_explicit(table_settled(table, (row_number) row), 0, memory_order_relaxed); /* T6: all live */
     for (uint32_t number = 0; number < chunks; number++, left -= CHUNK_ROWS)
         atomic_store_explicit(&table_chunk_at(table, number)->row_count,
                               left < CHUNK_ROWS ? (uint32_t) left : CHUNK_ROWS, memory_order_release); /* T1 */

@@ -1,7 +1,7 @@
 /* misuse.c - arguments that no call can do anything with: each is refused in words, and nothing is touched.
  *
- * refusals.c has the values of rows; here are NULL where something is wanted, numbers out of their range, sizes of structs
- * that no version had, and rows that no view gave. */
+ * refusals.c has the values of rows; here are NULL where something is wanted, numbers out of their range, sizes of
+ * structs that no version had, and rows that no view gave. */
 #include "calls.h"
 #include "scratch.h"
 

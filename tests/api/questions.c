@@ -1,4 +1,5 @@
-/* questions.c - every operator on every type of column, and aggregates of every kind of group: against what a loop says.
+/* questions.c - every operator on every type of column, and aggregates of every kind of group: against what a loop
+ * says.
  *
  * The model (tests/model) asks the same of random lives; here each combination is asked for certain. */
 #include "calls.h"

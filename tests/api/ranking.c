@@ -2,9 +2,10 @@
  *
  * Asked for a few rows of many, the store looks at few (core/ranked.c); asked for all, it looks at all. Method: random
  * questions, with a limit and then without, of one view. Long lists, so that they consist of many blocks; few distinct
- * values here and many there; NULL; rows that died, moved or were never born; views of the past; moments that rise from row
- * to row, or nearly so, and moments that do not. Beside that, many stores of a few lists, most of them of a row or two,
- * asked for together; and histories of metrics. That the answer without a limit is right, too, is shown by tests/model. */
+ * values here and many there; NULL; rows that died, moved or were never born; views of the past; moments that rise from
+ * row to row, or nearly so, and moments that do not. Beside that, many stores of a few lists, most of them of a row or
+ * two, asked for together; and histories of metrics. That the answer without a limit is right, too, is shown by
+ * tests/model. */
 #include "calls.h"
 
 #include <criterion/criterion.h>

@@ -1,5 +1,5 @@
-/* wanting.c - a short life in memory, each of whose allocations fails in turn: what a call could not do it says, all the others
- * work, and nothing is left. tests/allocation asks the same of a long one, step by step and on a disk. */
+/* wanting.c - a short life in memory, each of whose allocations fails in turn: what a call could not do it says, all
+ * the others work, and nothing is left. tests/allocation asks the same of a long one, step by step and on a disk. */
 #include "calls.h"
 
 #include <stdatomic.h>

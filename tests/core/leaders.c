@@ -1,8 +1,8 @@
-/* leaders.c - claims about the leaders of posting lists: whatever rows came, changed and went, leaders are in order, say of
- * their rows what the cells say, and leave out no row of the blocks that they tell of (L1 of core/leaders.h).
+/* leaders.c - claims about the leaders of posting lists: whatever rows came, changed and went, leaders are in order,
+ * say of their rows what the cells say, and leave out no row of the blocks that they tell of (L1 of core/leaders.h).
  *
- * Method: rows of random rates, evenly spread, of few values, or nearly all the largest there is, so that ties are too many
- * for any array. Searches that rest on leaders are held to those that do not by tests/api/ranking.c. */
+ * Method: rows of random rates, evenly spread, of few values, or nearly all the largest there is, so that ties are too
+ * many for any array. Searches that rest on leaders are held to those that do not by tests/api/ranking.c. */
 #include "core/leaders.h"
 #include "base/hash.h"
 #include "core/store_data.h"

@@ -113,8 +113,8 @@ is_of_a_stretch(const void *context, uint32_t row)
     return row / 300 % 3 == 1;
 }
 
-/* Method: lists of every small length and of some large ones, compacted in pieces while rows are added. Twice, as what is
- * left by the first time begins the second. */
+/* Method: lists of every small length and of some large ones, compacted in pieces while rows are added. Twice, as what
+ * is left by the first time begins the second. */
 Test(postings, compacting_a_posting_list_leaves_out_what_is_doomed_and_keeps_the_order)
 {
     enum { ROWS = 12000 };
@@ -160,8 +160,8 @@ Test(postings, compacting_a_posting_list_leaves_out_what_is_doomed_and_keeps_the
     }
 }
 
-/* Method: compacting, a block a slice, is broken off after every number of slices. Once all blocks were looked at, the new
- * list is in place and the old one goes, a block a slice; before, what was built goes and the list stays whole. */
+/* Method: compacting, a block a slice, is broken off after every number of slices. Once all blocks were looked at, the
+ * new list is in place and the old one goes, a block a slice; before, what was built goes and the list stays whole. */
 Test(postings, compacting_that_is_broken_off_leaves_the_list_as_it_was_or_is_to_be)
 {
     enum { ROWS = 3000, BLOCKS = (ROWS + POSTING_BLOCK_ROWS - 1) / POSTING_BLOCK_ROWS, ADDED = ROWS * 900 };

@@ -1,5 +1,5 @@
-/* scaffold.h - what tests of the core stand on: an allocator that counts, and epochs or a store on it. Where one comes down,
- * everything must have been given back. */
+/* scaffold.h - what tests of the core stand on: an allocator that counts, and epochs or a store on it. Where one comes
+ * down, everything must have been given back. */
 #ifndef TESTS_CORE_SCAFFOLD_H
 #define TESTS_CORE_SCAFFOLD_H
 
