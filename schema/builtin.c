@@ -6,14 +6,14 @@
  * from row to row; text that is nearly always another keeps its own bytes. */
 #include "schema/schema.h"
 
-#define INTEGER_COLUMN(column_name)             { .name = column_name, .type = KNACKDB_INTEGER, .since_version = 1 }
-#define REAL_COLUMN(column_name)                { .name = column_name, .type = KNACKDB_REAL, .since_version = 1 }
+#define INTEGER_COLUMN(column_name)             { .name = (column_name), .type = KNACKDB_INTEGER, .since_version = 1 }
+#define REAL_COLUMN(column_name)                { .name = (column_name), .type = KNACKDB_REAL, .since_version = 1 }
 #define RATE_COLUMN(column_name) \
-    { .name = column_name, .type = KNACKDB_REAL, .is_rate = true, .since_version = 1 }
+    { .name = (column_name), .type = KNACKDB_REAL, .is_rate = true, .since_version = 1 }
 #define TEXT_COLUMN(column_name, text_storage) \
-    { .name = column_name, .type = KNACKDB_TEXT, .storage = text_storage, .since_version = 1 }
-#define POSTED_COLUMN(column_name, what_beside) { .name = column_name, .type = KNACKDB_TEXT, .storage = TEXT_DICTIONARY, \
-                                                  .is_posted = true, .beside = what_beside, .since_version = 1 }
+    { .name = (column_name), .type = KNACKDB_TEXT, .storage = (text_storage), .since_version = 1 }
+#define POSTED_COLUMN(column_name, what_beside) { .name = (column_name), .type = KNACKDB_TEXT, .storage = TEXT_DICTIONARY, \
+                                                  .is_posted = true, .beside = (what_beside), .since_version = 1 }
 
 #define ID_KEY { .columns = { 0 }, .column_count = 1, .conflict = KEY_REPLACES }
 
