@@ -121,7 +121,7 @@ tend(struct keeper *keeper)
     enum log_next next = log_writer_tend(keeper->log);
 
     if (next == LOG_NEXT_URGENT)
-        log_writer_make_next_now(keeper->log);
+        log_writer_try_make_next(keeper->log);
     else if (next == LOG_NEXT_WANTED)
         send(keeper, 0, true);
 }
@@ -199,7 +199,7 @@ flusher_run(void *context)
             deadline = clock_monotonic_ns() + interval_ns;
         }
         is_due = !sleeps && clock_monotonic_ns() >= deadline;
-        if (!turn(keeper, is_due)) {
+        if (!turn(keeper, is_due) || sleeps) { /* asleep it was the time for a snapshot that called: what the turn made ready goes */
             sleeps = !log_writer_fall_asleep(keeper->log);
             if (!sleeps)
                 log_writer_wake_up(keeper->log);

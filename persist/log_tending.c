@@ -23,6 +23,9 @@
  * they have: waking it costs the appender a system call, and where the other processor sleeps as much as ten stores. */
 #define LOOK_SHARE        3
 #define LOOK_NS_MIN       ((uint64_t) 50000)
+#define LOOK_NS_MAX       ((uint64_t) 1000000000)
+/* Bytes a nanosecond that are none: what is left of a speed after many looks that found nothing. */
+#define SPEED_LEAST       1e-6
 
 /* W6. All that they hold is on stable storage; where the space behind cannot be given back, it is no loss but of space. */
 void
@@ -48,6 +51,8 @@ choose_ahead(struct log_writer *writer)
 
         /* Faster at once, slower little by little: between two commits there may be a moment without any. */
         writer->tended_speed = speed > writer->tended_speed ? speed : (3 * writer->tended_speed + speed) / 4;
+        if (writer->tended_speed < SPEED_LEAST)
+            writer->tended_speed = 0;
         writer->tended_position = position;
         writer->tended_ns = now;
     }
@@ -71,12 +76,15 @@ wake_after(uint64_t ahead)
 static uint64_t
 choose_next_look(struct log_writer *writer, uint64_t ahead)
 {
-    double ns = (double) (wake_after(ahead) / LOOK_SHARE) / (writer->tended_speed > 0 ? writer->tended_speed : 1e-9);
+    uint64_t bytes = wake_after(ahead) / LOOK_SHARE;
+    uint64_t ns = LOOK_NS_MAX;
 
-    if (writer->has_just_woken || ns < (double) LOOK_NS_MIN)
-        ns = (double) LOOK_NS_MIN;
+    if ((double) bytes < writer->tended_speed * (double) LOOK_NS_MAX)
+        ns = (uint64_t) ((double) bytes / writer->tended_speed);
+    if (writer->has_just_woken || ns < LOOK_NS_MIN)
+        ns = LOOK_NS_MIN;
     writer->has_just_woken = false;
-    return clock_monotonic_ns() + (uint64_t) ns;
+    return clock_monotonic_ns() + ns;
 }
 
 /* What takes memory is filled as fast as the log, so whoever looks after the one looks after the other. */
@@ -130,8 +138,8 @@ log_writer_tend(struct log_writer *writer)
     return next;
 }
 
-/* The directory that names it is for the first sync to sync which has a commit in it. Under making, which it releases:
- * from then on an appender may find the segment too small and discard it. */
+/* The directory that names it is for the first sync to sync which has a commit in it. Under making: from its release on an
+ * appender may find the segment too small and discard it. */
 static void
 make_next(struct log_writer *writer)
 {
@@ -148,7 +156,6 @@ make_next(struct log_writer *writer)
         writer->next = segment;
         (void) pthread_mutex_unlock(&writer->mutex);
     }
-    (void) pthread_mutex_unlock(&writer->making);
 }
 
 void
@@ -156,13 +163,16 @@ log_writer_make_next(struct log_writer *writer)
 {
     (void) pthread_mutex_lock(&writer->making);
     make_next(writer);
+    (void) pthread_mutex_unlock(&writer->making);
 }
 
 void
-log_writer_make_next_now(struct log_writer *writer)
+log_writer_try_make_next(struct log_writer *writer)
 {
-    if (pthread_mutex_trylock(&writer->making) == 0)
-        make_next(writer);
+    if (pthread_mutex_trylock(&writer->making) != 0)
+        return;
+    make_next(writer);
+    (void) pthread_mutex_unlock(&writer->making);
 }
 
 bool

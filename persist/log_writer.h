@@ -52,7 +52,7 @@ knackdb_status log_writer_sync(struct log_writer *writer, uint64_t sequence, kna
 enum log_next {
     LOG_NEXT_READY,  /* or not wanted yet */
     LOG_NEXT_WANTED, /* by the time the current one is full */
-    LOG_NEXT_URGENT, /* soon: whoever was sent for it is kept */
+    LOG_NEXT_URGENT, /* soon: whoever was sent for it is kept, or nobody was, as the log grew so fast */
 };
 
 /* Makes pages ready, lets others go. Says how things are with the segment after the current one. */
@@ -60,7 +60,7 @@ enum log_next log_writer_tend(struct log_writer *writer);
 
 /* Makes it, which may wait for the disk. Any thread; where there is one already, nothing happens. */
 void log_writer_make_next(struct log_writer *writer);
-void log_writer_make_next_now(struct log_writer *writer); /* unless somebody is making one: not for him to wait for */
+void log_writer_try_make_next(struct log_writer *writer); /* unless somebody is making one: not for him to wait for */
 
 /* The flusher says that it sleeps until woken: the next append then wakes it. Returns true where
  * there are commits not yet on stable storage, after which it must not sleep. */

@@ -1,6 +1,8 @@
 /* keeping.c - what was stored comes back: from the log, from a snapshot, from both; whole and in type. */
 #include "tests/persist/bench.h"
 
+#include "base/clock.h"
+#include "persist/keeper_state.h"
 #include "tests/api/scratch.h"
 
 #include <criterion/criterion.h>
@@ -351,6 +353,35 @@ Test(keeping, shares_a_sync_among_those_who_wait)
         (void) pthread_join(threads[i], NULL);
     cr_assert_eq(store_sequence(kept.store), 200);
     cr_assert_lt(atomic_load(&sync_count) - before, 100, "200 commits took %d syncs", atomic_load(&sync_count) - before);
+    kept_close(&kept);
+    scratch_remove(path);
+}
+
+/* A speed that only ever gets less must not end as one that makes it look all the time, or never. */
+Test(keeping, looks_again_within_a_second_however_long_nothing_came)
+{
+    struct keeper_options options = kept_options();
+    const struct timespec pause = { .tv_nsec = 40000 }; /* less tells no speed */
+    char                  path[SCRATCH_PATH_MAX];
+    struct kept           kept;
+
+    scratch_prefer_memory();
+    scratch_make(path);
+    options.by_hand = true;
+    kept_must_open(&kept, path, 1, &options);
+    for (int64_t number = 1; number <= 2; number++) {
+        bench_put_many(kept.store, 1, 200);
+        for (int turn = 0; turn < 3000; turn++) {
+            uint64_t before = clock_monotonic_ns();
+            uint64_t look;
+
+            keeper_turn(kept.keeper);
+            look = log_writer_look_ns(kept.keeper->log);
+            cr_assert_gt(look, before, "turn %d", turn);
+            cr_assert_leq(look, clock_monotonic_ns() + 1000000000u, "turn %d", turn);
+            (void) nanosleep(&pause, NULL);
+        }
+    }
     kept_close(&kept);
     scratch_remove(path);
 }
