@@ -66,7 +66,7 @@ static uint64_t
 deaths_until_worth_it(const struct table_data *table)
 {
     uint32_t end = table_chunk_end(table);
-    uint64_t least = RECLAIM_ROWS_MIN; /* a chunk may begin meanwhile */
+    uint64_t least = RECLAIM_ROWS_MIN / 4; /* a chunk may begin meanwhile, and die whole */
 
     for (uint32_t number = 0; number < end; number++) {
         struct chunk *chunk = table_chunk_at(table, number);
@@ -175,13 +175,16 @@ publish_moves(struct store *store)
 }
 
 /* A slice is over when its budget is used up; earlier, but not before something is done, where somebody waits for the
- * lock: who stores waits for a row or two, and not for what is left of the slice. */
+ * lock: who stores waits for a row or two, and not for what is left of the slice. Unless there is so much to do that he
+ * helps himself: what he is charged for are whole slices. */
 static bool
 is_over(struct store *store, int64_t budget)
 {
     bool    is_pressed = atomic_load_explicit(&store->reclaimer.is_pressed, memory_order_relaxed);
     int64_t due = is_pressed ? PRESSED_BUDGET : 1;
 
+    if (atomic_load_explicit(&store->reclaimer.is_behind, memory_order_relaxed))
+        return budget <= 0;
     return budget <= 0 || (budget <= SLICE_BUDGET - due && writer_is_awaited(store));
 }
 

@@ -158,7 +158,7 @@ reclaimer_owes(struct store *store, uint64_t died)
 {
     struct reclaimer *reclaimer = &store->reclaimer;
     uint64_t          dead = 0, living = 0, slices;
-    bool              is_worth_it = false;
+    bool              is_worth_it = false, is_behind;
 
     if (reclaimer->is_by_hand)
         return 0;
@@ -171,7 +171,9 @@ reclaimer_owes(struct store *store, uint64_t died)
         living += lives;
     }
     atomic_store_explicit(&reclaimer->is_pressed, dead * 2 >= living + BACKLOG_ROWS, memory_order_relaxed);
-    if (dead < living + BACKLOG_ROWS) {
+    is_behind = dead >= living + BACKLOG_ROWS;
+    atomic_store_explicit(&reclaimer->is_behind, is_behind, memory_order_relaxed);
+    if (!is_behind) {
         reclaimer->helped_for = 0;
         return is_worth_it;
     }

@@ -10,7 +10,8 @@
  * has time: it leaves the lock alone for longer than it held it, and ends a slice when somebody waits for
  * the lock, so that a burst of updates goes by and is cleared up behind. Once half of what may lie about does
  * (is_pressed), it takes turns with those who store instead. A writer that makes dead rows faster even than
- * that does a part of the work itself: so memory has a bound whatever the two do, also where no thread could be made.
+ * that does a part of the work itself (is_behind), and then slices are worked off whole, whoever waits: so memory has a
+ * bound whatever they all do, also where no thread could be made.
  *
  * A forked child has no such thread, but a copy of whatever it was in the middle of: such a child frees
  * nothing of the store (store.c). */
@@ -36,6 +37,7 @@ struct reclaimer {
     pid_t           process;                 /* that made the thread */
     _Atomic bool    is_woken;                /* and has not heard of it yet */
     _Atomic bool    is_pressed;              /* much is to be done; set under the writers' lock, a hint (relaxed) */
+    _Atomic bool    is_behind;               /* so much that writers help; likewise */
     uint64_t        helped_for;              /* under the writers' lock: dead rows that no help was given for */
 };
 
