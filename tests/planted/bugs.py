@@ -91,11 +91,11 @@ BUGS = [
         "work.names = false;",
         (POWER_LOSS, MOMENTS)),
     Bug("a batch goes into the log in two records", "core/write.c",
-        "        memcpy(row, values + r * column_count, column_count * sizeof *row);",
+        "        if (own == NULL)\n",
         "        if (r > 0 && r == row_count / 2) {\n"
         "            status = transaction_end(&transaction, status, ret_sequence, error);\n"
         "            transaction_begin(&transaction, store, true);\n"
-        "        }\n        memcpy(row, values + r * column_count, column_count * sizeof *row);",
+        "        }\n        if (own == NULL)\n",
         (CLAIMS, POWER_LOSS, RACES)),
     Bug("a commit is seen before the log has it", "core/transaction.c",
         "    if (status == KNACKDB_OK && did_something && transaction->is_logged && store->log != NULL)",
