@@ -50,7 +50,8 @@ void       candidates_foresee(struct candidates *candidates, uint32_t column);
 void       candidates_turn_back(struct candidates *candidates);
 /* Only rows born after a moment; the others are known already. Call it before the first next. */
 void       candidates_leave_out(struct candidates *candidates, uint64_t up_to);
-/* Rows of which the age column holds less than this, and no NULL, need not come any more; some may. */
+/* Rows of which the age column holds less than this, or NULL, need not come any more, unless it is minus infinity; some
+ * may. */
 static inline void
 candidates_need_from(struct candidates *candidates, double age)
 {

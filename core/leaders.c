@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-#define BLOCKS_MIN     2u
+#define LIST_BLOCKS_MIN 2u /* fewer are looked at as quickly */
 #define ROWS_PER_LEADER 32u /* rows of a list for each leader */
 #define LEADERS_MAX    1024u
 #define GATHERED_MAX   (2 * LEADERS_MAX + POSTING_BLOCK_ROWS)
@@ -102,7 +102,8 @@ look_at_cells(struct gathering *gathering, const struct table_data *table, uint3
 
         leader->rate = table_real(table, leader->row, ranking);
         if (other != 0)
-            leader->other = table_tag(table->definition, other, *TABLE_AT(table, leader->row, table->offsets[other], uint64_t));
+            leader->other = table_tag(table->definition, other,
+                                      *TABLE_AT(table, leader->row, table->offsets[other], uint64_t));
     }
 }
 
@@ -149,7 +150,7 @@ leaders_from(const struct gathering *gathering, struct epochs *epochs, uint32_t 
 }
 
 void
-leaders_renew(struct table_data *table, uint32_t column, struct posting *posting, bool are_new)
+leaders_renew(struct table_data *table, uint32_t column, struct posting *posting)
 {
     uint32_t                  ranking = table->definition->columns[column].beside;
     struct posting_rows      *rows = atomic_load_explicit(&posting->rows, memory_order_relaxed);
@@ -164,7 +165,7 @@ leaders_renew(struct table_data *table, uint32_t column, struct posting *posting
     blocks = atomic_load_explicit(&rows->count, memory_order_relaxed) >> POSTING_BLOCK_BITS;
     wanted = blocks * (POSTING_BLOCK_ROWS / ROWS_PER_LEADER);
     wanted = wanted < LEADERS_MAX ? wanted : LEADERS_MAX;
-    if (blocks < BLOCKS_MIN || (old != NULL && are_new))
+    if (blocks < LIST_BLOCKS_MIN)
         return;
     gathering.rows = allocator_get(table->epochs->allocator, GATHERED_MAX * sizeof *gathering.rows);
     if (gathering.rows == NULL)

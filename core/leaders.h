@@ -11,9 +11,11 @@
  *
  * L1  Leaders tell of the first `blocks` blocks of a directory, which are closed: every row there with a tag from
  *     `least` on is in the array, dead ones, too. Rows behind are looked for in their blocks.
- * L2  An array never changes. The writer makes a new one where the list has grown by a quarter, and where compacting
- *     left none, stores it (seq_cst) and retires the old one; it goes with its directory. Without memory there is none,
- *     or an older one: that costs time alone. */
+ * L2  An array never changes. The writer makes a new one where the list has grown by a quarter since, stores it
+ *     (seq_cst) and retires the old one. A directory that compacting builds begins with what it leaves of the old one's
+ *     array (posting_compact.c); arrays go with their directory. Without memory there is none, or an older one: that
+ *     costs time alone. Who loads an array (seq_cst) sees the cells of its rows, as they were published before it
+ *     (table.h, T1), and may count fewer rows in the list than it tells of. */
 #ifndef KNACKDB_CORE_LEADERS_H
 #define KNACKDB_CORE_LEADERS_H
 
@@ -35,11 +37,10 @@ leaders_of(const struct posting_view *list)
 {
     const struct posting_directory *directory = posting_view_directory(list);
 
-    return directory != NULL ? atomic_load(&((struct posting_directory *) (uintptr_t) directory)->leaders) : NULL;
+    return directory != NULL ? posting_directory_leaders(directory) : NULL;
 }
 
-/* The writer's: brings them up to date with the closed blocks of a list of `column`. `are_new`: only where there are
- * none. */
-void leaders_renew(struct table_data *table, uint32_t column, struct posting *posting, bool are_new);
+/* The writer's: brings them up to date with the closed blocks of a list of `column`. */
+void leaders_renew(struct table_data *table, uint32_t column, struct posting *posting);
 
 #endif

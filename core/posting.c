@@ -8,7 +8,7 @@
 #include <string.h>
 
 #define CAPACITY_MIN 4u
-#define BLOCKS_MIN   2u
+#define BLOCKS_FIRST 2u /* what a new directory has room for */
 #define RETIRE_COST  8 /* of a block, in entries looked at */
 
 static uint32_t
@@ -168,7 +168,7 @@ choose(const posting_tag *tags, uint32_t count, const uint32_t uppers[256], uint
 }
 
 /* Anew where the list has grown by a quarter: a hint too low costs a look at some rows more, no more than that. */
-bool
+void
 posting_directory_hint(struct posting_directory *directory)
 {
     posting_tag        gathered[BLOCKS_IN_PARTS * PEAKS_PER_BLOCK];
@@ -177,7 +177,7 @@ posting_directory_hint(struct posting_directory *directory)
     uint32_t           count = blocks, uppers[256] = { 0 };
 
     if (blocks < directory->hinted + directory->hinted / 4 + 1)
-        return false;
+        return;
     directory->hinted = blocks;
     if (blocks <= BLOCKS_IN_PARTS) {
         count = gather_peaks(directory, blocks, gathered);
@@ -191,7 +191,16 @@ posting_directory_hint(struct posting_directory *directory)
 
         atomic_store_explicit(&directory->hints[h], hint, memory_order_relaxed);
     }
-    return true;
+}
+
+/* Of the closed blocks, which compacting may have made fewer. */
+static bool
+leaders_are_behind(const struct posting_directory *directory, uint32_t blocks)
+{
+    const struct leaders *leaders = posting_directory_leaders(directory);
+    uint32_t              told = leaders != NULL ? leaders->blocks : 0;
+
+    return blocks >= told + told / 4 + 1;
 }
 
 /* ---- growing ---- */
@@ -252,7 +261,7 @@ posting_block_new(struct epochs *epochs)
 static struct posting_rows *
 directory_from(struct epochs *epochs, struct posting_array *array)
 {
-    struct posting_directory *directory = posting_directory_new(epochs, BLOCKS_MIN);
+    struct posting_directory *directory = posting_directory_new(epochs, BLOCKS_FIRST);
     struct posting_block     *block = directory != NULL ? posting_block_new(epochs) : NULL;
 
     if (block == NULL) {
@@ -334,9 +343,10 @@ posting_reserve(struct posting *posting, struct posting_note only_note, struct e
     if (grown == NULL)
         return error_no_memory(error, "a posting list");
     replace(posting, epochs, bytes, grown);
-    return posting_rows_directory(grown) == NULL || directory_reserve(posting, epochs, bytes, posting_rows_directory(grown))
-               ? KNACKDB_OK
-               : error_no_memory(error, "a posting list");
+    if (posting_rows_directory(grown) != NULL
+        && !directory_reserve(posting, epochs, bytes, posting_rows_directory(grown)))
+        return error_no_memory(error, "a posting list");
+    return KNACKDB_OK;
 }
 
 /* NULL without memory: nothing is kept. */
@@ -415,7 +425,10 @@ posting_add(struct posting *posting, uint32_t row, struct posting_note note)
             posting_directory_close(directory, count >> POSTING_BLOCK_BITS, POSTING_BLOCK_ROWS);
     }
     atomic_store_explicit(&rows->count, count + 1, memory_order_release); /* P1 */
-    return directory != NULL && ((count + 1) & (POSTING_BLOCK_ROWS - 1)) == 0 && posting_directory_hint(directory);
+    if (directory == NULL || ((count + 1) & (POSTING_BLOCK_ROWS - 1)) != 0)
+        return false;
+    posting_directory_hint(directory);
+    return leaders_are_behind(directory, (count + 1) >> POSTING_BLOCK_BITS);
 }
 
 void

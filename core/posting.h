@@ -114,7 +114,7 @@ knackdb_status posting_reserve(struct posting *posting, struct posting_note only
  * once (load_run.h, R1). */
 knackdb_status posting_reserve_first(struct posting *posting, struct epochs *epochs, _Atomic uint64_t *bytes,
                                      uint32_t count, knackdb_error *error);
-/* True where the list has grown by a quarter since last time, or so: what is known of the whole may be renewed. */
+/* True where the list has grown by a quarter since its leaders were made, or so, or has none: they may be renewed. */
 bool           posting_add(struct posting *posting, uint32_t row, struct posting_note note);
 /* Empties a list whose every row is to be given back. */
 void           posting_drop(struct posting *posting, struct epochs *epochs, _Atomic uint64_t *bytes);
@@ -125,6 +125,7 @@ struct posting_compaction {
     struct posting           *posting; /* NULL: none under way */
     struct posting_directory *kept;    /* built aside */
     uint32_t                  kept_blocks;
+    uint32_t                  told;    /* so many of those hold what was in the blocks of the leaders */
     uint32_t                  at;      /* blocks looked at; then, of `old`, blocks retired */
     struct posting_directory *old;     /* `kept` stands in its place already */
     struct posting_block     *filling; /* the next of `kept`; and the one after */
@@ -155,6 +156,13 @@ posting_rows_directory(struct posting_rows *rows)
     return rows != NULL && rows->capacity > POSTING_BLOCK_ROWS ? (struct posting_directory *) (void *) rows : NULL;
 }
 
+/* NULL: none. */
+static inline struct leaders *
+posting_directory_leaders(const struct posting_directory *directory)
+{
+    return atomic_load(&((struct posting_directory *) (uintptr_t) directory)->leaders); /* seq_cst: L2 */
+}
+
 static inline uint64_t
 posting_leaders_bytes(const struct leaders *leaders)
 {
@@ -166,8 +174,8 @@ struct posting_directory *posting_directory_new(struct epochs *epochs, uint32_t 
 struct posting_directory *posting_directory_grown(struct epochs *epochs, const struct posting_directory *old);
 /* What is to be known of a block that gets no more rows, but for its latest. */
 void                      posting_directory_close(struct posting_directory *directory, uint32_t block, uint32_t fill);
-/* Renews the hints. False where the list has not grown by a quarter. */
-bool                      posting_directory_hint(struct posting_directory *directory);
+/* Renews the hints where the list has grown by a quarter. */
+void                      posting_directory_hint(struct posting_directory *directory);
 struct posting_block     *posting_block_new(struct epochs *epochs);
 struct posting_array     *posting_array_new(struct epochs *epochs, uint32_t capacity);
 /* Puts `rows` (NULL: none) where the list's stand. The old go, but for a directory: it is returned, to be retired
@@ -190,7 +198,9 @@ posting_directory_latest(const struct posting_directory *directory)
 static inline posting_tag *
 posting_directory_maxima(const struct posting_directory *directory)
 {
-    return (posting_tag *) (void *) (posting_directory_latest(directory) + directory->head.capacity / POSTING_BLOCK_ROWS);
+    const double *latest = posting_directory_latest(directory);
+
+    return (posting_tag *) (uintptr_t) (latest + directory->head.capacity / POSTING_BLOCK_ROWS);
 }
 
 static inline uint8_t *

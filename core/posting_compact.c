@@ -4,7 +4,10 @@
  * what is left of the others is put together in blocks of its own. So the work, and what has to
  * be retired, follows from what goes, and blocks are half full on average at the least. The last block
  * comes in the slice that puts the new directory in place: until then it may grow. The slices after it take the old one
- * apart. */
+ * apart.
+ *
+ * Leaders go over without the rows that are doomed; no cell is read, and nothing is looked for. They tell of the first
+ * blocks of the list, so a block ends where those do. */
 #include "core/posting.h"
 
 #include <math.h>
@@ -138,6 +141,69 @@ as_array(const struct posting_run *run, double latest, struct epochs *epochs,
     return &array->head;
 }
 
+/* A block ends where the leaders' do. Never behind that: whoever renews them does so for all closed blocks, and the
+ * last one is looked at in the slice that ends all this. Room is made. */
+static void
+cut_at_leaders(struct posting_compaction *compaction, const struct posting_view *view)
+{
+    const struct leaders *leaders = posting_directory_leaders(posting_view_directory(view));
+
+    if (leaders == NULL || leaders->blocks != compaction->at)
+        return;
+    end_block(compaction);
+    compaction->told = compaction->kept_blocks;
+}
+
+/* The rows of the last block that leaders may name: it gets more, so they may not tell of it. Returns how many. */
+static uint32_t
+rows_untold(const struct posting_compaction *compaction, const struct leaders *old, uint32_t *rows)
+{
+    uint32_t                    last = compaction->kept_blocks - 1, count = 0;
+    uint32_t                    fill = posting_directory_fills(compaction->kept)[last];
+    const struct posting_block *block = compaction->kept->blocks[last];
+
+    if (compaction->told <= last || fill == POSTING_BLOCK_ROWS)
+        return 0;
+    for (uint32_t i = 0; i < fill; i++)
+        if (block->tags[i] >= old->least)
+            rows[count++] = block->rows[i];
+    return count;
+}
+
+static bool
+is_among(const uint32_t *rows, uint32_t count, uint32_t row)
+{
+    uint32_t at = 0;
+
+    while (at < count && rows[at] != row)
+        at++;
+    return at < count;
+}
+
+/* What the leaders of the old directory tell of the new one. NULL: nothing, or no memory. */
+static struct leaders *
+leaders_left(const struct posting_compaction *compaction, const struct leaders *old, struct epochs *epochs,
+             bool (*is_doomed)(const void *context, uint32_t row), const void *context)
+{
+    uint32_t        untold[POSTING_BLOCK_ROWS], untold_count = rows_untold(compaction, old, untold);
+    uint32_t        last = compaction->kept_blocks - 1, count = 0;
+    bool            last_is_full = posting_directory_fills(compaction->kept)[last] == POSTING_BLOCK_ROWS;
+    struct leaders *left;
+
+    for (uint32_t i = 0; i < old->count; i++)
+        count += !is_doomed(context, old->rows[i].row) && !is_among(untold, untold_count, old->rows[i].row);
+    left = epoch_get(epochs, sizeof *left + count * sizeof left->rows[0]);
+    if (left == NULL)
+        return NULL;
+    left->blocks = compaction->told > last && !last_is_full ? last : compaction->told;
+    left->least = old->least;
+    left->count = 0;
+    for (uint32_t i = 0; i < old->count; i++)
+        if (!is_doomed(context, old->rows[i].row) && !is_among(untold, untold_count, old->rows[i].row))
+            left->rows[left->count++] = old->rows[i];
+    return left;
+}
+
 static bool
 nothing_is_doomed(const void *context, uint32_t row)
 {
@@ -175,7 +241,9 @@ put_in_place(struct posting_compaction *compaction, struct epochs *epochs, _Atom
 
 /* Everything is in `kept` or `filling`. */
 static void
-finish_directory(struct posting_compaction *compaction, struct epochs *epochs, _Atomic uint64_t *bytes)
+finish_directory(struct posting_compaction *compaction, const struct leaders *old, struct epochs *epochs,
+                 _Atomic uint64_t *bytes, bool (*is_doomed)(const void *context, uint32_t row), const void *context,
+                 int64_t *budget)
 {
     struct posting           *posting = compaction->posting;
     struct posting_directory *kept;
@@ -206,7 +274,11 @@ finish_directory(struct posting_compaction *compaction, struct epochs *epochs, _
     }
     atomic_init(&kept->head.count, (last << POSTING_BLOCK_BITS) + fill);
     kept->hinted = 0;
-    (void) posting_directory_hint(kept);
+    posting_directory_hint(kept);
+    if (old != NULL) {
+        atomic_init(&kept->leaders, leaders_left(compaction, old, epochs, is_doomed, context));
+        *budget -= old->count;
+    }
     compaction->kept = NULL; /* the list's from here on, with its blocks */
     compaction->kept_blocks = 0;
     put_in_place(compaction, epochs, bytes, &kept->head);
@@ -251,6 +323,7 @@ posting_compact(struct posting_compaction *compaction, struct posting *posting, 
 
         if (*budget <= 0 || !make_room(compaction, epochs))
             return false;
+        cut_at_leaders(compaction, &view);
         /* From the list as it stands now: its directory may have grown since the last slice, its blocks have not
          * moved. */
         keep_block(compaction, (struct posting_directory *) (uintptr_t) posting_view_directory(&view), compaction->at,
@@ -258,6 +331,8 @@ posting_compact(struct posting_compaction *compaction, struct posting *posting, 
         compaction->at++;
         *budget -= run.count;
     }
-    finish_directory(compaction, epochs, bytes);
+    cut_at_leaders(compaction, &view);
+    finish_directory(compaction, posting_directory_leaders(posting_view_directory(&view)), epochs, bytes, is_doomed,
+                     context, budget);
     return retire_old(compaction, epochs, budget);
 }

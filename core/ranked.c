@@ -242,7 +242,8 @@ judge_rows(struct search *search, knackdb_error *error)
         if (matches(search, &search->rows[i])) {
             double rate = real_of(&search->rows[i], search->rate_offset);
 
-            status = collector_add_ranked(search->collector, search->rows[i].row, isnan(rate) ? INFINITY : -rate, error);
+            status = collector_add_ranked(search->collector, search->rows[i].row, isnan(rate) ? INFINITY : -rate,
+                                          error);
         }
     search->count = 0;
     if (status == KNACKDB_OK && search->collector->count >= search->collector->keep)

@@ -1,7 +1,6 @@
 /* reclaim.c - see reclaim.h for how it goes and why it may; the letters R1 to R4 refer to it. */
 #include "core/reclaim.h"
 
-#include "core/leaders.h"
 #include "core/store_data.h"
 
 /* What a slice may cost, in rows looked at; a row that is moved or unlinked counts for more. */
@@ -278,7 +277,6 @@ compact_postings(struct table_data *table, row_number row, int64_t *budget)
                              budget))
             return false;
         posting->round = reclaim->round;
-        leaders_renew(table, reclaim->column, posting, true);
     }
     reclaim->column = 0;
     return true;

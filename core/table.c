@@ -293,7 +293,7 @@ write_row(struct table_data *table, row_number row, const struct row_cells *cell
             continue;
         posting = dictionary_posting(&table->dictionaries[c], (uint32_t) cells->bits[c]);
         if (posting_add(posting, row, note_of_cells(definition, c, cells)))
-            leaders_renew(table, c, posting, false);
+            leaders_renew(table, c, posting);
     }
 }
 

@@ -34,8 +34,9 @@
  * look at their births and ends.
  *
  * T1  One writer (store.h's mutex). It fills a row's cells, birth, end and links before it
- *     stores its chunk's row_count or an index slot or a posting count (release). A reader gets row
- *     numbers from those alone (acquire), so it sees the cells; they never change.
+ *     stores its chunk's row_count or an index slot or a posting count (release), and later, of some rows, a list's
+ *     leaders (leaders.h, L2). A reader gets row numbers from those alone (acquire or more), so it sees the cells; they
+ *     never change.
  * T2  end, birth and links are the only fields of a published row that change. The writer stamps
  *     ends with the moment of the commit under way, then publishes that moment (store.h, release). A
  *     view loaded the moment with acquire, so it sees every end up to its own;
@@ -422,7 +423,8 @@ table_row_note(const struct table_data *table, uint32_t column, row_number row)
     int32_t age = table->definition->age_column;
 
     return (struct posting_note) { table_row_tag(table, column, row),
-                                   age >= 0 && row != ROW_NONE ? table_real(table, row, (uint32_t) age) : (double) NAN };
+                                   age >= 0 && row != ROW_NONE ? table_real(table, row, (uint32_t) age)
+                                                               : (double) NAN };
 }
 
 /* ---- keys ---- */

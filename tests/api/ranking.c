@@ -35,7 +35,8 @@ some_type(void)
     return knackdb_string(TYPES[draw < 8 ? 0 : draw < 12 ? 1 : draw < 15 ? 2 : 3]);
 }
 
-/* 0: any; 1: one of five; 2: nearly always the largest there is. */
+/* 0: any; 1: one of five; 2: nearly always the largest there is; 3: one of a hundred, so that a list's leaders are many
+ * and many of them equal. */
 static double
 some_rate(int kind)
 {
@@ -43,6 +44,8 @@ some_rate(int kind)
         return below(1000000) / 1e6;
     if (kind == 1)
         return below(5) / 4.0;
+    if (kind == 3)
+        return below(100) / 99.0;
     return below(50) == 0 ? below(1000) / 1e3 : 1.0;
 }
 
@@ -238,6 +241,11 @@ Test(ranking, the_best_of_many_different_rates_are_the_best_of_all)
 Test(ranking, the_best_of_few_different_rates_are_the_best_of_all)
 {
     check_kind(1);
+}
+
+Test(ranking, the_best_of_some_different_rates_are_the_best_of_all)
+{
+    check_kind(3);
 }
 
 Test(ranking, the_best_of_rates_that_are_nearly_all_equal_are_the_best_of_all)

@@ -1,5 +1,6 @@
 /* postings.c - claims about posting lists: their rows stay in order through growth and compacting, a block's maximum is
- * the largest tag of its rows, and no row of it is later than its latest. */
+ * the largest tag of its rows, no row of it is later than its latest, and leaders that compacting takes over are all
+ * rows of their tags in the blocks that they tell of. */
 #include "base/hash.h"
 #include "core/posting.h"
 #include "tests/core/scaffold.h"
@@ -132,7 +133,8 @@ Test(postings, compacting_a_posting_list_leaves_out_what_is_doomed_and_keeps_the
         for (; next < length; next++)
             add_posting(&posting, &bytes, wanted[count++] = next);
         for (int again = 0; again < 2; again++) {
-            bool   (*is_doomed)(const void *, uint32_t) = (round + (uint32_t) again) % 2 == 0 ? is_odd : is_of_a_stretch;
+            bool   (*is_doomed)(const void *, uint32_t) =
+                (round + (uint32_t) again) % 2 == 0 ? is_odd : is_of_a_stretch;
             uint32_t kept = 0, added = 0;
 
             for (uint32_t i = 0; i < count; i++)
@@ -142,7 +144,8 @@ Test(postings, compacting_a_posting_list_leaves_out_what_is_doomed_and_keeps_the
             while (!posting_compact(&compaction, &posting, &epochs, &bytes, is_doomed, NULL, &budget)) {
                 budget = 7;
                 for (uint32_t i = 0; i < 40 && added < 800; i++, added++) {
-                    uint32_t row = ROWS * 900 + 900 * (round * 2000 + again * 1000 + added); /* never doomed: it is new */
+                    /* never doomed: it is new */
+                    uint32_t row = ROWS * 900 + 900 * (round * 2000 + again * 1000 + added);
 
                     add_posting(&posting, &bytes, row);
                     wanted[count++] = row;
@@ -198,4 +201,106 @@ Test(postings, compacting_that_is_broken_off_leaves_the_list_as_it_was_or_is_to_
         posting_drop(&posting, &epochs, &bytes);
         cr_assert_eq(bytes, 0);
     }
+}
+
+/* As leaders.c makes them, but in the order of the list: all of some tag and above, of all closed blocks. */
+static void
+give_leaders(struct posting *posting, _Atomic uint64_t *bytes, int32_t least)
+{
+    struct posting_rows      *rows = atomic_load(&posting->rows);
+    struct posting_directory *directory = posting_rows_directory(rows);
+    uint32_t                  blocks = atomic_load(&rows->count) >> POSTING_BLOCK_BITS;
+    struct leaders           *leaders, *old = posting_directory_leaders(directory);
+
+    leaders = epoch_get(&epochs, sizeof *leaders + blocks * POSTING_BLOCK_ROWS * sizeof leaders->rows[0]);
+    cr_assert_not_null(leaders);
+    *leaders = (struct leaders) { .blocks = blocks, .least = least };
+    for (uint32_t b = 0; b < blocks; b++)
+        for (uint32_t i = 0; i < posting_directory_fills(directory)[b]; i++)
+            if (directory->blocks[b]->tags[i] >= least)
+                leaders->rows[leaders->count++] = (struct leader) { .row = directory->blocks[b]->rows[i],
+                                                                    .tag = directory->blocks[b]->tags[i] };
+    *bytes += posting_leaders_bytes(leaders) - posting_leaders_bytes(old);
+    atomic_store(&directory->leaders, leaders);
+    epoch_retire(&epochs, old);
+}
+
+/* How many blocks they tell of, of so many. */
+static uint32_t
+check_leaders(struct posting *posting, uint32_t *ret_blocks)
+{
+    struct posting_view   view;
+    const struct leaders *leaders;
+    uint32_t              next = 0;
+
+    posting_view_init(&view, posting);
+    *ret_blocks = posting_view_blocks(&view);
+    if (posting_view_directory(&view) == NULL)
+        return 0;
+    leaders = posting_directory_leaders(posting_view_directory(&view));
+    cr_assert_not_null(leaders);
+    cr_assert(leaders->blocks <= view.count >> POSTING_BLOCK_BITS, "the last block gets more rows");
+    for (uint32_t b = 0; b < leaders->blocks; b++) {
+        struct posting_run run = posting_view_run(&view, b);
+
+        for (uint32_t i = 0; i < run.count; i++)
+            if (run.tags[i] >= leaders->least)
+                cr_assert(next < leaders->count && leaders->rows[next++].row == run.rows[i], "row %u", run.rows[i]);
+    }
+    cr_assert_eq(next, leaders->count, "rows of other blocks, or doomed ones");
+    return leaders->blocks;
+}
+
+/* Some rows here and there, and all from one on. */
+struct doom {
+    uint32_t share, from, end;
+};
+
+static bool
+is_of_doom(const void *context, uint32_t row)
+{
+    const struct doom *doom = context;
+
+    return row < doom->end && (hash_integer(row) % 16 < doom->share || row >= doom->from);
+}
+
+/* Method: lists that have leaders, compacted in pieces; with what follows the leaders' blocks doomed, or not; in every
+ * third round leaders are renewed in between. */
+Test(postings, compacting_takes_over_leaders_without_what_is_doomed)
+{
+    uint32_t told = 0, last_told = 0;
+
+    for (uint32_t round = 0; round < 600; round++) {
+        uint32_t                  told_rows = 300 + (uint32_t) (hash_integer(round) % 3000);
+        uint32_t                  length = told_rows + (round % 2) * (uint32_t) (hash_integer(~round) % 700);
+        struct doom               doom = { round % 5 * 3, round % 4 < 2 ? told_rows / 2 + 90 : length, length };
+        struct posting            posting = { 0 };
+        struct posting_compaction compaction = { NULL };
+        _Atomic uint64_t          bytes = 0;
+        uint32_t                  next = 0, blocks, these;
+        int64_t                   budget = 7;
+
+        for (; next < length; next++) {
+            if (next == told_rows)
+                give_leaders(&posting, &bytes, INT16_MAX - 6000);
+            add_posting(&posting, &bytes, next);
+        }
+        if (length == told_rows)
+            give_leaders(&posting, &bytes, INT16_MAX - 6000);
+        while (!posting_compact(&compaction, &posting, &epochs, &bytes, is_of_doom, &doom, &budget)) {
+            budget = 7;
+            if (round % 3 != 0 || compaction.old != NULL)
+                continue;
+            for (uint32_t i = 0; i < 40 && next < length + 500; i++)
+                add_posting(&posting, &bytes, next++);
+            if (hash_integer(next) % 4 == 0)
+                give_leaders(&posting, &bytes, INT16_MAX - 3000);
+        }
+        these = check_leaders(&posting, &blocks);
+        told += these;
+        last_told += these != 0 && these + 1 >= blocks;
+        posting_drop(&posting, &epochs, &bytes);
+        cr_assert_eq(bytes, 0);
+    }
+    cr_assert(told > 1000 && last_told > 50, "%u blocks, %u times nearly all of a list", told, last_told);
 }

@@ -67,7 +67,7 @@ random_pattern(uint32_t *random, int64_t id)
     pattern.pattern_used = knackdb_string(random_below(random, 2) == 0 ? "quick" : "slow");
     pattern.execution_time = random_below(random, 50);
     pattern.success_rate = random_below(random, 11) / 10.0;
-    pattern.confidence_score = random_below(random, 5) / 4.0;
+    pattern.confidence_score = random_below(random, 1001) / 1000.0; /* of few, no list would have leaders */
     if (random_below(random, 10) == 0)
         pattern.nulls |= KNACKDB_BIT(KNACKDB_PATTERN_CONFIDENCE_SCORE);
     pattern.tools_used = knackdb_string("[\"cat\", \"sed\"]");
@@ -169,8 +169,8 @@ answer_by_hand(knackdb_read *read, uint32_t type, knackdb_pattern matches[IDS])
     size_t        count = 0;
 
     memset(&everything, 0, sizeof everything);
-    if (!claim_check(&claims[EVERY_QUESTION_IS_ANSWERED], knackdb_read_find(read, &everything, &all, NULL) == KNACKDB_OK,
-                     "all rows"))
+    if (!claim_check(&claims[EVERY_QUESTION_IS_ANSWERED],
+                     knackdb_read_find(read, &everything, &all, NULL) == KNACKDB_OK, "all rows"))
         return 0;
     if (!claim_check(&claims[BY_HAND_IS_THE_SAME], all.count <= IDS, "%zu rows of %d ids", all.count, IDS))
         return 0;
