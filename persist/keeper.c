@@ -347,12 +347,15 @@ static knackdb_status
 clear_away(struct keeper *keeper, knackdb_error *error)
 {
     knackdb_status status = KNACKDB_OK;
+    knackdb_status trimmed;
 
     if (keeper->options.log_history_bytes == 0)
         status = log_past_measure(&keeper->past, &keeper->past.bytes_max, error);
-    if (status == KNACKDB_OK)
-        status = sweep(&keeper->past, &keeper->manifest, keeper->options.snapshots_kept, &keeper->covered, error);
-    return status == KNACKDB_OK ? log_past_trim(&keeper->past, error) : status;
+    if (status != KNACKDB_OK)
+        return status;
+    status = sweep(&keeper->past, &keeper->manifest, keeper->options.snapshots_kept, &keeper->covered, error);
+    trimmed = log_past_trim(&keeper->past, status == KNACKDB_OK ? error : NULL); /* whatever else could not go */
+    return status == KNACKDB_OK ? trimmed : status;
 }
 
 /* For backups, which may come while a snapshot exchanges the manifest. */

@@ -119,18 +119,26 @@ log_writer_try_disk(struct log_writer *writer, knackdb_error *error)
     return status;
 }
 
+void
+log_writer_doubt(struct log_writer *writer)
+{
+    for (const struct log_segment *segment = writer->sealed; segment != NULL; segment = segment->next)
+        segment_list_doubt(&writer->kept, segment->serial, segment->synced);
+    if (writer->current != NULL)
+        segment_list_doubt(&writer->kept, writer->current->serial, writer->current->synced);
+}
+
 /* Under mutex, between two commits. */
 static void
 bury_segments(struct log_writer *writer)
 {
     struct log_segment **link = &writer->sealed;
 
+    log_writer_doubt(writer);
     while (*link != NULL)
         link = &(*link)->next;
     *link = writer->current;
     writer->current = NULL;
-    for (struct log_segment *segment = writer->sealed; segment != NULL; segment = segment->next)
-        segment_list_doubt(&writer->kept, segment->serial, segment->synced);
     for (link = &writer->dead; *link != NULL;)
         link = &(*link)->next;
     *link = writer->sealed;
@@ -169,14 +177,19 @@ log_writer_join(struct log_writer *writer, uint64_t sequence, knackdb_error *err
     return status;
 }
 
-/* The first doubtful segment after this serial; false where there is none. */
+/* The first doubtful segment after this serial whose commits are durable elsewhere, in a snapshot: until they are, what the file
+ * may hold is all there is, and the next life may find it sound. False where there is none. */
 static bool
 next_doubtful(struct log_writer *writer, uint64_t after, struct listed_segment *ret_segment)
 {
-    const struct listed_segment *entry;
+    uint64_t               durable;
+    struct listed_segment *entry;
 
     (void) pthread_mutex_lock(&writer->mutex);
-    entry = segment_list_next_doubtful(&writer->kept, after);
+    durable = atomic_load_explicit(&writer->durable, memory_order_relaxed);
+    entry = segment_list_next_over(&writer->kept, after, durable);
+    while (entry != NULL && !entry->is_doubtful)
+        entry = segment_list_next_over(&writer->kept, entry->serial, durable);
     if (entry != NULL)
         *ret_segment = *entry;
     (void) pthread_mutex_unlock(&writer->mutex);
@@ -186,12 +199,8 @@ next_doubtful(struct log_writer *writer, uint64_t after, struct listed_segment *
 static void
 end_doubt(struct log_writer *writer, uint64_t serial)
 {
-    struct listed_segment *entry;
-
     (void) pthread_mutex_lock(&writer->mutex);
-    entry = segment_list_next_doubtful(&writer->kept, serial - 1);
-    if (entry != NULL && entry->serial == serial)
-        entry->is_doubtful = false;
+    segment_list_doubt(&writer->kept, serial, UINT64_MAX);
     (void) pthread_mutex_unlock(&writer->mutex);
 }
 

@@ -132,7 +132,9 @@ log_writer_sync_until(struct log_writer *writer, const _Atomic uint64_t *reached
         (void) pthread_mutex_lock(&writer->mutex);
         writer->syncing = false;
         give_back(writer, &work);
-        if (is_synced) {
+        if (!is_synced) {
+            log_writer_doubt(writer); /* now: a snapshot that is being written may be about to pack them */
+        } else {
             log_writer_lift(&writer->durable, work.sequence);
             log_writer_lift(&writer->log_durable, work.sequence);
             writer->synced_position = work.position;

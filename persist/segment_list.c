@@ -77,23 +77,13 @@ segment_list_next_over(struct segment_list *list, uint64_t after, uint64_t seque
     return entry;
 }
 
-struct listed_segment *
-segment_list_next_doubtful(struct segment_list *list, uint64_t after)
-{
-    struct listed_segment *entry = list->first;
-
-    while (entry != NULL && (entry->serial <= after || !entry->is_doubtful))
-        entry = entry->next;
-    return entry;
-}
-
 void
 segment_list_doubt(struct segment_list *list, uint64_t serial, uint64_t sound_bytes)
 {
     struct listed_segment *entry = find_entry(list, serial);
 
     if (entry != NULL) {
-        entry->is_doubtful = true;
+        entry->is_doubtful = sound_bytes != UINT64_MAX;
         entry->sound_bytes = sound_bytes;
     }
 }

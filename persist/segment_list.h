@@ -33,11 +33,10 @@ uint64_t segment_list_find(const struct segment_list *list, uint64_t sequence, u
 /* Is it in the list, and holds a commit after `sequence`, or may come to? */
 bool segment_list_wants(const struct segment_list *list, uint64_t serial, uint64_t sequence);
 
-/* The first segment after serial `after` that holds nothing after `sequence`; and the first that is doubtful. NULL: none. */
+/* The first segment after serial `after` that holds nothing after `sequence`. NULL: none. */
 struct listed_segment *segment_list_next_over(struct segment_list *list, uint64_t after, uint64_t sequence);
-struct listed_segment *segment_list_next_doubtful(struct segment_list *list, uint64_t after);
 
-/* Says that a segment of the list is doubtful. */
+/* Says that a segment of the list is doubtful; with UINT64_MAX, that it is not. */
 void segment_list_doubt(struct segment_list *list, uint64_t serial, uint64_t sound_bytes);
 
 /* How many of its bytes are sound: UINT64_MAX for all, also where it is not in the list. */

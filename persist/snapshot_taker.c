@@ -100,16 +100,18 @@ clear_behind(struct keeper *keeper)
 {
     knackdb_error  why = { 0 };
     uint64_t       needed = 0;
-    knackdb_status status;
+    knackdb_status status, trimmed;
 
     snapshot_salvage_log(keeper);
     status = sweep(&keeper->past, &keeper->manifest, keeper->options.snapshots_kept, &needed, &why);
-    if (status == KNACKDB_OK) {
+    if (needed != 0) {
+        knackdb_status removed = log_writer_remove_up_to(keeper->log, needed, status == KNACKDB_OK ? &why : NULL);
+
         keeper->covered = needed;
-        status = log_writer_remove_up_to(keeper->log, needed, &why);
+        status = status == KNACKDB_OK ? removed : status;
     }
-    if (status == KNACKDB_OK)
-        status = log_past_trim(&keeper->past, &why);
+    trimmed = log_past_trim(&keeper->past, status == KNACKDB_OK ? &why : NULL); /* whatever else could not go */
+    status = status == KNACKDB_OK ? trimmed : status;
     if (status != KNACKDB_OK)
         keeper_say(keeper, KNACKDB_LOG_WARNING, "files that are not needed any more could not be removed: %s", why.message);
 }

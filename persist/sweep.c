@@ -195,10 +195,10 @@ sweep(const struct log_past *past, const struct manifest *newest, uint32_t snaps
         status = dir_sync(dir, error);
     if (status == KNACKDB_OK)
         status = remove_manifests(&doomed, dir, error);
-    if (status == KNACKDB_OK)
-        status = remove_others(&doomed, past, error);
-    if (status == KNACKDB_OK)
+    if (status == KNACKDB_OK) {
         *ret_needed = needed.sequence;
+        status = remove_others(&doomed, past, error);
+    }
     if (needed.parts != NULL)
         allocator_put(allocator, needed.parts, needed.part_count * sizeof *needed.parts);
     if (doomed.names != NULL)

@@ -2,6 +2,7 @@
 #include "tests/persist/ailing.h"
 
 #include "persist/replay_log.h"
+#include "persist/verification.h"
 #include "tests/api/scratch.h"
 
 #include <criterion/criterion.h>
@@ -212,7 +213,96 @@ Test(degraded, one_log_that_cannot_be_copied_holds_up_none_behind_it)
     scratch_remove(path);
 }
 
+static void *
+take_snapshot(void *keeper)
+{
+    (void) keeper_snapshot(keeper, NULL);
+    return NULL;
+}
+
+/* The log breaks while a snapshot is written that has all of what breaks: behind that snapshot the segment goes into history as
+ * far as it is sound. */
+Test(degraded, what_breaks_while_a_snapshot_is_written_goes_into_history_as_far_as_it_is_sound)
+{
+    struct verify_options verifying = { .disk = disk_posix(), .history = bench_history(), .schema = bench_schema(1) };
+    struct keeper_options options = healing_options(KNACKDB_LOG_WRITE);
+    const char           *name = "log-0000000000000001.knl";
+    char                  path[SCRATCH_PATH_MAX];
+    struct allocator      allocator;
+    struct kept           kept;
+    struct kept           past;
+    pthread_t             taker;
+    char                 *dump;
+    size_t                end;
+
+    scratch_make(path);
+    options.log_history_bytes = (uint64_t) 1 << 30;
+    options.log_segment_bytes_max = (uint64_t) 1 << 20;
+    kept_must_open(&kept, path, 1, &options);
+    bench_put_many(kept.store, 1, 10);
+    dump = bench_dump(kept.store);
+    failing_disk_hold(CALL_SYNC, "log-");
+    cr_assert_eq(pthread_create(&taker, NULL, take_snapshot, kept.keeper), 0);
+    failing_disk_await_held();
+    end = end_of_log(path, name);
+    bench_put_many(kept.store, 11, 20); /* seen by the snapshot, and not by the sync before it */
+    failing_disk_hold(CALL_SYNC, "part-");
+    failing_disk_await_held();
+    failing_disk_fail(CALL_SYNC, "log-", EIO, 1);
+    bench_put_many(kept.store, 21, 25);
+    failing_disk_hold(CALL_SYNC, "manifest");
+    failing_disk_await_held();
+    cr_assert_eq(failing_disk_failures(), 1);
+    lose_pages(path, name, end + 16); /* some zeros at its end may be of what is sound */
+    failing_disk_release();
+    cr_assert_eq(pthread_join(taker, NULL), 0);
+    await_health(&kept);
+    bench_put_many(kept.store, 26, 30);
+    cr_assert_eq(keeper_sync(kept.keeper, NULL), KNACKDB_OK);
+    bench_put_many(kept.store, 31, 35); /* which testify that all before was durable */
+
+    allocator_init(&allocator, NULL);
+    cr_assert_eq(verify_directory(&allocator, path, &verifying, NULL, &kept.error), KNACKDB_OK, "%s", kept.error.message);
+    cr_assert_eq(open_as_of(&past, path, 10), KNACKDB_OK, "%s", past.error.message);
+    cr_assert(bench_same(past.store, dump));
+    kept_close(&past);
+    free(dump);
+    kept_close(&kept);
+    scratch_remove(path);
+}
+
 /* ---- close ---- */
+
+/* The log broke and could not be mended by the close either: what its file may hold all the same is all there is, and the next
+ * life takes it, also where what is sound of a broken log would be kept for older moments. */
+Test(degraded, a_close_in_vain_leaves_the_log_as_it_was)
+{
+    for (int way = 0; way < 3; way++) {
+        struct keeper_options options = healing_options(KNACKDB_LOG_WRITE);
+        char                  path[SCRATCH_PATH_MAX];
+        struct kept           kept;
+
+        scratch_make(path);
+        options.log_history_bytes = way == 1 ? (uint64_t) 1 << 30 : 0;
+        options.snapshots_kept = way == 2 ? 2 : 1;
+        options.log_segment_bytes_max = (uint64_t) 1 << 20;
+        kept_must_open(&kept, path, 1, &options);
+        bench_put_many(kept.store, 1, 10);
+        cr_assert_eq(keeper_sync(kept.keeper, NULL), KNACKDB_OK);
+        failing_disk_fail(CALL_CREATE, "part-", ENOSPC, 0);
+        failing_disk_fail(CALL_SYNC, "log-", EIO, 1);
+        bench_put_many(kept.store, 11, 20);
+        cr_assert_eq(keeper_sync(kept.keeper, NULL), KNACKDB_IO);
+        cr_assert_eq(keeper_close(kept.keeper, &kept.error), KNACKDB_IO);
+        store_free(kept.store);
+        failing_disk_mend();
+        kept_must_open(&kept, path, 1, &options);
+        cr_assert_eq(store_sequence(kept.store), 20, "way %d", way);
+        kept_close(&kept);
+        scratch_remove(path);
+    }
+}
+
 
 Test(degraded, a_close_makes_everything_durable_where_it_can)
 {

@@ -348,6 +348,7 @@ failing_disk_hold(enum disk_call call, const char *prefix)
     gate.call = call;
     (void) snprintf(gate.prefix, sizeof gate.prefix, "%s", prefix);
     gate_state = ARMED;
+    (void) pthread_cond_broadcast(&turned);
     (void) pthread_mutex_unlock(&mutex);
 }
 

@@ -36,7 +36,7 @@ int failing_disk_count(enum disk_call call);
 /* Every other read and write is interrupted, the others are short. */
 void failing_disk_stutter(bool stutters);
 
-/* The next call of this kind on such a file waits until failing_disk_release(). */
+/* The next call of this kind on such a file waits until failing_disk_release(), or until another is to be held. */
 void failing_disk_hold(enum disk_call call, const char *prefix);
 void failing_disk_await_held(void); /* returns when one waits */
 void failing_disk_release(void);
