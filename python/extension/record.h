@@ -75,6 +75,12 @@ int record_init(PyObject *module);
 /* Takes over what a dataclass's generated __init__ would know: see record_init_object(). */
 int record_take_defaults(struct record_layout *layout, PyObject *defaults, PyObject *factories);
 
+/* record_making.c, for record.c: what the class does when it is called. */
+int record_init_object(PyObject *object, PyObject *args, PyObject *keywords);
+
+/* record.c, for record_making.c: gives a field that is not in a dict its object, and steals the reference. */
+void record_set_cell(record *self, int field, PyObject *value);
+
 /* A row of an answer as an object of `type`, which is one of the package's dataclasses. */
 PyObject *record_of_row(PyTypeObject *type, const struct record_layout *layout, struct answer *answer, size_t index);
 
