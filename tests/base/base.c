@@ -186,6 +186,8 @@ pages_there(unsigned char *block, size_t bytes)
     if (madvise(block, 4096, 23) != 0)
         cr_skip("this system brings no pages in on request (Linux 5.14 does)\n");
     cr_assert_eq(mincore(block, bytes, there), 0);
+    if ((there[0] & 1) == 0) /* qemu-user does so */
+        cr_skip("this system says that it brings pages in on request, and does not\n");
     for (size_t i = 0; i < bytes / 4096; i++)
         count += there[i] & 1;
     return count;
