@@ -187,8 +187,15 @@ size_measure(const struct plan *plan, const struct workload *workload, uint64_t 
              struct results *results)
 {
     bool        is_fresh_each_round = rows <= FRESH_ROWS_MAX;
-    struct size size = { .plan = plan, .workload = workload, .rows = rows, .folder = folder, .results = results,
-                         .effort = plan->effort, .station_count = plan->roster.count };
+    struct size size = {
+        .plan = plan,
+        .workload = workload,
+        .rows = rows,
+        .folder = folder,
+        .results = results,
+        .effort = plan->effort,
+        .station_count = plan->roster.count,
+    };
     bool        measures_lasting = effort_wants(&plan->effort, "W9") || effort_wants(&plan->effort, "W10");
     unsigned    new_directories = is_fresh_each_round && effort_wants(&plan->effort, "W9") ? NEW_DIRECTORIES : 0;
     unsigned    memory_rounds = !effort_wants(&plan->effort, "W10") ? 0 : is_fresh_each_round ? 2 : 1;

@@ -60,7 +60,8 @@ is_worth_it(const struct table_data *table, uint32_t number)
     return chunk->dead_count >= table->reclaim.rows_min && (uint64_t) chunk->dead_count * DEAD_SHARE >= rows;
 }
 
-/* As many rows must die at least before a chunk is worth it: whoever wakes the reclaimer earlier does so for nothing. */
+/* As many rows must die at least before a chunk is worth it: whoever wakes the reclaimer earlier does so for
+ * nothing. */
 static uint64_t
 deaths_until_worth_it(const struct table_data *table)
 {

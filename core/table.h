@@ -420,11 +420,11 @@ table_row_tag(const struct table_data *table, uint32_t column, row_number row)
 static inline struct posting_note
 table_row_note(const struct table_data *table, uint32_t column, row_number row)
 {
-    int32_t age = table->definition->age_column;
+    int32_t column_of_age = table->definition->age_column;
+    bool    has_age = column_of_age >= 0 && row != ROW_NONE;
+    double  age = has_age ? table_real(table, row, (uint32_t) column_of_age) : (double) NAN;
 
-    return (struct posting_note) { table_row_tag(table, column, row),
-                                   age >= 0 && row != ROW_NONE ? table_real(table, row, (uint32_t) age)
-                                                               : (double) NAN };
+    return (struct posting_note) { table_row_tag(table, column, row), age };
 }
 
 /* ---- keys ---- */

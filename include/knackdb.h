@@ -372,9 +372,9 @@ typedef struct knackdb_options {
     void (*log_message)(void *context, knackdb_severity severity, const char *message);
     void                    *log_context;
     const knackdb_allocator *allocator; /**< copied; NULL means malloc and free */
-    /** Log that no snapshot needs any more is kept, packed, up to so many bytes of files, the oldest going first, for replay
-     *  and for opening as of an earlier moment; UINT64_MAX: all of it. 0 means none, or, in a directory that has some,
-     *  no more than there is. */
+    /** Log that no snapshot needs any more is kept, packed, up to so many bytes of files, the oldest going first, for
+     *  replay and for opening as of an earlier moment; UINT64_MAX: all of it. 0 means none, or, in a directory that
+     *  has some, no more than there is. */
     uint64_t log_history_bytes;
 } knackdb_options;
 
@@ -783,9 +783,9 @@ KNACKDB_API knackdb_status knackdb_read_aggregate(knackdb_read *read, const knac
 
 typedef enum knackdb_state {
     KNACKDB_STATE_OK = 0,
-    KNACKDB_STATE_DEGRADED = 1, /**< the disk fails, `reason` says how: the log, and then what is stored is in memory alone
-                                     and knackdb_sync() says KNACKDB_IO; or the last snapshot, and then nothing else.
-                                     Tried again by itself until it is OK */
+    KNACKDB_STATE_DEGRADED = 1, /**< the disk fails, `reason` says how: the log, and then what is stored is in memory
+                                     alone and knackdb_sync() says KNACKDB_IO; or the last snapshot, and then nothing
+                                     else. Tried again by itself until it is OK */
     KNACKDB_STATE_FAILED = 2,   /**< the log fails and stores are refused (KNACKDB_OPEN_REFUSE_DEGRADED): reads only,
                                      until it is OK again by itself */
 } knackdb_state;

@@ -11,8 +11,8 @@
 #include "core/store.h"
 #include "persist/manifest.h"
 
-/* Rows that live stand in memory and in the part in the same order. So the k-th bit set in `rows` is the row that the k-th
- * bit clear in `ended` tells of: a row that ends leaves both. */
+/* Rows that live stand in memory and in the part in the same order. So the k-th bit set in `rows` is the row that the
+ * k-th bit clear in `ended` tells of: a row that ends leaves both. */
 struct cover {
     uint32_t             references; /* coverages that hold it; one thread's at a time */
     struct manifest_part part;       /* .table: in the store's schema */
@@ -39,7 +39,8 @@ struct coverage {
 void coverage_init(struct coverage *coverage, struct allocator *allocator); /* covers nothing */
 void coverage_clear(struct coverage *coverage);                            /* frees; may be used again */
 
-/* A cover of these rows, all of them in the part, which nobody else holds; identities are to be set. NULL: no memory. */
+/* A cover of these rows, all of them in the part, which nobody else holds; identities are to be set. NULL: no
+ * memory. */
 struct cover *cover_new(struct allocator *allocator, const struct manifest_part *part, row_number first, uint32_t span);
 void          cover_put(struct allocator *allocator, struct cover *cover); /* lets go of it; NULL is accepted */
 

@@ -63,7 +63,8 @@ struct disk {
     int (*map)(const struct disk *disk, int file, size_t bytes, void **ret_memory);
     void (*unmap)(const struct disk *disk, void *memory, size_t bytes);
     int (*sync_map)(const struct disk *disk, void *memory, size_t bytes); /* as sync, for these pages and the size */
-    void (*populate)(const struct disk *disk, void *memory, size_t bytes); /* make writing there cheap; may do nothing */
+    /* Make writing there cheap; may do nothing. */
+    void (*populate)(const struct disk *disk, void *memory, size_t bytes);
     void (*drop)(const struct disk *disk, void *memory, size_t bytes);     /* out of our memory, not out of the file */
 };
 

@@ -1,9 +1,9 @@
 /* ends_format.c - see ends_format.h and docs/FORMAT.md, "Ends".
  *
  * One file tells of all parts of a table, and is written anew when any of it has changed: a bit for a row of a part in
- * which any row has ended is a thousandth of the part, where a file for each part would cost a sync for each. Each entry has
- * a checksum of its own, so that damage costs the ends of one part and not those of the table (repair_ends.c); in format 1 it
- * had none. */
+ * which any row has ended is a thousandth of the part, where a file for each part would cost a sync for each. Each
+ * entry has a checksum of its own, so that damage costs the ends of one part and not those of the table
+ * (repair_ends.c); in format 1 it had none. */
 #include "persist/ends_format.h"
 
 #include "base/error.h"

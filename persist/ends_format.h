@@ -55,8 +55,8 @@ struct ends_entry {
 knackdb_status ends_open(struct ends_reader *reader, const void *data, size_t bytes, uint64_t store_id, uint64_t number,
                          size_t *ret_offset, knackdb_error *error);
 
-/* The next entry, NOT_FOUND behind the last. What it says is sound: as many rows as it tells of, each of them once and in its
- * part. Whether there is such a part is for the caller to know. */
+/* The next entry, NOT_FOUND behind the last. What it says is sound: as many rows as it tells of, each of them once and
+ * in its part. Whether there is such a part is for the caller to know. */
 knackdb_status ends_next(struct ends_reader *reader, struct ends_entry *ret_entry, size_t *ret_offset,
                          knackdb_error *error);
 
@@ -69,8 +69,8 @@ void ends_mark(const struct ends_entry *entry, uint64_t *ended);
  * otherwise (false) it says nothing. */
 bool ends_salvage(struct ends_reader *reader, const void *data, size_t bytes, uint64_t store_id, uint64_t number);
 
-/* The next entry whose own checksum matches, wherever it stands. False where there is none any more. In a file of format 1
- * entries have none, and none is found. */
+/* The next entry whose own checksum matches, wherever it stands. False where there is none any more. In a file of
+ * format 1 entries have none, and none is found. */
 bool ends_seek(struct ends_reader *reader, struct ends_entry *ret_entry, size_t *ret_bytes);
 
 #endif

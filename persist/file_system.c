@@ -5,9 +5,9 @@
  * copied on write (btrfs, ZFS), where the file lives on another machine (NFS, CIFS, 9P, virtiofs) or behind a
  * process (FUSE), and wherever we do not know, the log is written with write(2).
  *
- * Overlayfs hands the mapping of a file to the file system that its upper directory lies on. Which one that is it does not
- * tell; but the mount's options name the directory, and it can be asked, if it is in sight. In a container it
- * is not, as a rule: then it is taken for one of the good ones, which it nearly always is. */
+ * Overlayfs hands the mapping of a file to the file system that its upper directory lies on. Which one that is it does
+ * not tell; but the mount's options name the directory, and it can be asked, if it is in sight. In a container it is
+ * not, as a rule: then it is taken for one of the good ones, which it nearly always is. */
 #include "persist/file_system.h"
 
 #include <errno.h>

@@ -10,8 +10,8 @@
  * or nothing is known; a negative errno where it cannot be asked. */
 int file_system_maps_well(int dir);
 
-/* The same of the overlay of this device, as the lines of mountinfo (proc(5)) tell of its upper directory; 1 where they do
- * not, or it cannot be asked. *ret_again: it lies on an overlay itself, of *ret_device. */
+/* The same of the overlay of this device, as the lines of mountinfo (proc(5)) tell of its upper directory; 1 where they
+ * do not, or it cannot be asked. *ret_again: it lies on an overlay itself, of *ret_device. */
 int file_system_overlay_maps_well(FILE *mounts, dev_t device, bool *ret_again, dev_t *ret_device);
 
 #endif

@@ -139,7 +139,8 @@ flush(struct keeper *keeper)
     return true;
 }
 
-/* What there is to do when awake; with `syncs`, an interval is over. Returns false where nothing waited to be synced. */
+/* What there is to do when awake; with `syncs`, an interval is over. Returns false where nothing waited to be
+ * synced. */
 static bool
 turn(struct keeper *keeper, bool syncs)
 {
@@ -199,7 +200,7 @@ flusher_run(void *context)
             deadline = clock_monotonic_ns() + interval_ns;
         }
         is_due = !sleeps && clock_monotonic_ns() >= deadline;
-        if (!turn(keeper, is_due) || sleeps) { /* asleep it was the time for a snapshot that called: what the turn made ready goes */
+        if (!turn(keeper, is_due) || sleeps) { /* asleep, a snapshot's time called: what the turn made ready goes */
             sleeps = !log_writer_fall_asleep(keeper->log);
             if (!sleeps)
                 log_writer_wake_up(keeper->log);

@@ -18,8 +18,9 @@
  * turned into that one by a single commit (core/turning.c): views that are open stay at their
  * moment.
  *
- * A log that is being healed is not joined to what was before until the snapshot is there (log_mending.c). What the directory
- * then reads as is what we have; so a jump that led nowhere is not followed a second time before a manifest is new.
+ * A log that is being healed is not joined to what was before until the snapshot is there (log_mending.c). What the
+ * directory then reads as is what we have; so a jump that led nowhere is not followed a second time before a manifest
+ * is new.
  *
  * What is applied need not be durable: a follower sees what the writer's own readers see. No
  * death of the writer takes such a commit back, as the kernel has it. A machine that goes down
@@ -51,7 +52,7 @@ struct follower {
     struct log_reader           *reader;
     struct log_commit            commit;     /* read from the log... */
     bool                         has_commit; /* ...and not applied yet */
-    struct log_glance            glance;     /* before we looked for more the last time; never, where that ended early */
+    struct log_glance            glance;     /* before the last look for more; never, where that ended early */
     uint64_t                     jump;       /* the commit behind the last doubtful jump; 0: it was no jump */
     uint64_t                     vain_jump;  /* one that reading the directory anew led nowhere; 0: none */
     uint64_t                     generation; /* newest manifest that we know not to be ahead of us */

@@ -475,8 +475,8 @@ keeper_close(struct keeper *keeper, knackdb_error *error)
 }
 
 /* The child has one thread, which is in none of our locks, while the parent's threads may have been in any: so none
- * is taken and none is ended. Memory is freed, descriptors are closed, which touches no file; that of the lock was closed
- * when the child began (dir_lock.c). What the parent's threads held at that moment is lost to the child. */
+ * is taken and none is ended. Memory is freed, descriptors are closed, which touches no file; that of the lock was
+ * closed when the child began (dir_lock.c). What the parent's threads held at that moment is lost to the child. */
 void
 keeper_abandon(struct keeper *keeper)
 {

@@ -75,6 +75,6 @@ knackdb_status snapshot_take(struct keeper *keeper, knackdb_error *error);
 void           snapshot_take_if_due(struct keeper *keeper); /* the flusher's */
 uint64_t       snapshot_due_ns(const struct keeper *keeper); /* when time alone makes one due; UINT64_MAX: never */
 void           snapshot_end_taker(struct keeper *keeper);   /* waits for it; the flusher must have ended */
-void           snapshot_salvage_log(struct keeper *keeper); /* of a log that broke, where somebody may want a moment of it */
+void           snapshot_salvage_log(struct keeper *keeper); /* one that broke, where a moment of it may be wanted */
 
 #endif

@@ -179,7 +179,8 @@ has_grown(struct log_reader *reader)
     return grown || log_reader_next_segment(reader, NULL) == KNACKDB_OK;
 }
 
-/* A killed writer leaves a torn end, and who follows it asks fifty times a second. To judge is to read all that lies behind. */
+/* A killed writer leaves a torn end, and who follows it asks fifty times a second. To judge is to read all that lies
+ * behind. */
 static bool
 was_judged_lately(const struct log_reader *reader)
 {

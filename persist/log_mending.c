@@ -177,8 +177,8 @@ log_writer_join(struct log_writer *writer, uint64_t sequence, knackdb_error *err
     return status;
 }
 
-/* The first doubtful segment after this serial whose commits are durable elsewhere, in a snapshot: until they are, what the file
- * may hold is all there is, and the next life may find it sound. False where there is none. */
+/* The first doubtful segment after this serial whose commits are durable elsewhere, in a snapshot: until they are, what
+ * the file may hold is all there is, and the next life may find it sound. False where there is none. */
 static bool
 next_doubtful(struct log_writer *writer, uint64_t after, struct listed_segment *ret_segment)
 {

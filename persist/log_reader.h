@@ -16,7 +16,7 @@ struct log_reader_options {
     uint64_t                     first_serial;   /* segments before this one do not matter */
     uint64_t                     after_sequence; /* the first commit given is the next one... */
     bool                         from_oldest;    /* ...unless this says: the oldest that is kept */
-    bool                         skips_history;  /* no snapshot needs it, so neither does who begins at the newest one */
+    bool                         skips_history;  /* no snapshot needs it, nor does who begins at the newest */
     bool                         is_locked;      /* we hold the writer's lock: what looks bad now will look so again */
 };
 
@@ -58,10 +58,12 @@ const char *log_reader_file(const struct log_reader *reader);
  * a few bytes only. */
 knackdb_status log_reader_is_clean(struct log_reader *reader, bool *ret_clean, knackdb_error *error);
 
-/* After NOT_FOUND. The first commit of the next segment that has one, where commits are missing before it; otherwise 0. */
+/* After NOT_FOUND. The first commit of the next segment that has one, where commits are missing before it; otherwise
+ * 0. */
 knackdb_status log_reader_find_gap(struct log_reader *reader, uint64_t *ret_sequence, knackdb_error *error);
 
-/* From now on the reader follows a writer, perhaps for years: what it has passed is let go of, and not told of any more. */
+/* From now on the reader follows a writer, perhaps for years: what it has passed is let go of, and not told of any
+ * more. */
 void log_reader_follow(struct log_reader *reader);
 
 /* Newest commit that anything read so far calls durable. */
@@ -70,8 +72,8 @@ uint64_t log_reader_durable(const struct log_reader *reader);
 /* Where the next record would begin: in which file (NULL: no segment has been read yet), and at which offset. */
 const struct file *log_reader_place(const struct log_reader *reader, uint64_t *ret_offset);
 
-/* Name of the first segment behind the current one whose serial is above *serial, which becomes that serial; NULL: there
- * is none that the reader knows of. Begin with 0. Valid until the next call. */
+/* Name of the first segment behind the current one whose serial is above *serial, which becomes that serial; NULL:
+ * there is none that the reader knows of. Begin with 0. Valid until the next call. */
 const char *log_reader_later(const struct log_reader *reader, uint64_t *serial);
 
 /* After NOT_FOUND: commits before this one are not wanted any more. The next one given is this one or a later one that

@@ -46,7 +46,8 @@ copy_aside(struct settling *settling, const struct file *file, uint64_t serial, 
     return file_copy(settling->allocator, file, from, to, settling->torn_name, settling->file_mode, settling->error);
 }
 
-/* S2: from the first commit that nothing calls durable up to the segment's last; where it has no other, the head, too. */
+/* S2: from the first commit that nothing calls durable up to the segment's last; where it has no other, the head,
+ * too. */
 static knackdb_status
 write_again(struct settling *settling, struct segment_reader *segment, const struct file *file,
             const struct log_segment_facts *facts)

@@ -75,7 +75,8 @@ do_work(struct log_writer *writer, struct sync_work *work, knackdb_error *error)
     return status;
 }
 
-/* Under mutex. What could not be synced is sealed as before, and nobody's to sync: who buries the log finds it there. */
+/* Under mutex. What could not be synced is sealed as before, and nobody's to sync: who buries the log finds it
+ * there. */
 static void
 give_back(struct log_writer *writer, struct sync_work *work)
 {
@@ -128,7 +129,8 @@ log_writer_sync_until(struct log_writer *writer, const _Atomic uint64_t *reached
         (void) pthread_mutex_unlock(&writer->mutex);
         is_synced = do_work(writer, &work, &failure) == KNACKDB_OK;
         if (!is_synced)
-            log_writer_fail(writer, &failure); /* told in the next turn, unless a snapshot has come to the rescue by then */
+            /* Told in the next turn, unless a snapshot has come to the rescue by then. */
+            log_writer_fail(writer, &failure);
         (void) pthread_mutex_lock(&writer->mutex);
         writer->syncing = false;
         give_back(writer, &work);

@@ -7,8 +7,8 @@
 #include "base/clock.h"
 
 /* Pages are made ready for what comes in this time, at the speed of the last round: the flusher may be kept from the
- * processor for a while. At the least and at the most; and beyond what a small store may take, no more than this part of what
- * was written since the store was opened: */
+ * processor for a while. At the least and at the most; and beyond what a small store may take, no more than this part
+ * of what was written since the store was opened: */
 #define AHEAD_NS          ((uint64_t) 16 * 1000000)
 #define AHEAD_BYTES_MIN   ((uint64_t) 32 * 1024)
 #define AHEAD_BYTES_MAX   ((uint64_t) 4096 * 1024)
@@ -27,7 +27,8 @@
 /* Bytes a nanosecond that are none: what is left of a speed after many looks that found nothing. */
 #define SPEED_LEAST       1e-6
 
-/* W6. All that they hold is on stable storage; where the space behind cannot be given back, it is no loss but of space. */
+/* W6. All that they hold is on stable storage; where the space behind cannot be given back, it is no loss but of
+ * space. */
 void
 log_writer_retire_segments(struct log_segment *segments)
 {
@@ -138,8 +139,8 @@ log_writer_tend(struct log_writer *writer)
     return next;
 }
 
-/* The directory that names it is for the first sync to sync which has a commit in it. Under making: from its release on an
- * appender may find the segment too small and discard it. */
+/* The directory that names it is for the first sync to sync which has a commit in it. Under making: from its release on
+ * an appender may find the segment too small and discard it. */
 static void
 make_next(struct log_writer *writer)
 {

@@ -29,8 +29,8 @@ knackdb_status log_writer_new(struct allocator *allocator, const struct log_writ
                               struct log_writer **ret_writer, knackdb_error *error);
 
 /* Ends the log in order: syncs it, seals the last segment and cuts it to what it holds, removes
- * what `covered` makes superfluous; frees the writer in every case. KNACKDB_IO where the log is not sound and the store's
- * commits up to `sequence` are not all on stable storage. No append may be under way. NULL is accepted. */
+ * what `covered` makes superfluous; frees the writer in every case. KNACKDB_IO where the log is not sound and the
+ * store's commits up to `sequence` are not all on stable storage. No append may be under way. NULL is accepted. */
 knackdb_status log_writer_close(struct log_writer *writer, uint64_t sequence, uint64_t covered, knackdb_error *error);
 
 /* After a fork, in the child: frees and touches no file. */
@@ -79,16 +79,18 @@ knackdb_status log_writer_try_disk(struct log_writer *writer, knackdb_error *err
  * log_writer_try_disk(). A snapshot of a view that begins after this joins them to what was before. */
 void log_writer_begin_anew(void *writer);
 
-/* That snapshot, of `sequence`, is on stable storage: the log is sound again. IO where it has broken once more meanwhile,
- * and then the snapshot counts all the same. */
+/* That snapshot, of `sequence`, is on stable storage: the log is sound again. IO where it has broken once more
+ * meanwhile, and then the snapshot counts all the same. */
 knackdb_status log_writer_join(struct log_writer *writer, uint64_t sequence, knackdb_error *error);
 
 /* After that, where older snapshots or history are kept and need it: what is on stable storage of the log that broke is
- * copied into fresh files, which take the place of those that failed. What could not be copied is tried again by the next call. */
+ * copied into fresh files, which take the place of those that failed. What could not be copied is tried again by the
+ * next call. */
 knackdb_status log_writer_salvage(struct log_writer *writer, knackdb_error *error);
 
-/* That snapshot could not be written. Takes the fresh segments out of use, between two commits; log_writer_clear_fresh()
- * then removes their files, which may wait for the disk and so is done outside. `why`: the disk's newest excuse, or NULL. */
+/* That snapshot could not be written. Takes the fresh segments out of use, between two commits;
+ * log_writer_clear_fresh() then removes their files, which may wait for the disk and so is done outside. `why`: the
+ * disk's newest excuse, or NULL. */
 void log_writer_give_up(void *writer);
 void log_writer_clear_fresh(struct log_writer *writer, const knackdb_error *why);
 
@@ -101,12 +103,12 @@ void log_writer_rotate(struct log_writer *writer);
  * `log_bytes` (log_writer_position() when it was begun). */
 void log_writer_covered(struct log_writer *writer, uint64_t sequence, uint64_t log_bytes);
 
-/* Removes every finished segment whose commits are all at or before `sequence`, or one said before. One that cannot be removed
- * stays for the next time, and holds up none behind it. */
+/* Removes every finished segment whose commits are all at or before `sequence`, or one said before. One that cannot be
+ * removed stays for the next time, and holds up none behind it. */
 knackdb_status log_writer_remove_up_to(struct log_writer *writer, uint64_t sequence, knackdb_error *error);
 
-/* How many bytes of a segment are sound: UINT64_MAX for all that it has; fewer where the log broke before all of it was on
- * stable storage. */
+/* How many bytes of a segment are sound: UINT64_MAX for all that it has; fewer where the log broke before all of it was
+ * on stable storage. */
 uint64_t log_writer_sound_bytes(void *writer, uint64_t serial);
 
 /* Serial from which a replay after `sequence` has to start. */

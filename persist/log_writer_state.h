@@ -124,7 +124,8 @@ void log_writer_discard_segment(struct log_writer *writer, struct log_segment *s
 void log_writer_fail(struct log_writer *writer, const knackdb_error *failure);
 
 /* log_syncing.c */
-void log_writer_doubt(struct log_writer *writer); /* of what is not synced nobody knows what its file holds; under mutex */
+/* Of what is not synced nobody knows what its file holds; under mutex. */
+void log_writer_doubt(struct log_writer *writer);
 void log_writer_lift(_Atomic uint64_t *sequence, uint64_t to); /* where it is higher; under mutex */
 /* log_writer_sync() until this counter has reached the sequence. */
 knackdb_status log_writer_sync_until(struct log_writer *writer, const _Atomic uint64_t *reached, uint64_t sequence,

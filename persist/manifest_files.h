@@ -25,8 +25,8 @@ knackdb_status manifest_file_read(struct manifest *manifest, const struct dir *d
 /* The same for the newest one. NOT_FOUND where there is none. Beside a writer, too. */
 knackdb_status manifest_file_read_newest(struct manifest *manifest, const struct dir *dir, knackdb_error *error);
 
-/* The same, if there is one newer than `generation` (*ret_newer); otherwise nothing but names is looked at. NOT_FOUND without a
- * word where there is none at all. */
+/* The same, if there is one newer than `generation` (*ret_newer); otherwise nothing but names is looked at. NOT_FOUND
+ * without a word where there is none at all. */
 knackdb_status manifest_file_read_newer(struct manifest *manifest, const struct dir *dir, uint64_t generation,
                                         bool *ret_newer, knackdb_error *error);
 

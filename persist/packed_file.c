@@ -1,7 +1,7 @@
 /* packed_file.c - see packed_file.h.
  *
- * A table of all blocks stands in front, so any byte is found by one look at it, and every size is held against the file's
- * before anything is allocated by it. One block at a time is kept unpacked: a log is read from front to back. */
+ * A table of all blocks stands in front, so any byte is found by one look at it, and every size is held against the
+ * file's before anything is allocated by it. One block at a time is kept unpacked: a log is read from front to back. */
 #include "persist/packed_file.h"
 
 #include "base/bytes.h"

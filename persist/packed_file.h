@@ -1,7 +1,8 @@
 /* packed_file.h - a file of LZ4 blocks that reads as what was packed into it. docs/FORMAT.md has the tables.
  *
- * Once opened, file_size(), file_read() and file_close() work on it as on any file; offsets are those of the bytes before they
- * were packed. What it is for: log segments that are kept as history. One thread at a time reads an open one. */
+ * Once opened, file_size(), file_read() and file_close() work on it as on any file; offsets are those of the bytes
+ * before they were packed. What it is for: log segments that are kept as history. One thread at a time reads an open
+ * one. */
 #ifndef KNACKDB_PERSIST_PACKED_FILE_H
 #define KNACKDB_PERSIST_PACKED_FILE_H
 
@@ -19,8 +20,8 @@ knackdb_status packed_file_take(struct allocator *allocator, struct file *file, 
 /* Reads every block. CORRUPT: *ret_fault is where in the file, and the message says what, not where. */
 knackdb_status packed_file_check(const struct file *file, uint64_t *ret_fault, knackdb_error *error);
 
-/* Writes `name` from what `from` holds, of more than `bytes_max` the first so many: under its unfinished name, synced, renamed, the
- * directory synced. */
+/* Writes `name` from what `from` holds, of more than `bytes_max` the first so many: under its unfinished name, synced,
+ * renamed, the directory synced. */
 knackdb_status packed_file_write(struct allocator *allocator, const struct file *from, uint64_t bytes_max,
                                  const char *name, uint64_t store_id, uint64_t number, uint32_t file_mode,
                                  knackdb_error *error);

@@ -1,8 +1,8 @@
 /* part_scan.c - see part_scan.h.
  *
- * Blocks stand at any byte, so behind a damaged one every byte is tried: first whether the numbers of a header there can
- * be true, which hardly any are, and only then the checksum. A file made to look like one header after another may ask
- * for no more work than a bounded number of readings of the whole. */
+ * Blocks stand at any byte, so behind a damaged one every byte is tried: first whether the numbers of a header there
+ * can be true, which hardly any are, and only then the checksum. A file made to look like one header after another may
+ * ask for no more work than a bounded number of readings of the whole. */
 #include "persist/part_scan.h"
 
 #include "base/error.h"
@@ -101,7 +101,8 @@ add(struct part_scan *scan, uint64_t offset, const struct block_header *header, 
 
     if (last != NULL && (header->first_row < last->first_row ||
                          (header->first_row == last->first_row && header->column <= last->column)))
-        return KNACKDB_OK; /* sound, and yet not where it belongs: bytes of this very part, put there by nobody honest */
+        /* Sound, and yet not where it belongs: bytes of this very part, put there by nobody honest. */
+        return KNACKDB_OK;
     blocks = allocator_make_room(scan->allocator, scan->blocks, scan->block_count + 1, &scan->block_capacity, sizeof *blocks);
     if (blocks == NULL)
         return error_no_memory(error, "the blocks of a snapshot");

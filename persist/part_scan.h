@@ -1,7 +1,7 @@
 /* part_scan.h - the sound blocks of a part file, whatever lies between them.
  *
- * part_reader.h goes from block to block and stops where the way is lost. This finds the way again: a block is known by its
- * checksum, which is seeded with the store and the part, so nothing else is taken for one. */
+ * part_reader.h goes from block to block and stops where the way is lost. This finds the way again: a block is known by
+ * its checksum, which is seeded with the store and the part, so nothing else is taken for one. */
 #ifndef KNACKDB_PERSIST_PART_SCAN_H
 #define KNACKDB_PERSIST_PART_SCAN_H
 

@@ -7,8 +7,8 @@
  * belongs together, and stays readable even when its names are gone. If not, we begin
  * again.
  *
- * As of an earlier moment: the newest snapshot that is not after it, and the log up to it. Where the moment is before every
- * snapshot that is kept, the log from the first commit on, if it is all there. */
+ * As of an earlier moment: the newest snapshot that is not after it, and the log up to it. Where the moment is before
+ * every snapshot that is kept, the log from the first commit on, if it is all there. */
 #include "persist/recovery.h"
 
 #include "base/error.h"

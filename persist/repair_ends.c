@@ -1,9 +1,9 @@
 /* repair_ends.c - which rows of the parts have ended, as far as it can be read.
  *
  * An entry tells of one part and has a checksum of its own, so damage costs what one entry tells (in a file of
- * format 1, which has but one checksum, all of them do). Without it, rows that were updated come back once, as the newer
- * version takes the place of the older; rows that were deleted after their part was written come back, and that is told.
- * Of several such files, as there may be where no manifest says which counts, all are believed: rows only end.
+ * format 1, which has but one checksum, all of them do). Without it, rows that were updated come back once, as the
+ * newer version takes the place of the older; rows that were deleted after their part was written come back, and that
+ * is told. Of several such files, as there may be where no manifest says which counts, all are believed: rows only end.
  *
  * The files are kept as they were read, and an entry becomes bits when its part is asked for: an entry of forty bytes
  * may tell of a part of 65,536 rows, and what a file claims is not to cost more memory than a few times its bytes. */
@@ -140,8 +140,8 @@ learn_damaged(struct repair *repair, const struct byte_buffer *bytes, uint64_t n
     return status;
 }
 
-/* How many bytes of the file are wanted: where it has grown, or is sparse, its size says nothing, nor does what a manifest says
- * of it. */
+/* How many bytes of the file are wanted: where it has grown, or is sparse, its size says nothing, nor does what a
+ * manifest says of it. */
 static uint64_t
 wanted_bytes(const struct repair *repair, const struct manifest_part *part, uint64_t file_bytes)
 {

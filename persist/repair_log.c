@@ -45,8 +45,8 @@ struct log_repair {
     uint64_t          sequence;
 };
 
-/* History is a log as any other where it is known which commits are missing. Without a manifest it is not, and it would be put
- * over newer rows with no need. */
+/* History is a log as any other where it is known which commits are missing. Without a manifest it is not, and it would
+ * be put over newer rows with no need. */
 static bool
 is_wanted(const struct repair *repair, const char *name, uint64_t *ret_serial)
 {
@@ -180,8 +180,8 @@ take_record(struct log_repair *log, const struct segment_reader *segment, const 
 
 /* ---- segments ---- */
 
-/* No record is at segment->offset. Stands before the next one behind it, where there is one (*ret_goes_on). That is looked for
- * first: to find the end is to read all the rest of the segment, and such places may be many. */
+/* No record is at segment->offset. Stands before the next one behind it, where there is one (*ret_goes_on). That is
+ * looked for first: to find the end is to read all the rest of the segment, and such places may be many. */
 static knackdb_status
 pass_gap(struct log_repair *log, struct segment_reader *segment, bool is_head, bool *ret_goes_on, knackdb_error *error)
 {

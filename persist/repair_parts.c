@@ -1,9 +1,9 @@
 /* repair_parts.c - the rows of one part, as far as its blocks can be read.
  *
  * Blocks are self-contained: each has its place (first row, rows, column) and a checksum seeded with
- * store and part. So the head is wanted only for what the columns are called. Where it cannot be read, the table comes from
- * the manifest, or from what of the head still makes sense, and its columns from the schema
- * version that has as many of them as the blocks do.
+ * store and part. So the head is wanted only for what the columns are called. Where it cannot be read, the table comes
+ * from the manifest, or from what of the head still makes sense, and its columns from the schema version that has as
+ * many of them as the blocks do.
  *
  *     row       0         8192      16384
  *     id        [ok]      [lost]    [ok]       rows 8192 to 16383 are lost, whatever else is there

@@ -30,7 +30,7 @@ struct repair {
     struct manifest              manifest; /* whose parts are saved: the newest that can be read, or one before it... */
     bool                         has_manifest; /* ...if there is one */
     size_t                       manifest_index; /* in the list of them */
-    bool                         from_nothing; /* no part is looked at: all rows come from the log, of which all is wanted */
+    bool                         from_nothing; /* no part is looked at: all rows come from the log, all of it */
     uint64_t                     store_id;
     uint64_t                     sequence; /* newest commit saved */
     int64_t                      time_us;  /* its time */
@@ -67,8 +67,8 @@ void repair_note_spared(struct repair *repair, const struct repair *given_up);
 
 /* ---- repair_ends.c ---- */
 
-/* Learns what a part of ends tells, before any rows are saved. `part`: what the manifest says of it; NULL where no manifest
- * does, and then a file that is none is passed over. */
+/* Learns what a part of ends tells, before any rows are saved. `part`: what the manifest says of it; NULL where no
+ * manifest does, and then a file that is none is passed over. */
 knackdb_status repair_learn_ends(struct repair *repair, uint64_t number, const struct manifest_part *part,
                                  knackdb_error *error);
 

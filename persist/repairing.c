@@ -5,15 +5,15 @@
  *     log           repair_log.c
  *     new directory saving.c, which also proves it
  *
- * Where parts are damaged, what they held may be found on another way: from an earlier snapshot that is kept, whose parts
- * are sound, by the log since; or by all of the log from the first commit on, where all of its history is kept. Such a
- * way is taken if it loses less, nothing more of any kind, and leads as far. What was damaged is told all the same, as
- * no loss.
+ * Where parts are damaged, what they held may be found on another way: from an earlier snapshot that is kept, whose
+ * parts are sound, by the log since; or by all of the log from the first commit on, where all of its history is kept.
+ * Such a way is taken if it loses less, nothing more of any kind, and leads as far. What was damaged is told all the
+ * same, as no loss.
  *
  * The rows come together in a store in memory under numbers of their own; the commit that the new directory
  * ends at is the newest that was saved. Nothing is written into the damaged directory and no lock is
- * taken. A writer may be at work in it: where something is missing and the manifests have changed meanwhile, it may have been
- * removed by a snapshot, and the repair begins again. */
+ * taken. A writer may be at work in it: where something is missing and the manifests have changed meanwhile, it may
+ * have been removed by a snapshot, and the repair begins again. */
 #include "persist/repair_state.h"
 
 #include "base/error.h"

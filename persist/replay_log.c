@@ -152,7 +152,8 @@ find_jump(struct replay_log *log, uint64_t *ret_next, knackdb_error *error)
     else if (status == KNACKDB_OK && is_newer)
         log->generation = newest.generation;
     manifest_clear(&newest);
-    return status == KNACKDB_NOT_FOUND ? KNACKDB_OK : status; /* removed meanwhile; what is open can be read to its end */
+    /* Removed meanwhile; what is open can be read to its end. */
+    return status == KNACKDB_NOT_FOUND ? KNACKDB_OK : status;
 }
 
 static knackdb_status

@@ -16,8 +16,8 @@ void           replay_log_close(struct replay_log *log); /* NULL is accepted */
 /* Of the directory, as it was given. */
 const char *replay_log_path(const struct replay_log *log);
 
-/* The next commit, valid until the next call. NOT_FOUND at the end: ask again later. IO with ENOENT, saying which, where a
- * snapshot has removed what comes next before it could be read: the call after that goes on behind it. */
+/* The next commit, valid until the next call. NOT_FOUND at the end: ask again later. IO with ENOENT, saying which,
+ * where a snapshot has removed what comes next before it could be read: the call after that goes on behind it. */
 knackdb_status replay_log_next(struct replay_log *log, struct log_commit *ret_commit, knackdb_error *error);
 
 /* Sequence of the oldest commit kept when the log was opened; 0 for an empty log. */

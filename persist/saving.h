@@ -17,7 +17,8 @@ struct saving_options {
 };
 
 /* Writes what `view` sees, makes it durable, checks every byte of it and opens it. On failure nothing that it made is
- * left. ret_rows (may be NULL): how many rows there are. The directory's store has a new store_id: it goes its own way. */
+ * left. ret_rows (may be NULL): how many rows there are. The directory's store has a new store_id: it goes its own
+ * way. */
 knackdb_status saving_write(struct allocator *allocator, const struct saving_options *options, const struct view *view,
                             uint64_t *ret_rows, knackdb_error *error);
 

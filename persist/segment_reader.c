@@ -194,8 +194,8 @@ segment_reader_next(struct segment_reader *reader, struct log_record *ret_record
     return KNACKDB_OK;
 }
 
-/* May a record stand here, by what is known of this segment? Says so before anything is hashed, so that a text which looks
- * like one header after another (its lengths overlap) costs no more than any other. */
+/* May a record stand here, by what is known of this segment? Says so before anything is hashed, so that a text which
+ * looks like one header after another (its lengths overlap) costs no more than any other. */
 static bool
 is_plausible(const struct segment_reader *reader, const unsigned char *header)
 {

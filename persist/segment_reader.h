@@ -56,8 +56,9 @@ knackdb_status segment_reader_next(struct segment_reader *reader, struct log_rec
 #define SEGMENT_STEP_RECORDS 8 /* where a writer puts records */
 #define SEGMENT_STEP_BYTES   1 /* where they may be if bytes before them are missing, or too many */
 
-/* Stands before the first whole record at `from` or behind, trying every `step` bytes; one that could not follow the record
- * read last is none. NOT_FOUND where there is none. CORRUPT where that took more work than any honest file can cause. */
+/* Stands before the first whole record at `from` or behind, trying every `step` bytes; one that could not follow the
+ * record read last is none. NOT_FOUND where there is none. CORRUPT where that took more work than any honest file can
+ * cause. */
 knackdb_status segment_reader_seek(struct segment_reader *reader, uint64_t from, uint32_t step,
                                    knackdb_error *error);
 

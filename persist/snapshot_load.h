@@ -9,7 +9,7 @@ struct snapshot_load {
     struct allocator            *allocator;
     const struct dir            *dir;
     const struct manifest       *manifest;
-    struct file                 *files;      /* the first parts, in the manifest's order, open; each is closed when done */
+    struct file                 *files;      /* the first parts, in the manifest's order, open; closed when done */
     size_t                       file_count; /* those behind them are opened in their turn */
     const struct schema_history *history;
     struct store                *store;

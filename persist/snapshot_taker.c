@@ -191,7 +191,8 @@ take(struct keeper *keeper, knackdb_error *error)
     if (status != KNACKDB_OK)
         goto out;
     if (!mends)
-        (void) log_writer_sync(keeper->log, next.sequence, NULL); /* a log that breaks now makes it no less a snapshot */
+        /* A log that breaks now makes it no less a snapshot. */
+        (void) log_writer_sync(keeper->log, next.sequence, NULL);
     next.made_at_us = begun_us;
     next.duration_us = (clock_monotonic_ns() - begun_ns) / 1000;
     next.log_serial = log_writer_serial_for(keeper->log, next.sequence);
@@ -286,8 +287,8 @@ taker_run(void *context)
     return NULL;
 }
 
-/* Writing a snapshot may take its time: whoever else wants the processor or the disk comes first. What cannot be had is not
- * missed. Both are of this thread alone, which ends with the snapshot. */
+/* Writing a snapshot may take its time: whoever else wants the processor or the disk comes first. What cannot be had is
+ * not missed. Both are of this thread alone, which ends with the snapshot. */
 static void *
 taker_thread_run(void *context)
 {

@@ -188,7 +188,8 @@ sweep(const struct log_past *past, const struct manifest *newest, uint32_t snaps
     status = gather_needed(&needed, dir, newest, snapshots_kept, error);
     if (status == KNACKDB_OK)
         status = dir_list(dir, hear_name, &doomed, error);
-    if (status == KNACKDB_OK && doomed.no_memory) /* parts may have been heard of, and the manifest that names them not */
+    /* Parts may have been heard of, and the manifest that names them not. */
+    if (status == KNACKDB_OK && doomed.no_memory)
         status = error_no_memory(error, "the list of files that are not needed");
     /* The newest manifest may be the work of a writer that was killed between its rename and the sync. */
     if (status == KNACKDB_OK && doomed.count > 0)

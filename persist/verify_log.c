@@ -223,8 +223,8 @@ check_record(struct log_check *check, const struct segment_reader *segment, cons
 
 /* ---- segments ---- */
 
-/* No record is at segment->offset. Is one there after all? Beside a writer that may be: at once where a record lies behind
- * (it is written after this one), and otherwise a moment later. */
+/* No record is at segment->offset. Is one there after all? Beside a writer that may be: at once where a record lies
+ * behind (it is written after this one), and otherwise a moment later. */
 static bool
 look_again(struct segment_reader *segment, bool is_last)
 {
@@ -310,8 +310,8 @@ check_headless(struct log_check *check, struct segment_reader *segment, knackdb_
     return status == KNACKDB_NOT_FOUND || status == KNACKDB_CORRUPT ? KNACKDB_OK : status;
 }
 
-/* Opens a segment in either form; what packs it is checked. OK, and it is not open, where there is nothing to be read: it
- * has gone, or what is wrong with it has been told. */
+/* Opens a segment in either form; what packs it is checked. OK, and it is not open, where there is nothing to be read:
+ * it has gone, or what is wrong with it has been told. */
 static knackdb_status
 open_segment(struct log_check *check, uint64_t serial, struct file *file, knackdb_error *error)
 {

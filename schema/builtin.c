@@ -6,14 +6,16 @@
  * from row to row; text that is nearly always another keeps its own bytes. */
 #include "schema/schema.h"
 
-#define INTEGER_COLUMN(column_name)             { .name = (column_name), .type = KNACKDB_INTEGER, .since_version = 1 }
-#define REAL_COLUMN(column_name)                { .name = (column_name), .type = KNACKDB_REAL, .since_version = 1 }
+/* clang-format off */
+#define INTEGER_COLUMN(column_name) { .name = (column_name), .type = KNACKDB_INTEGER, .since_version = 1 }
+#define REAL_COLUMN(column_name)    { .name = (column_name), .type = KNACKDB_REAL, .since_version = 1 }
 #define RATE_COLUMN(column_name) \
     { .name = (column_name), .type = KNACKDB_REAL, .is_rate = true, .since_version = 1 }
 #define TEXT_COLUMN(column_name, text_storage) \
     { .name = (column_name), .type = KNACKDB_TEXT, .storage = (text_storage), .since_version = 1 }
-#define POSTED_COLUMN(column_name, what_beside) { .name = (column_name), .type = KNACKDB_TEXT, .storage = TEXT_DICTIONARY, \
-                                                  .is_posted = true, .beside = (what_beside), .since_version = 1 }
+#define POSTED_COLUMN(column_name, what_beside) \
+    { .name = (column_name), .type = KNACKDB_TEXT, .storage = TEXT_DICTIONARY, .is_posted = true, \
+      .beside = (what_beside), .since_version = 1 }
 
 #define ID_KEY { .columns = { 0 }, .column_count = 1, .conflict = KEY_REPLACES }
 
@@ -30,7 +32,8 @@ static const struct table version_1[] = {
             RATE_COLUMN("confidence_score"),
             INTEGER_COLUMN("agent_count"),
             POSTED_COLUMN("complexity_level", KNACKDB_PATTERN_CONFIDENCE_SCORE),
-            { .name = "tools_used", .type = KNACKDB_TEXT, .storage = TEXT_DICTIONARY, .is_list = true, .since_version = 1 },
+            { .name = "tools_used", .type = KNACKDB_TEXT, .storage = TEXT_DICTIONARY, .is_list = true,
+              .since_version = 1 },
             TEXT_COLUMN("context_factors", TEXT_OWN),
             REAL_COLUMN("created_at"),
             REAL_COLUMN("updated_at"),
@@ -54,7 +57,8 @@ static const struct table version_1[] = {
         .key_count = 2,
         .keys = {
             ID_KEY,
-            { .columns = { KNACKDB_PREFERENCE_TYPE, KNACKDB_PREFERENCE_VALUE }, .column_count = 2, .conflict = KEY_MERGES },
+            { .columns = { KNACKDB_PREFERENCE_TYPE, KNACKDB_PREFERENCE_VALUE }, .column_count = 2,
+              .conflict = KEY_MERGES },
         },
         .age_column = -1,
     },
@@ -93,6 +97,7 @@ static const struct migration_step steps[] = {
     { .to_version = 2, .kind = MIGRATION_ADD_COLUMN, .table = "performance_metrics",
       .column = { .name = "metadata", .type = KNACKDB_TEXT, .storage = TEXT_OWN } },
 };
+/* clang-format on */
 
 const struct schema_history *
 schema_history_builtin(void)

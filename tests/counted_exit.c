@@ -1,5 +1,5 @@
-/* counted_exit.c - in a build that counts what is reached: a child that ends by _exit() writes its counts first. The linker
- * brings the calls here. */
+/* counted_exit.c - in a build that counts what is reached: a child that ends by _exit() writes its counts first. The
+ * linker brings the calls here. */
 #include <unistd.h>
 
 void          __gcov_dump(void); /* gcc's */

@@ -288,6 +288,7 @@ perform_find(int setting, const struct live_file *file, struct outcome *ret_outc
 
 /* ---- the tasks --------------------------------------------------------------------- */
 
+/* clang-format off */
 #define COMPRESS_WAYS                                                                              \
     {                                                                                              \
         { "zlib-9", "[\"zlib.compress2\",\"zlib.uncompress\"]", 9, perform_compress },             \
@@ -315,4 +316,5 @@ const struct task live_tasks[] = {
         { "horspool", "[\"own.find_horspool\"]", HORSPOOL, perform_find },
         { "memmem", "[\"libc.memmem\"]", MEMMEM, perform_find } }, 3 },
 };
+/* clang-format on */
 const size_t live_task_count = sizeof live_tasks / sizeof live_tasks[0];

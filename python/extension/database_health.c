@@ -69,18 +69,20 @@ operations_of(const knackdb_stats *stats)
 static int
 put_memory(PyObject *dict, const knackdb_stats *stats)
 {
-    return put_count(dict, "memory_bytes", stats->memory_bytes) < 0 ||
+    bool failed = put_count(dict, "memory_bytes", stats->memory_bytes) < 0 ||
            put_count(dict, "memory_column_bytes", stats->memory_column_bytes) < 0 ||
            put_count(dict, "memory_text_bytes", stats->memory_text_bytes) < 0 ||
            put_count(dict, "memory_index_bytes", stats->memory_index_bytes) < 0 ||
            put_count(dict, "memory_cache_bytes", stats->memory_cache_bytes) < 0 ||
-           put_count(dict, "memory_other_bytes", stats->memory_other_bytes) < 0 ? -1 : 0;
+           put_count(dict, "memory_other_bytes", stats->memory_other_bytes) < 0;
+
+    return failed ? -1 : 0;
 }
 
 static int
 put_log_and_snapshot(PyObject *dict, const knackdb_stats *stats)
 {
-    return put_count(dict, "sequence", stats->sequence) < 0 ||
+    bool failed = put_count(dict, "sequence", stats->sequence) < 0 ||
            put_count(dict, "durable_sequence", stats->durable_sequence) < 0 ||
            put_count(dict, "log_bytes", stats->log_bytes) < 0 ||
            put_count(dict, "log_unsynced_bytes", stats->log_unsynced_bytes) < 0 ||
@@ -97,13 +99,15 @@ put_log_and_snapshot(PyObject *dict, const knackdb_stats *stats)
            put_real(dict, "opened_at", stats->opened_at) < 0 ||
            put_count(dict, "refresh_count", stats->refresh_count) < 0 ||
            put_count(dict, "reload_count", stats->reload_count) < 0 ||
-           put_real(dict, "refreshed_at", stats->refreshed_at) < 0 ? -1 : 0;
+           put_real(dict, "refreshed_at", stats->refreshed_at) < 0;
+
+    return failed ? -1 : 0;
 }
 
 static int
 put_caches(PyObject *dict, const database *self, const knackdb_stats *stats)
 {
-    return put_count(dict, "cache_hits", stats->cache_hits) < 0 ||
+    bool failed = put_count(dict, "cache_hits", stats->cache_hits) < 0 ||
            put_count(dict, "cache_misses", stats->cache_misses) < 0 ||
            put_count(dict, "cache_entries", stats->cache_entries) < 0 ||
            put_count(dict, "answer_hits", self->answers.hits) < 0 ||
@@ -111,7 +115,9 @@ put_caches(PyObject *dict, const database *self, const knackdb_stats *stats)
            put_count(dict, "answer_entries", self->answers.count) < 0 ||
            put_count(dict, "answer_bytes", self->answers.bytes) < 0 ||
            put_count(dict, "patterns_stored", self->patterns_stored) < 0 ||
-           put_count(dict, "slow_operation_count", stats->slow_operation_count) < 0 ? -1 : 0;
+           put_count(dict, "slow_operation_count", stats->slow_operation_count) < 0;
+
+    return failed ? -1 : 0;
 }
 
 PyDoc_STRVAR(stats_doc, "_stats(): the store's status as a dict, or knackdb.Error.");

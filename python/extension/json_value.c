@@ -231,9 +231,11 @@ value(struct reader *reader, int depth)
     case 't': return word(reader, "true", Py_True);
     case 'f': return word(reader, "false", Py_False);
     case 'n': return word(reader, "null", Py_None);
+    /* clang-format off */
     case '-':
     case '0': case '1': case '2': case '3': case '4':
     case '5': case '6': case '7': case '8': case '9': return number(reader);
+    /* clang-format on */
     default: return unusual(reader);
     }
 }

@@ -10,6 +10,7 @@
 struct answer;
 
 /* Fields in the order of the dataclasses. The lists also make the names and the attributes. */
+/* clang-format off */
 #define PATTERN_FIELDS(FIELD)                                                                                     \
     FIELD(PATTERN_ID, "id") FIELD(PATTERN_TASK_TYPE, "task_type") FIELD(PATTERN_PATTERN_USED, "pattern_used")     \
     FIELD(PATTERN_EXECUTION_TIME, "execution_time") FIELD(PATTERN_SUCCESS_RATE, "success_rate")                   \
@@ -38,6 +39,7 @@ struct answer;
     FIELD(FILTER_MAX_CREATED_AT, "max_created_at") FIELD(FILTER_MIN_UPDATED_AT, "min_updated_at")                 \
     FIELD(FILTER_MAX_UPDATED_AT, "max_updated_at") FIELD(FILTER_ORDER_BY, "order_by")                             \
     FIELD(FILTER_DESCENDING, "descending") FIELD(FILTER_HALF_LIFE_SECONDS, "half_life_seconds")
+/* clang-format on */
 
 #define RECORD_ENUM(number, name) number,
 enum { PATTERN_FIELDS(RECORD_ENUM) PATTERN_FIELD_COUNT };

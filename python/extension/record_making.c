@@ -1,4 +1,5 @@
-/* record_making.c - what a record is made of by whoever calls its class: arguments, and defaults that are made each time. */
+/* record_making.c - what a record is made of by whoever calls its class: arguments, and defaults that are made each
+ * time. */
 #include "record.h"
 
 #include "answer.h"

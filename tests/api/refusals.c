@@ -118,11 +118,13 @@ Test(refusals, a_rate_outside_0_to_1)
 
 Test(refusals, bytes_that_are_not_utf8)
 {
+    /* clang-format off */
     static const char *const bad[] = {
         "\x80", "\xbf", "a\xff", "\xfe", "\xc3", "\xc3(", "\xc0\x80", "\xc1\xbf", "\xe2\x82", "\xe0\x9f\xbf",
         "\xed\xa0\x80", "\xed\xbf\xbf", "\xf0\x8f\xbf\xbf", "\xf0\x9f\x98", "\xf4\x90\x80\x80", "\xf5\x80\x80\x80",
         "\xf8\x88\x80\x80\x80", "thirty-two good bytes, and then \xc3\x28", "\xc3\xa9\xc3",
     };
+    /* clang-format on */
     knackdb *db = open_with_rows();
 
     for (int table = 0; table < (int) knackdb_table_count(); table++)

@@ -59,12 +59,14 @@ Test(moment, iso_8601_is_utc_unless_it_names_its_offset)
 
 Test(moment, what_is_no_moment_is_refused)
 {
+    /* clang-format off */
     static const char *const wrong[] = {
         "",           "-",          "yesterday",       "2026-13-01",  "2026-02-30", "1900-02-29", "2026-1-1",
         "2026-01-00", "2026-01-01T", "2026-01-01T25:00", "2026-01-01T12", "2026-01-01T12:60", "2026-01-01T12:00:60",
         "2026-01-01T12:00:00+", "2026-01-01T12:00:00+1", "2026-01-01T12:00:00+24:00", "2026-01-01x",
         "2026-01-01T12:00:00Zx", "nan", "inf", "@", "@x", "seq:", "seq:-1", "seq:1.5", "0x10", "99999999999999999999",
     };
+    /* clang-format on */
 
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         struct moment moment;

@@ -217,9 +217,11 @@ expect_no_real(const char *text, enum number_result expected)
 /* What strtod() reads besides decimals is no value a store would take. */
 Test(number, reals_are_decimals_and_finite)
 {
+    /* clang-format off */
     static const char *const decimals[] = { "1", "1.", ".5", "-.5e-3", "+1E5", "1e-999", "0.1e1", "4.9e-324",
                                             "123456789012345678901234567890", "1.7976931348623157e308",
                                             "9007199254740993", "0.30000000000000004", "100000000000000000000000.0" };
+    /* clang-format on */
 
     for (size_t i = 0; i < sizeof decimals / sizeof decimals[0]; i++) {
         double real;

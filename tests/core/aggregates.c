@@ -106,12 +106,14 @@ put(int64_t id, const struct known *row)
 
 /* ---- what is asked, and the answer by hand ---- */
 
+/* clang-format off */
 enum filter {
     ALL, RATE, TYPE, AGENTS, RATE_AND_AGENTS, ONE_ID,
     TOOLS, SOME_TOOLS, /* a text without posting lists: the codes of all rows are compared */
     TIME_EQUAL, TIME_NOT_EQUAL, TIME_LESS, TIME_AT_MOST, TIME_MORE, TIME_AT_LEAST, /* than one row's; some are NULL */
     FILTERS,
 };
+/* clang-format on */
 
 #define TIMED_ID 12345 /* its row has a time, and stays as it is */
 

@@ -147,7 +147,7 @@ Test(reclaiming, a_loop_of_updates_of_the_same_rows_stays_as_large_as_it_was)
             struct assignment change = { .column = KNACKDB_PATTERN_CONFIDENCE_SCORE,
                                          .value = knackdb_value_real(0.5) };
 
-            if (round % 7 == 0) { /* a text, now and then; those that do not change are shared with the version before */
+            if (round % 7 == 0) { /* a text, now and then; unchanged, it is shared with the version before */
                 change.column = round % 2 ? KNACKDB_PATTERN_CONTEXT_FACTORS : KNACKDB_PATTERN_TOOLS_USED;
                 change.value = knackdb_value_text(distinct(text, "new", round * 100 + (uint64_t) id));
             }

@@ -2,8 +2,8 @@
  *
  *   C1  A directory that is being written is no store, or it is all of the moment that is being copied.
  *   C2  Once the call has said that it is done, it is all of that moment, whatever happens then.
- *   C3  A repair of what a power cut leaves loses nothing that was promised, and nothing that it does not tell: if it tells of
- *       none, what comes of it is a moment that the oracle knows. */
+ *   C3  A repair of what a power cut leaves loses nothing that was promised, and nothing that it does not tell: if it
+ *       tells of none, what comes of it is a moment that the oracle knows. */
 #ifndef TESTS_CRASH_COPIES_H
 #define TESTS_CRASH_COPIES_H
 
@@ -23,8 +23,8 @@ struct copy_claim {
 /* C1, C2. False, with the reason, where the claim does not hold. The disk is not changed. */
 bool copy_holds(const struct copy_claim *claim, struct lying_disk *disk, char why[LIFE_WORDS]);
 
-/* Repairs the store of this disk into the claim's path. What was lost, but for a torn end and bytes that no row needs, is
- * counted, and the number of the first commit that was told as lost (0: none) is left in *ret_first_lost. */
+/* Repairs the store of this disk into the claim's path. What was lost, but for a torn end and bytes that no row needs,
+ * is counted, and the number of the first commit that was told as lost (0: none) is left in *ret_first_lost. */
 knackdb_status copy_by_repair(const struct copy_claim *claim, struct lying_disk *disk, uint64_t *ret_losses,
                               uint64_t *ret_first_lost, char why[LIFE_WORDS]);
 

@@ -14,8 +14,8 @@
  *   F1  Every call of ours returns, and what it says is true: a sync that says yes has synced, a commit that is called
  *       durable is, an opening that says yes has found all that must be there.
  *   F2  The store goes on in memory, whole: its rows are those of its shadow. When commits are not kept any more, the
- *       state says degraded, with the reason. Where stores are refused instead, the one that meets the failure and those
- *       behind it change nothing, say that they were refused, and never come back, whatever the disk has of them.
+ *       state says degraded, with the reason. Where stores are refused instead, the one that meets the failure and
+ *       those behind it change nothing, say that they were refused, and never come back, whatever the disk has of them.
  *   F3  No file is written to or synced again after a write or sync of it has failed for good.
  *   F4  What fails leaves no memory and no handle behind, and an opening that failed can be tried again.
  *   F5  Whatever the power or a death of the process leaves of such a disk opens on a sound one, with all that was

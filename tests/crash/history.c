@@ -13,8 +13,8 @@
 #define STEPS_LEAST 20
 #define STEPS_MORE  90
 
-/* Of the guests: how often they come, and how many copies a life can have. A copy has many moments, so few ways of each are
- * looked at. */
+/* Of the guests: how often they come, and how many copies a life can have. A copy has many moments, so few ways of each
+ * are looked at. */
 #define ONE_IN_FOLLOWING 8
 #define ONE_IN_COPIES    40
 #define COPIES_MAX       4

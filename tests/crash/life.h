@@ -20,8 +20,8 @@ struct life {
  * there is nothing to end. Leaks are a failure of their own: the message says so. */
 knackdb_status life_open(struct life *life, struct lying_disk *disk, const struct keeper_options *options);
 
-/* The same of another directory of the disk, or beside another life on it: what handles are open at its end is not its own
- * affair, but that of the other. */
+/* The same of another directory of the disk, or beside another life on it: what handles are open at its end is not its
+ * own affair, but that of the other. */
 knackdb_status life_open_guest(struct life *life, struct lying_disk *disk, const char *path,
                                const struct keeper_options *options);
 

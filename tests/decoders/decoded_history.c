@@ -1,5 +1,5 @@
-/* decoded_history.c - packed segments: written and read while everything fails in turn, and heads that make no sense behind
- * right checksums. */
+/* decoded_history.c - packed segments: written and read while everything fails in turn, and heads that make no sense
+ * behind right checksums. */
 #include "mishaps.h"
 #include "swapping.h"
 

@@ -1,5 +1,5 @@
-/* decoded_parts.c - what a snapshot is made of, manifest, parts of rows and of ends, and blocks: bytes that make no sense
- * behind right checksums, and everything that may fail on the way. */
+/* decoded_parts.c - what a snapshot is made of, manifest, parts of rows and of ends, and blocks: bytes that make no
+ * sense behind right checksums, and everything that may fail on the way. */
 #include "mishaps.h"
 #include "swapping.h"
 
@@ -139,8 +139,8 @@ Test(decoded_parts, a_dictionary_too_short_for_its_count_is_refused)
 
 #define BAND_ROWS 10
 
-/* A part of the table of metrics: bands of BAND_ROWS rows, every column, ids in the first. `told` is what its head says of
- * rows, and the last band lacks `missing` columns. */
+/* A part of the table of metrics: bands of BAND_ROWS rows, every column, ids in the first. `told` is what its head says
+ * of rows, and the last band lacks `missing` columns. */
 static struct manifest_part
 write_part(struct byte_buffer *to, uint32_t bands, uint32_t told, uint32_t missing)
 {
@@ -439,7 +439,8 @@ Test(decoded_parts, ends_are_those_that_the_manifest_names_and_of_rows_that_a_pa
     struct ends_reader reader;
     struct ends_entry  entry;
     size_t             offset;
-    size_t             bits = ENDS_HEAD_BYTES + ENDS_ENTRY_HEAD_BYTES + 8 + ENDS_ENTRY_HEAD_BYTES; /* of the second entry */
+    /* Of the second entry. */
+    size_t             bits = ENDS_HEAD_BYTES + ENDS_ENTRY_HEAD_BYTES + 8 + ENDS_ENTRY_HEAD_BYTES;
 
     allocator_init(&plain, NULL);
     byte_buffer_init(&bytes, &plain);
@@ -458,7 +459,8 @@ Test(decoded_parts, ends_are_those_that_the_manifest_names_and_of_rows_that_a_pa
     byte_buffer_clear(&bytes);
 }
 
-/* Heads of entries that overlap, each claiming as many rows as a part may have: to look at them all would take hours. */
+/* Heads of entries that overlap, each claiming as many rows as a part may have: to look at them all would take
+ * hours. */
 Test(decoded_parts, a_search_for_ends_gives_up_where_somebody_made_it_dear)
 {
     static unsigned char data[400000];

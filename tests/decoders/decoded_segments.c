@@ -1,5 +1,5 @@
-/* decoded_segments.c - log segments and the tables that they tell of: bytes that make no sense behind right checksums, files
- * that are shorter than they say, and everything that may fail on the way. */
+/* decoded_segments.c - log segments and the tables that they tell of: bytes that make no sense behind right checksums,
+ * files that are shorter than they say, and everything that may fail on the way. */
 #include "mishaps.h"
 #include "swapping.h"
 
@@ -258,11 +258,18 @@ put_table(struct byte_buffer *to, const char *told)
 
 Test(decoded_segments, tables_are_told_as_some_version_had_them_or_refused)
 {
-    static const struct table old = { .name = "t", .column_count = 3,
-                                      .columns = { { .name = "k", .type = KNACKDB_INTEGER, .since_version = 1 },
-                                                   { .name = "a", .type = KNACKDB_TEXT, .since_version = 1 },
-                                                   { .name = "b", .type = KNACKDB_INTEGER, .since_version = 1 } },
-                                      .key_count = 1, .keys = { { .column_count = 1 } }, .age_column = -1 };
+    static const struct table old = {
+        .name = "t",
+        .column_count = 3,
+        .columns = {
+            { .name = "k", .type = KNACKDB_INTEGER, .since_version = 1 },
+            { .name = "a", .type = KNACKDB_TEXT, .since_version = 1 },
+            { .name = "b", .type = KNACKDB_INTEGER, .since_version = 1 },
+        },
+        .key_count = 1,
+        .keys = { { .column_count = 1 } },
+        .age_column = -1,
+    };
     static const struct schema_history history = { .tables = &old, .table_count = 1, .version = 1 };
     static const struct {
         int            count; /* of tables, as told */

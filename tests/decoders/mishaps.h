@@ -5,8 +5,8 @@
  *         mishaps_end(&mishaps, status, KNACKDB_OK);
  *     }
  *
- * runs the body again and again: the nth allocation or call to the disk fails in the nth run, and nothing in the last. What
- * is created on that disk is one file, `written`; the file that is read stays as it is. */
+ * runs the body again and again: the nth allocation or call to the disk fails in the nth run, and nothing in the last.
+ * What is created on that disk is one file, `written`; the file that is read stays as it is. */
 #ifndef TESTS_DECODERS_MISHAPS_H
 #define TESTS_DECODERS_MISHAPS_H
 

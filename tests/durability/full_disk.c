@@ -3,8 +3,8 @@
  * Small file systems of our own, mounted where nobody else sees them: a tmpfs, and an ext4 in a file where
  * we are root and have its tools. Half of each is taken by a ballast file. Rows are stored until the disk is
  * full, and then more; the ballast goes; nobody does anything, and then every row is on stable storage: held
- * against what was stored, by a reader beside the writer, and again after closing and opening anew. Each with a mapped and a written
- * log, and once with stores refused while the disk is full.
+ * against what was stored, by a reader beside the writer, and again after closing and opening anew. Each with a mapped
+ * and a written log, and once with stores refused while the disk is full.
  *
  * Where mounting is not permitted this is skipped; tests/persist/healing.c then has to do, whose disk only says
  * that it is full. */

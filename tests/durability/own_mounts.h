@@ -4,8 +4,8 @@
 
 #include <stdbool.h>
 
-/* From now on the mounts of this process are nobody else's: as root, or as what looks like root from inside. False where that is
- * not permitted. Before any thread is started. */
+/* From now on the mounts of this process are nobody else's: as root, or as what looks like root from inside. False
+ * where that is not permitted. Before any thread is started. */
 bool own_mounts_begin(void);
 
 #endif

@@ -1,8 +1,8 @@
 /* memory_input.c - the functions of cli/input.h over bytes in memory, and what is done with a source of rows.
  *
- * The linker takes these in place of cli/input.c and cli/complaint.c: no file is opened and nothing is printed. The window is a block of
- * its own size, moved at every read, so that a pointer kept too long or a byte read too far is seen by
- * AddressSanitizer. */
+ * The linker takes these in place of cli/input.c and cli/complaint.c: no file is opened and nothing is printed. The
+ * window is a block of its own size, moved at every read, so that a pointer kept too long or a byte read too far is
+ * seen by AddressSanitizer. */
 #include "memory_input.h"
 
 #include "base/hash.h"

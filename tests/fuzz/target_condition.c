@@ -1,5 +1,5 @@
-/* target_condition.c - what people write after --where and --order-by: conditions, sort keys, lists of columns. The first
- * byte says of which table. */
+/* target_condition.c - what people write after --where and --order-by: conditions, sort keys, lists of columns. The
+ * first byte says of which table. */
 #include "columns.h"
 #include "condition.h"
 #include "target.h"

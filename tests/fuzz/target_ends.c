@@ -1,5 +1,5 @@
-/* target_ends.c - a file that says it tells which rows of other parts have ended. What is accepted, written again, tells
- * of the same rows; and whatever it is, looking for entries in it comes to an end. */
+/* target_ends.c - a file that says it tells which rows of other parts have ended. What is accepted, written again,
+ * tells of the same rows; and whatever it is, looking for entries in it comes to an end. */
 #include "persist/ends_format.h"
 #include "persist/part_format.h"
 #include "target.h"
@@ -36,7 +36,8 @@ seek_entries(const void *data, size_t bytes)
     while (ends_seek(&reader, &entry, &entry_bytes)) {
         rows += mark(&entry, ended);
         sum += entry_bytes;
-        CLAIM(sum <= bytes + 8 * (size_t) reader.read); /* each is counted with its padding, which may be what was lost */
+        /* Each is counted with its padding, which may be what was lost. */
+        CLAIM(sum <= bytes + 8 * (size_t) reader.read);
     }
     CLAIM(rows == reader.rows_read);
 }

@@ -1,4 +1,5 @@
-/* target_jsonl.c - the import of a file of JSON lines. The first byte says into which table and how the bytes come in. */
+/* target_jsonl.c - the import of a file of JSON lines. The first byte says into which table and how the bytes come
+ * in. */
 #include "memory_input.h"
 #include "row_source.h"
 #include "target.h"

@@ -1,5 +1,5 @@
-/* target_packed.c - a file that says it is a packed segment of the log's history. What it tells of is read from front to
- * back and at odd places: never more than the head says, and the same each time. */
+/* target_packed.c - a file that says it is a packed segment of the log's history. What it tells of is read from front
+ * to back and at odd places: never more than the head says, and the same each time. */
 #include "memory_file.h"
 #include "persist/packed_file.h"
 #include "base/bytes.h"

@@ -80,13 +80,16 @@ make_commit(struct commit_writer *writer, int which)
 {
     const uint32_t two[] = { 4, 12 };
     const uint32_t age[] = { 10 };
+    /* clang-format off */
     knackdb_value  pattern[] = { knackdb_value_integer(7),    text_value("coding"),           text_value("direct"),
                                  knackdb_value_real(1.5),     knackdb_value_real(0.75),       knackdb_value_null(),
-                                 knackdb_value_integer(-3),   text_value(""),                 text_value("[\"grep\",\"\\u00e9\"]"),
+                                 knackdb_value_integer(-3),   text_value(""),
+                                 text_value("[\"grep\",\"\\u00e9\"]"),
                                  text_value("{\"a\": 1}"),    knackdb_value_real(1.7e9),      knackdb_value_real(1.8e9),
                                  knackdb_value_integer(1),    text_value("pattern_0123abcd") };
     knackdb_value  preference[] = { knackdb_value_integer(1), text_value("editor"), text_value("vi"),
                                     knackdb_value_real(1), knackdb_value_integer(2), knackdb_value_real(1.7e9) };
+    /* clang-format on */
     knackdb_value  update[] = { knackdb_value_real(0.5), knackdb_value_integer(9) };
     knackdb_value  bound[] = { knackdb_value_real(1.6e9) };
     bool           done = true;
@@ -313,6 +316,7 @@ write_manifest_seeds(struct allocator *allocator)
 static void
 write_text_seeds(void)
 {
+    /* clang-format off */
     static const char *const conditions[] = {
         "task_type = coding", "id in (1, 2 , 3)", "success_rate >= .5", "created_at is not null",
         "tools_used contains \"gr\"\"ep\"", "task_type in ('a''b', c, \"\")", "usage_count<>12", "score:asc",
@@ -326,6 +330,7 @@ write_text_seeds(void)
         "0", "-12.0", "1.2e1", "9223372036854775807", "1e308", "4.9e-324", "0.1", "123456789012345678901234567890",
         "2026-01-31T12:00:00Z", "2026-01-31", "@1.5e9", "seq:12", "2026-01-31T12:00:00.25+02:00", "9007199254740993",
     };
+    /* clang-format on */
     char name[40];
 
     for (size_t i = 0; i < sizeof conditions / sizeof conditions[0]; i++) {
@@ -347,7 +352,8 @@ write_text_seeds(void)
     write_text("csv", "preferences", 10, "preference_type,preference_value,weight\nx,y,1e3\nx,\"y\"z,2\n1,2,3,4\n");
     write_text("csv", "metrics", 17, "component_name,metric_name,metric_value,sample_count\r\na,b,1,2\r\na,b,x,2\r\n");
     write_text("jsonl", "patterns", 0,
-               "{\"id\": 1, \"task_type\": \"a\\u00e9\", \"success_rate\": 0.5, \"tools_used\": [ \"x\", {\"y\" : 1} ]}\n\n{}\n");
+               "{\"id\": 1, \"task_type\": \"a\\u00e9\", \"success_rate\": 0.5, "
+               "\"tools_used\": [ \"x\", {\"y\" : 1} ]}\n\n{}\n");
     write_text("jsonl", "slowly", 1, "\xEF\xBB\xBF{\"task_type\":null,\"usage_count\":1.2e1}\r\n{\"nothing\":1}\n[1]\n");
     write_text("jsonl", "preferences", 10, "{\"preference_type\":\"\\ud83d\\ude00\",\"weight\":-0.0}\n{\"weight\":1,\"weight\":2}");
     write_text("jsonl", "metrics", 17, "{\"metadata\":{\"a\": [1, 2]},\"metric_value\":1e400}\n{\"metric_value\":\"x\"}\n");

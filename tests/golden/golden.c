@@ -155,8 +155,8 @@ ParameterizedTest(uint32_t *version, golden, opens_and_holds_what_it_held)
     scratch_remove(scratch);
 }
 
-/* version-2-ends is version-2 after one more snapshot, taken when parts of ends were of format 1. It holds the same rows, and
- * what is written beside them is of the format of today. */
+/* version-2-ends is version-2 after one more snapshot, taken when parts of ends were of format 1. It holds the same
+ * rows, and what is written beside them is of the format of today. */
 Test(golden, parts_of_ends_of_format_1_are_read)
 {
     char                  scratch[SCRATCH_PATH_MAX], copy[SCRATCH_PATH_MAX], original[SCRATCH_PATH_MAX];

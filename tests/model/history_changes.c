@@ -335,8 +335,8 @@ set_weight(struct history *history)
     int64_t                 id = random_known_id(history, KNACKDB_EXECUTION_PATTERNS);
     const struct model_row *row = model_by_id(&history->model, KNACKDB_EXECUTION_PATTERNS, id);
     double                  weight = random_below(random, 1001) / 1000.0;
-    bool                    external = row != NULL && row->cells[KNACKDB_PATTERN_EXTERNAL_ID].type == KNACKDB_TEXT
-                    && random_chance(random, 2);
+    bool                    has_external = row != NULL && row->cells[KNACKDB_PATTERN_EXTERNAL_ID].type == KNACKDB_TEXT;
+    bool                    external = has_external && random_chance(random, 2);
     knackdb_error           error;
     knackdb_status          status;
     double                  before = knackdb_now();

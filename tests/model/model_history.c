@@ -192,8 +192,8 @@ may_be_gone(struct history *history, uint64_t sequence)
            sequence < stats.snapshot_sequence;
 }
 
-/* Another handle, read-only, beside the writer sees what the writer stored; or the moment of a view that is still open, from
- * snapshots and log, where it is kept. */
+/* Another handle, read-only, beside the writer sees what the writer stored; or the moment of a view that is still open,
+ * from snapshots and log, where it is kept. */
 static bool
 open_beside(struct history *history)
 {

@@ -33,6 +33,7 @@ random_chance(struct random_source *random, uint32_t one_in)
 
 #define BYTES(literal) { literal, sizeof literal - 1 }
 
+/* clang-format off */
 /* Alike but not equal, empty, not ASCII, with a NUL inside, and what CSV, SQL or JSON would trip over. */
 static const knackdb_text short_texts[] = {
     BYTES(""), BYTES("a"), BYTES("b"), BYTES("A"), BYTES("a "), BYTES(" a"), BYTES("aa"), BYTES("ab"),
@@ -43,9 +44,11 @@ static const knackdb_text short_texts[] = {
     BYTES("NULL"), BYTES("null"), BYTES("0"), BYTES("-0"), BYTES("\"quoted\", 'twice'"), BYTES("{\"a\": [1, 2]}"),
     BYTES("twelve bytes"), BYTES("thirteen byte"), BYTES("sixteen bytes ok"), BYTES("seventeen bytes.."),
 };
+/* clang-format on */
 
 static const size_t long_text_bytes[] = { 255, 256, 4096, 65535, 65536, 100000 };
 
+/* clang-format off */
 static const knackdb_text tool_lists[] = {
     BYTES("[]"), BYTES("[\"cat\"]"), BYTES("[\"cat\",\"sed\"]"), BYTES("[\"sed\", \"cat\", \"awk\"]"),
     BYTES(" [ \"cat\" ,\t\"awk\" ]\n"), BYTES("[\"ca\\u0074\"]"), BYTES("[\"catalog\"]"), BYTES("[\"\"]"),
@@ -57,6 +60,7 @@ static const knackdb_text tool_lists[] = {
     BYTES("["), BYTES("[["), BYTES("[\"cat\", [}]"), BYTES("[\"cat\", {\"a\"}]"), BYTES("[\"cat\", tru]"),
     BYTES("[\"cat\", {\"a\": 1.}]"), BYTES("[\"cat\", +1]"), BYTES("[\"cat\", \"\\u12g4\"]"), BYTES("[\"cat\"]]"),
 };
+/* clang-format on */
 
 static const knackdb_text tool_names[] = {
     BYTES("cat"), BYTES("sed"), BYTES("awk"), BYTES(""), BYTES("\xf0\x9f\x98\x80"), BYTES("a\"b"), BYTES("\\"),
@@ -144,9 +148,11 @@ random_external_id(struct random_source *random)
 static int64_t
 random_integer(struct random_source *random)
 {
+    /* clang-format off */
     static const int64_t edges[] = { 0, 1, -1, INT64_MIN, INT64_MAX, INT64_MIN + 1, INT64_MAX - 1,
                                      (INT64_C(1) << 53) + 1, (INT64_C(1) << 53), -(INT64_C(1) << 53) - 1,
                                      INT32_MAX, INT32_MIN, UINT32_MAX, 255, 256 };
+    /* clang-format on */
 
     if (random_chance(random, 20))
         return edges[random_below(random, COUNT_OF(edges))];
@@ -156,9 +162,12 @@ random_integer(struct random_source *random)
 static double
 random_real(struct random_source *random)
 {
+    /* clang-format off */
     static const double edges[] = { 0.0, -0.0, DBL_MAX, -DBL_MAX, DBL_MIN, -DBL_MIN, DBL_TRUE_MIN, -DBL_TRUE_MIN,
                                     1e-310, 9007199254740993.0, 9223372036854775808.0, -9223372036854775808.0,
-                                    9223372036854774784.0, 0.1, 1.0 / 3, 1e15, 1e22, 123456789.123456789, 1e300, 5e-324 };
+                                    9223372036854774784.0, 0.1, 1.0 / 3, 1e15, 1e22, 123456789.123456789, 1e300,
+                                    5e-324 };
+    /* clang-format on */
 
     if (random_chance(random, 20))
         return edges[random_below(random, COUNT_OF(edges))];
@@ -262,11 +271,13 @@ random_row(struct random_source *random, int table, knackdb_value cells[MODEL_CO
 uint32_t
 random_spoil(struct random_source *random, int table, size_t column_count, knackdb_value *cells)
 {
+    /* clang-format off */
     static const knackdb_text bad_texts[] = {
         BYTES("\xff"), BYTES("a\x80"), BYTES("\xc0\x80"), BYTES("\xc3"), BYTES("\xe2\x82"), BYTES("\xed\xa0\x80"),
         BYTES("\xf4\x90\x80\x80"), BYTES("\xf0\x80\x80\x80"), BYTES("long enough for words\xfe, not valid"),
         BYTES("\xe0\x80\x80"), BYTES("\xf8\x88\x80\x80\x80"), BYTES("\xc3\xa9\xc3"),
     };
+    /* clang-format on */
     uint32_t                   column = random_below(random, (uint32_t) column_count);
     const struct model_column *shape = &model_shapes[table].columns[column];
 

@@ -20,6 +20,7 @@ static const size_t preference_fields[] = {
     offsetof(knackdb_preference, usage_count), offsetof(knackdb_preference, last_used),
 };
 
+/* clang-format off */
 static const size_t metric_fields[] = {
     offsetof(knackdb_metric, id), offsetof(knackdb_metric, component_name), offsetof(knackdb_metric, metric_name),
     offsetof(knackdb_metric, metric_value), offsetof(knackdb_metric, baseline_value),
@@ -27,6 +28,7 @@ static const size_t metric_fields[] = {
     offsetof(knackdb_metric, sample_count), offsetof(knackdb_metric, confidence_interval),
     offsetof(knackdb_metric, metadata),
 };
+/* clang-format on */
 
 static void
 read_fields(int table, const size_t *fields, const void *row, uint64_t nulls, knackdb_value *cells)

@@ -1,4 +1,5 @@
-/* asking.h - what a directory says to those who come to it by the ways there are, on the system's disk. Nothing stays open. */
+/* asking.h - what a directory says to those who come to it by the ways there are, on the system's disk. Nothing stays
+ * open. */
 #ifndef TESTS_PERSIST_ASKING_H
 #define TESTS_PERSIST_ASKING_H
 

@@ -1,5 +1,5 @@
-/* bare_disk.c - the system's disk and what stands over it, where the system says no: each call's error comes back as it is, and
- * names that no file may have are refused before the system is asked. */
+/* bare_disk.c - the system's disk and what stands over it, where the system says no: each call's error comes back as it
+ * is, and names that no file may have are refused before the system is asked. */
 #include "persist/directory.h"
 #include "tests/api/scratch.h"
 

@@ -35,7 +35,8 @@ void kept_must_open(struct kept *kept, const char *path, uint32_t version, const
 /* Closes; nothing of the allocator's may be left. */
 void kept_close(struct kept *kept);
 
-/* What is on the disk this very moment, as a process killed now would leave it, copied to a new directory below `folder`. */
+/* What is on the disk this very moment, as a process killed now would leave it, copied to a new directory below
+ * `folder`. */
 void kept_copy(const char *path, const char *folder, const char *name, char copy[PATH_MAX_BYTES]);
 
 /* Puts one thing: every column of the version's is filled from `number`, some with NULL, some with the empty text. */

@@ -1,5 +1,5 @@
-/* copies_failing.c - backup, repair and refresh while memory is short and the disk fails: said, nothing half-made, and the next
- * call does it. */
+/* copies_failing.c - backup, repair and refresh while memory is short and the disk fails: said, nothing half-made, and
+ * the next call does it. */
 #include "tests/persist/bench.h"
 
 #include "persist/repairing.h"

@@ -1,5 +1,5 @@
-/* damage_found.c - a bit flipped, a byte taken out, an end cut off, at every place of ends, of history and of the log's open
- * segment: verify names the file, or an opening says what it has cut, and no row is ever another. */
+/* damage_found.c - a bit flipped, a byte taken out, an end cut off, at every place of ends, of history and of the log's
+ * open segment: verify names the file, or an opening says what it has cut, and no row is ever another. */
 #include "tests/persist/repair_origin.h"
 
 #include "persist/repairing.h"
@@ -109,8 +109,8 @@ Test(damage, of_history_is_found_at_every_place_and_keeps_nobody_from_the_store)
     origin_remove(&origin);
 }
 
-/* In the segment that a killed writer was at, a byte that is missing is a torn end, or damage where something behind it says
- * so. What opens holds the commits before it and no other row, and says what it has cut. */
+/* In the segment that a killed writer was at, a byte that is missing is a torn end, or damage where something behind it
+ * says so. What opens holds the commits before it and no other row, and says what it has cut. */
 Test(damage, of_a_byte_taken_out_of_the_open_log_costs_no_commit_before_it)
 {
     struct keeper_options options = kept_options();
@@ -226,8 +226,8 @@ damage_long_log(const char *path, uint64_t *ret_bytes)
     return places;
 }
 
-/* To pass a damaged record is not to read all that lies behind it: verify and repair would else take as long as there are such
- * places, times what there is. */
+/* To pass a damaged record is not to read all that lies behind it: verify and repair would else take as long as there
+ * are such places, times what there is. */
 Test(damage, in_many_places_costs_no_reading_of_all_the_rest_for_each)
 {
     struct disk           disk = *disk_posix();

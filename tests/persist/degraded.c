@@ -220,8 +220,8 @@ take_snapshot(void *keeper)
     return NULL;
 }
 
-/* The log breaks while a snapshot is written that has all of what breaks: behind that snapshot the segment goes into history as
- * far as it is sound. */
+/* The log breaks while a snapshot is written that has all of what breaks: behind that snapshot the segment goes into
+ * history as far as it is sound. */
 Test(degraded, what_breaks_while_a_snapshot_is_written_goes_into_history_as_far_as_it_is_sound)
 {
     struct verify_options verifying = { .disk = disk_posix(), .history = bench_history(), .schema = bench_schema(1) };
@@ -273,8 +273,8 @@ Test(degraded, what_breaks_while_a_snapshot_is_written_goes_into_history_as_far_
 
 /* ---- close ---- */
 
-/* The log broke and could not be mended by the close either: what its file may hold all the same is all there is, and the next
- * life takes it, also where what is sound of a broken log would be kept for older moments. */
+/* The log broke and could not be mended by the close either: what its file may hold all the same is all there is, and
+ * the next life takes it, also where what is sound of a broken log would be kept for older moments. */
 Test(degraded, a_close_in_vain_leaves_the_log_as_it_was)
 {
     for (int way = 0; way < 3; way++) {
@@ -348,8 +348,8 @@ try_put(struct kept *kept, int64_t id, knackdb_error *error)
     return store_put_rows(kept->store, 0, values, 6, 1, 0, NULL, NULL, error);
 }
 
-/* With KNACKDB_OPEN_REFUSE_DEGRADED the store that meets the failure is taken back, as if it had never been tried, and so is every
- * one after it, until the disk is back. */
+/* With KNACKDB_OPEN_REFUSE_DEGRADED the store that meets the failure is taken back, as if it had never been tried, and
+ * so is every one after it, until the disk is back. */
 Test(degraded, a_store_that_refuses_changes_nothing_while_the_disk_fails)
 {
     for (int io = KNACKDB_LOG_MAP; io <= KNACKDB_LOG_WRITE; io++) {
@@ -448,8 +448,8 @@ wait_durable(void *context)
     return NULL;
 }
 
-/* Eight wait for a sync that does not come back. Stores and reads do not; and when it comes back with an error, each of the eight is
- * told so. */
+/* Eight wait for a sync that does not come back. Stores and reads do not; and when it comes back with an error, each of
+ * the eight is told so. */
 Test(degraded, a_sync_that_hangs_holds_up_no_store_and_no_read_and_nobody_for_ever)
 {
     struct keeper_options options = healing_options(KNACKDB_LOG_MAP);

@@ -28,8 +28,8 @@ read_ends(const unsigned char *data, size_t bytes, uint64_t *ret_rows, size_t *r
     return status;
 }
 
-/* Where a changed byte of the file below is to be told of: its head, an entry, or the checksum of all of it, which alone
- * stands for the zeros behind an entry. */
+/* Where a changed byte of the file below is to be told of: its head, an entry, or the checksum of all of it, which
+ * alone stands for the zeros behind an entry. */
 static size_t
 place_of(size_t at, size_t bytes)
 {
@@ -43,8 +43,8 @@ place_of(size_t at, size_t bytes)
     return at < second + ENDS_ENTRY_HEAD_BYTES + 17 ? second : bytes - 8;
 }
 
-/* Both forms come back as they went; changed bytes are refused and told by their place, also where the checksums were made
- * to match: then what is taken is sound, as many rows as are told of. */
+/* Both forms come back as they went; changed bytes are refused and told by their place, also where the checksums were
+ * made to match: then what is taken is sound, as many rows as are told of. */
 Test(ends, come_back_or_are_refused)
 {
     struct allocator   allocator;
@@ -94,8 +94,8 @@ Test(ends, come_back_or_are_refused)
     byte_buffer_clear(&bytes);
 }
 
-/* As a file of format 1 was written, whose entries had no checksums: golden.c opens a directory of such, and here none of its
- * entries is found once it is damaged. */
+/* As a file of format 1 was written, whose entries had no checksums: golden.c opens a directory of such, and here none
+ * of its entries is found once it is damaged. */
 Test(ends, of_the_format_before_are_read_and_not_salvaged)
 {
     struct allocator   allocator;

@@ -99,7 +99,8 @@ judge(const char *folder, int claim, bool maps_well)
     bool by_itself = live(folder, "auto", KNACKDB_LOG_AUTO);
 
     claim_check(&claims[claim], by_itself == maps_well, "%s: %s", folder, by_itself ? "mapped" : "written");
-    claim_check(&claims[HEARD], live(folder, "map", KNACKDB_LOG_MAP) == maps_well, "%s: map", folder); /* ramfs sets none aside */
+    /* Ramfs sets none aside. */
+    claim_check(&claims[HEARD], live(folder, "map", KNACKDB_LOG_MAP) == maps_well, "%s: map", folder);
     claim_check(&claims[HEARD], !live(folder, "write", KNACKDB_LOG_WRITE), "%s: it is mapped", folder);
 }
 
@@ -160,5 +161,6 @@ main(void)
         printf("nothing could be mounted here\n");
         return 77;
     }
-    return claims_report(claims, atomic_load(&claims[UPPER].checks) > 0 ? CLAIMS : UPPER); /* where there are overlays */
+    /* Where there are overlays. */
+    return claims_report(claims, atomic_load(&claims[UPPER].checks) > 0 ? CLAIMS : UPPER);
 }

@@ -1,7 +1,7 @@
 /* hanging.c - a disk that does not answer: who waits for it, and who does not.
  *
- * Nothing here looks at a clock. A call that must not wait is made by the thread that alone can let the disk go on, so if
- * it waited the test would never end. */
+ * Nothing here looks at a clock. A call that must not wait is made by the thread that alone can let the disk go on, so
+ * if it waited the test would never end. */
 #include "tests/persist/ailing.h"
 
 #include "core/store_data.h"
@@ -45,8 +45,8 @@ must_hold_all(struct kept *kept, const char *path)
     free(dump);
 }
 
-/* Stores go on through any number of segments: where none is made ahead, as the thread that makes them waits for the sync,
- * they make their own. Nothing of it is called durable meanwhile. */
+/* Stores go on through any number of segments: where none is made ahead, as the thread that makes them waits for the
+ * sync, they make their own. Nothing of it is called durable meanwhile. */
 Test(hanging, a_sync_is_waited_for_by_nobody_but_who_asked_for_it)
 {
     for (int io = 0; io < 2; io++) {
@@ -174,7 +174,8 @@ await_waiting(struct storing *storing, uint64_t log_bytes, uint64_t full, uint64
 }
 
 /* The next segment is asked for when a quarter of this one is full, so a store has the rest before it needs it. Then
- * stores wait; reads do not, nor do figures, nor a sync of what was stored. When the call comes back everything goes on. */
+ * stores wait; reads do not, nor do figures, nor a sync of what was stored. When the call comes back everything goes
+ * on. */
 Test(hanging, a_file_that_is_not_made_is_waited_for_when_the_log_is_full)
 {
     struct keeper_options options = healing_options(KNACKDB_LOG_MAP);

@@ -12,8 +12,8 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Who follows sees what the log took, and after the healing what memory had all the time: the new log jumps over what is in the
- * snapshot alone. */
+/* Who follows sees what the log took, and after the healing what memory had all the time: the new log jumps over what
+ * is in the snapshot alone. */
 static void
 open_follower(struct kept *follower, const char *path)
 {
@@ -156,8 +156,8 @@ Test(healing, a_sync_that_failed_once_is_not_asked_again)
     scratch_remove(folder);
 }
 
-/* Somebody removes the log from under us. To sync a file without a name would be a lie. The directory is still there, so
- * all of it is written again. */
+/* Somebody removes the log from under us. To sync a file without a name would be a lie. The directory is still there,
+ * so all of it is written again. */
 Test(healing, a_log_that_somebody_removed_is_written_again)
 {
     for (int io = KNACKDB_LOG_MAP; io <= KNACKDB_LOG_WRITE; io++) {
@@ -193,8 +193,8 @@ Test(healing, a_log_that_somebody_removed_is_written_again)
     }
 }
 
-/* The whole directory goes. There is no place to heal to, and another of its name is not ours: memory goes on, every sync says
- * no, and the close says so, too. */
+/* The whole directory goes. There is no place to heal to, and another of its name is not ours: memory goes on, every
+ * sync says no, and the close says so, too. */
 Test(healing, a_directory_that_somebody_removed_is_never_called_durable)
 {
     for (int io = KNACKDB_LOG_MAP; io <= KNACKDB_LOG_WRITE; io++) {
@@ -222,8 +222,8 @@ Test(healing, a_directory_that_somebody_removed_is_never_called_durable)
 
 /* ---- between the failure and the healing ---- */
 
-/* Stores while the snapshot that heals is being written go into the new log, which means nothing before it ends: a process
- * that is killed then leaves what was durable before. Afterwards they are there, in order. */
+/* Stores while the snapshot that heals is being written go into the new log, which means nothing before it ends: a
+ * process that is killed then leaves what was durable before. Afterwards they are there, in order. */
 Test(healing, stores_while_it_heals_are_in_the_healed_store)
 {
     for (int io = KNACKDB_LOG_MAP; io <= KNACKDB_LOG_WRITE; io++) {
@@ -270,8 +270,8 @@ Test(healing, stores_while_it_heals_are_in_the_healed_store)
     }
 }
 
-/* Whatever step of the healing fails, once: another attempt comes, nothing of the failed one is left over, and at no time is
- * there a directory that does not open. */
+/* Whatever step of the healing fails, once: another attempt comes, nothing of the failed one is left over, and at no
+ * time is there a directory that does not open. */
 Test(healing, a_failed_attempt_is_followed_by_another)
 {
     static const struct ailment steps[] = {
@@ -325,7 +325,8 @@ Test(healing, a_failed_attempt_is_followed_by_another)
     }
 }
 
-/* While a snapshot heals the log, the new log breaks: the snapshot counts, and another attempt mends what came after it. */
+/* While a snapshot heals the log, the new log breaks: the snapshot counts, and another attempt mends what came after
+ * it. */
 Test(healing, a_log_that_breaks_again_while_it_heals_is_mended_again)
 {
     struct keeper_options options = healing_options(KNACKDB_LOG_WRITE);
@@ -343,7 +344,8 @@ Test(healing, a_log_that_breaks_again_while_it_heals_is_mended_again)
     cr_assert_eq(keeper_sync(kept.keeper, NULL), KNACKDB_IO);
     failing_disk_await_held();
     bench_put_many(kept.store, 21, 40);
-    failing_disk_fail(CALL_WRITE, "log-", ENOSPC, 0); /* not once: a segment made ahead may come first, and is no failure */
+    /* Not once: a segment made ahead may come first, and is no failure. */
+    failing_disk_fail(CALL_WRITE, "log-", ENOSPC, 0);
     bench_put_many(kept.store, 41, 60);
     cr_assert_geq(failing_disk_failures(), 2);
     assert_degraded(&kept, strerror(ENOSPC));

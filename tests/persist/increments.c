@@ -163,8 +163,8 @@ Test(increments, give_the_disk_back)
     scratch_remove(folder);
 }
 
-/* Puts, updates, deletes, snapshots and reopens in any order, while rows move in memory as others die: what a killed process
- * would leave is the store. */
+/* Puts, updates, deletes, snapshots and reopens in any order, while rows move in memory as others die: what a killed
+ * process would leave is the store. */
 Test(increments, agree_with_the_store_through_random_lives)
 {
     for (unsigned seed = 1; seed <= 8; seed++) {
@@ -212,8 +212,8 @@ Test(increments, agree_with_the_store_through_random_lives)
 
 /* ---- the plan ---- */
 
-/* A table that only grows, `step` rows a snapshot, told as a plan sees it. Returns the rows written in all; *ret_parts: the
- * most parts there were at any time beside those that are full. */
+/* A table that only grows, `step` rows a snapshot, told as a plan sees it. Returns the rows written in all; *ret_parts:
+ * the most parts there were at any time beside those that are full. */
 static uint64_t
 simulate_ingest(uint32_t step, uint32_t total, size_t *ret_parts)
 {

@@ -118,8 +118,8 @@ open_read_only(struct kept *kept, const char *path)
 }
 
 /* A crash can cut a log after any byte. Wherever the cut falls, the store is what it was after
- * each record that is whole, and the rest is reported as torn. Method: every prefix of a small log, read-only; for every
- * ninth also as the writer, who must leave a directory that opens again to the same. */
+ * each record that is whole, and the rest is reported as torn. Method: every prefix of a small log, read-only; for
+ * every ninth also as the writer, who must leave a directory that opens again to the same. */
 Test(log_ends, gives_back_only_the_whole_records_of_any_prefix)
 {
     struct small_log log;

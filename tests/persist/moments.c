@@ -1,5 +1,5 @@
-/* moments.c - what may happen between two steps of a snapshot, or beside who reads, made to happen there by a disk that waits
- * for its moment. */
+/* moments.c - what may happen between two steps of a snapshot, or beside who reads, made to happen there by a disk that
+ * waits for its moment. */
 #include "tests/persist/telling_disk.h"
 
 #include "persist/verification.h"

@@ -78,8 +78,9 @@ wait_for_snapshot(void)
         (void) usleep(1000); /* a snapshot that waits for us cannot be published; one that does not, has time to be */
 }
 
-/* A segment has its number when it is made and is listed a moment later. A snapshot that looks in between must not name the number
- * after it as the log's beginning: the commits that go into it, synced, would be passed over, and the file swept. */
+/* A segment has its number when it is made and is listed a moment later. A snapshot that looks in between must not name
+ * the number after it as the log's beginning: the commits that go into it, synced, would be passed over, and the file
+ * swept. */
 Test(moments, a_snapshot_beside_a_segment_being_made_loses_no_synced_commit)
 {
     struct keeper_options options = telling_options();
@@ -158,9 +159,9 @@ put_once(void)
     bench_put(writer->store, 6);
 }
 
-/* Commit 6 comes while the log is synced before a snapshot: the snapshot has it, that sync has not. So the log is synced
- * once more before the snapshot counts; commit 7 testifies that the log has 6 safe, and a life after a power cut, which
- * knows no more than that the snapshot has it, may testify so, too. */
+/* Commit 6 comes while the log is synced before a snapshot: the snapshot has it, that sync has not. So the log is
+ * synced once more before the snapshot counts; commit 7 testifies that the log has 6 safe, and a life after a power
+ * cut, which knows no more than that the snapshot has it, may testify so, too. */
 Test(moments, the_log_is_synced_up_to_the_last_commit_of_a_snapshot)
 {
     struct keeper_options options = telling_options();
@@ -318,8 +319,8 @@ Test(moments, a_segment_may_begin_with_a_record_that_is_passed_over)
     scratch_remove(path);
 }
 
-/* A stored text of any content, in a record whose header a power cut took, is torn and not corrupt. This one looks like a
- * header of a long record at every eighth byte. */
+/* A stored text of any content, in a record whose header a power cut took, is torn and not corrupt. This one looks like
+ * a header of a long record at every eighth byte. */
 Test(moments, a_text_that_looks_like_headers_is_only_torn)
 {
     static const unsigned char pattern[8] = { 0, 0, 0x10, 0, 1, 0, 0, 0 };

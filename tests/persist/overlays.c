@@ -1,5 +1,6 @@
-/* overlays.c - which directory an overlay's mount names as the one that is written to, and what that one lies on. file_systems.c
- * asks the same of overlays that are there; here the lines of mountinfo are ours, and nothing has to be mounted. */
+/* overlays.c - which directory an overlay's mount names as the one that is written to, and what that one lies on.
+ * file_systems.c asks the same of overlays that are there; here the lines of mountinfo are ours, and nothing has to be
+ * mounted. */
 #include "persist/file_system.h"
 
 #include <criterion/criterion.h>
@@ -31,7 +32,8 @@ judge(const char *mountinfo)
     return answer;
 }
 
-/* The upper directory is /proc, and that is no place for mappings; or it is not found, and nothing is held against it. */
+/* The upper directory is /proc, and that is no place for mappings; or it is not found, and nothing is held against
+ * it. */
 static const struct {
     const char *mountinfo;
     int         answer;

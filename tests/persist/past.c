@@ -38,8 +38,8 @@ open_log(struct allocator *allocator, const char *path)
     return log;
 }
 
-/* With all history kept, every moment is there, whatever snapshots came; packed, and checked to the last byte. With less,
- * what is left is the newest run of it. Who does not say how much he wants leaves what there is. */
+/* With all history kept, every moment is there, whatever snapshots came; packed, and checked to the last byte. With
+ * less, what is left is the newest run of it. Who does not say how much he wants leaves what there is. */
 Test(history, is_kept_as_long_as_was_asked_for)
 {
     struct keeper_options options = kept_options();

@@ -291,7 +291,8 @@ Test(lock, is_not_inherited_by_a_fork_nor_lost_by_it)
 
         keeper_abandon(kept.keeper);
         store_free(kept.store);
-        _exit(before && child_is_refused(path, parent) ? 0 : 1); /* still, though the child has closed its descriptors */
+        /* Still, though the child has closed its descriptors. */
+        _exit(before && child_is_refused(path, parent) ? 0 : 1);
     }
     cr_assert_eq(waitpid(child, &state, 0), child);
     cr_assert_eq(state, 0, "the child got in, or did not learn whom it would have disturbed");

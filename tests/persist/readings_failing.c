@@ -1,6 +1,6 @@
-/* readings_failing.c - opening, verifying, repairing, replaying while memory is short, the disk fails or is interrupted, at every
- * single call: it is said what failed, never that files are damaged which are not, nothing is leaked, and an interrupted
- * call is made again. */
+/* readings_failing.c - opening, verifying, repairing, replaying while memory is short, the disk fails or is
+ * interrupted, at every single call: it is said what failed, never that files are damaged which are not, nothing is
+ * leaked, and an interrupted call is made again. */
 #include "tests/persist/repair_origin.h"
 #include "tests/persist/striking.h"
 

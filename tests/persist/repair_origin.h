@@ -1,8 +1,8 @@
 /* repair_origin.h - a directory to damage, again and again, and what a repair makes of it.
  *
- * Each row is stored by a commit of its number: 1 to 40 before a snapshot, 41 to 60 behind it. So a row is at stake where a
- * commit is, and nothing else may change. An origin with ends has two more snapshots, the second after some of the rows had
- * been deleted or updated; one with history keeps all of its log, packed. */
+ * Each row is stored by a commit of its number: 1 to 40 before a snapshot, 41 to 60 behind it. So a row is at stake
+ * where a commit is, and nothing else may change. An origin with ends has two more snapshots, the second after some of
+ * the rows had been deleted or updated; one with history keeps all of its log, packed. */
 #ifndef TESTS_PERSIST_REPAIR_ORIGIN_H
 #define TESTS_PERSIST_REPAIR_ORIGIN_H
 

@@ -1,5 +1,5 @@
-/* repairs.c - what repair saves of a damaged directory: files that are missing, sectors that cannot be read, commits that
- * build on lost ones. repairs_of_bytes.c has every bit and byte. */
+/* repairs.c - what repair saves of a damaged directory: files that are missing, sectors that cannot be read, commits
+ * that build on lost ones. repairs_of_bytes.c has every bit and byte. */
 #include "base/bytes.h"
 #include "persist/ends_format.h"
 #include "persist/file_name.h"
@@ -260,8 +260,8 @@ Test(repair, brings_an_older_version_along)
     origin_remove(&origin);
 }
 
-/* Rows that had ended stay ended, with the manifest and without; with the ends themselves lost, updated rows are there once,
- * deleted ones are back, and that is said. */
+/* Rows that had ended stay ended, with the manifest and without; with the ends themselves lost, updated rows are there
+ * once, deleted ones are back, and that is said. */
 Test(repair, knows_which_rows_had_ended)
 {
     struct keeper_options options = kept_options();
@@ -420,7 +420,8 @@ Test(repair, ends_that_have_grown_are_read_as_far_as_they_were_written)
     origin_remove(&origin);
 }
 
-/* What a manifest says of a file of ends, its checksum right, is what a file says: no reason to ask for so much memory. */
+/* What a manifest says of a file of ends, its checksum right, is what a file says: no reason to ask for so much
+ * memory. */
 Test(repair, ends_that_a_manifest_calls_large_are_read_as_far_as_they_can_go)
 {
     const uint64_t  claimed = (uint64_t) 300 << 20;

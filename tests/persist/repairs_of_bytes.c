@@ -1,5 +1,5 @@
-/* repairs_of_bytes.c - a bit flipped, a byte taken out, an end cut off, at every place of every kind of file: what repair
- * then saves, and what it says of the rest.
+/* repairs_of_bytes.c - a bit flipped, a byte taken out, an end cut off, at every place of every kind of file: what
+ * repair then saves, and what it says of the rest.
  *
  * What is lost is the record or the block that was hit, it is told, and nothing else changes. */
 #include "base/bytes.h"
@@ -36,8 +36,8 @@ add_up(struct totals *totals, const struct difference *difference, const struct 
     totals->back_both += difference->back_first > 0 && difference->back_second > 0;
 }
 
-/* Damages a file at one place after the other, repairs, and holds against the origin. `also`: a file that is damaged each
- * time beside it, in its middle; or NULL. */
+/* Damages a file at one place after the other, repairs, and holds against the origin. `also`: a file that is damaged
+ * each time beside it, in its middle; or NULL. */
 static struct totals
 damage_each(struct origin *origin, const char *name, enum damage damage, size_t step, const char *also)
 {

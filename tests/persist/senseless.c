@@ -1,7 +1,8 @@
-/* senseless.c - a log whose last record has the right checksum and makes no sense: nobody takes it, all say so, and a repair
- * saves what was there before.
+/* senseless.c - a log whose last record has the right checksum and makes no sense: nobody takes it, all say so, and a
+ * repair saves what was there before.
  *
- * The record is appended to a log that ends without a seal, as a writer would that has gone wrong or is newer than we are. */
+ * The record is appended to a log that ends without a seal, as a writer would that has gone wrong or is newer than we
+ * are. */
 #include "tests/persist/asking.h"
 #include "tests/persist/repair_origin.h"
 
@@ -68,6 +69,7 @@ static const struct {
     knackdb_status   status;   /* of who opens */
     bool             is_saved; /* repair takes what is before it; otherwise it refuses as the others do */
 } cases[] = {
+    /* clang-format off */
     { "a kind of record that no version had", 9, 1, { KNACKDB_LOG_DELETE, 0, 50, 0, NULL }, KNACKDB_UNSUPPORTED, false },
     { "one that may be passed over", 200, 1, { KNACKDB_LOG_DELETE, 0, 50, 0, NULL }, KNACKDB_OK, true },
     { "a number that was given", 1, 0, { KNACKDB_LOG_DELETE, 0, 50, 0, NULL }, KNACKDB_CORRUPT, true },
@@ -77,6 +79,7 @@ static const struct {
     { "an update of no row", 1, 1, { KNACKDB_LOG_UPDATE, 0, 5000, 1, "nobody" }, KNACKDB_CORRUPT, true },
     { "an end of no row", 1, 1, { KNACKDB_LOG_DELETE, 0, 5000, 0, NULL }, KNACKDB_CORRUPT, true },
     { "a clean-up of what has no age", 1, 1, { KNACKDB_LOG_CLEAN_UP, 0, 0, 3, NULL }, KNACKDB_CORRUPT, true },
+    /* clang-format on */
 };
 
 Test(senseless, records_are_taken_by_nobody)
@@ -126,8 +129,8 @@ Test(senseless, records_are_taken_by_nobody)
     commit_writer_clear(&writer);
 }
 
-/* Behind an operation that makes no sense nobody knows where the next one begins: the rest of that commit is passed over, and the
- * next one is given whole. */
+/* Behind an operation that makes no sense nobody knows where the next one begins: the rest of that commit is passed
+ * over, and the next one is given whole. */
 Test(senseless, operations_are_told_once_by_who_replays_and_what_follows_them_is_given)
 {
     knackdb_pattern      pattern = knackdb_pattern_default();

@@ -1,5 +1,6 @@
-/* strangers.c - directories whose files are each whole, and do not belong together: a manifest that says what is not so, files of
- * another time or another store, files that are gone. Nobody takes one for another, and all who come say so. */
+/* strangers.c - directories whose files are each whole, and do not belong together: a manifest that says what is not
+ * so, files of another time or another store, files that are gone. Nobody takes one for another, and all who come say
+ * so. */
 #include "tests/persist/asking.h"
 #include "tests/persist/repair_origin.h"
 
@@ -253,8 +254,8 @@ take_a_segment_away(const char *directory)
 #define CORRUPT KNACKDB_CORRUPT
 #define NEWER   KNACKDB_UNSUPPORTED
 
-/* A manifest that says something else, or a directory in which something is, and what comes of it. Who reads the log alone does
- * not mind the snapshot; a verification does not compare rows; a repair takes what there is. */
+/* A manifest that says something else, or a directory in which something is, and what comes of it. Who reads the log
+ * alone does not mind the snapshot; a verification does not compare rows; a repair takes what there is. */
 static const struct {
     const char      *what;
     enum origin_kind origin;
@@ -351,8 +352,8 @@ Test(strangers, are_taken_by_nobody_for_what_they_are_not)
     }
 }
 
-/* A part whose head cannot be believed is read by its blocks, as the table of a version that has as many columns: the manifest's,
- * or without one the newest that does. */
+/* A part whose head cannot be believed is read by its blocks, as the table of a version that has as many columns: the
+ * manifest's, or without one the newest that does. */
 Test(strangers, parts_without_a_head_are_known_by_their_blocks)
 {
     for (uint32_t round = 0; round < 4; round++) {

@@ -1,4 +1,5 @@
-/* striking.h - memory, and the system's disk, of which one call fails: the first, in the next run the second, and so on.
+/* striking.h - memory, and the system's disk, of which one call fails: the first, in the next run the second, and so
+ * on.
  *
  *     for (striking_begin(&striking, STRIKE_DISK); striking_next(&striking);) {
  *         ... with striking.allocator and striking.disk; striking_struck() says whether the call was made

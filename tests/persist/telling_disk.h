@@ -4,7 +4,8 @@
 
 #include "tests/persist/bench.h"
 
-/* NULL: nothing is said. What says something before a call and gives less than 0 has that taken for the call's answer. */
+/* NULL: nothing is said. What says something before a call and gives less than 0 has that taken for the call's
+ * answer. */
 struct telling_disk {
     struct disk disk;
     int (*before_open)(const char *name, enum disk_access access);

@@ -1,8 +1,9 @@
-/* writings_failing.c - a writer's life while memory is short, the disk fails or is interrupted, at every single call: what cannot be
- * done is said, nothing is leaked, and the directory opens with all that was called durable.
+/* writings_failing.c - a writer's life while memory is short, the disk fails or is interrupted, at every single call:
+ * what cannot be done is said, nothing is leaked, and the directory opens with all that was called durable.
  *
- * tests/crash asks more of disks that fail, and asks what the disk itself has lost; here each allocation fails, too. The life begins
- * in a directory that another version of the schema has written and that was left in the middle of a commit. */
+ * tests/crash asks more of disks that fail, and asks what the disk itself has lost; here each allocation fails, too.
+ * The life begins in a directory that another version of the schema has written and that was left in the middle of a
+ * commit. */
 #include "tests/persist/repair_origin.h"
 #include "tests/persist/striking.h"
 

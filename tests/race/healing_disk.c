@@ -191,8 +191,8 @@ be_bad(uint32_t dice, int64_t ms)
     atomic_store(&mood, 0);
 }
 
-/* Every other time once more about when the first attempt to heal is made (50 ms after the failure), so that failures fall on its
- * steps, too. */
+/* Every other time once more about when the first attempt to heal is made (50 ms after the failure), so that failures
+ * fall on its steps, too. */
 static void
 upset(struct race *race, int failures)
 {
