@@ -44,8 +44,8 @@ knackdb_store_rows(knackdb *db, int table, const knackdb_value *values, size_t c
     if (status == KNACKDB_OK && row_count != 0 && values == NULL)
         status = error_set(error, KNACKDB_INVALID, "store: values is NULL");
     if (status == KNACKDB_OK)
-        status = store_put_rows(db->store, (uint32_t) table, values, column_count, row_count, flags, ret_ids,
-                                &sequence, error);
+        status = store_put_rows(db->store, (uint32_t) table, values, column_count, row_count, flags, ret_ids, &sequence,
+                                error);
     return status == KNACKDB_OK ? finish_store(db, table, row_count, begun, sequence, error) : status;
 }
 
@@ -87,8 +87,7 @@ store_structs(knackdb *db, int table, const void *rows, size_t count, uint32_t f
             return error_no_memory(error, "a batch");
     }
     for (size_t r = 0; r < count; r++)
-        row_to_values(layout, table, (const char *) rows + r * layout->struct_bytes,
-                      values + r * layout->field_count);
+        row_to_values(layout, table, (const char *) rows + r * layout->struct_bytes, values + r * layout->field_count);
     status = store_put_own_rows(db->store, (uint32_t) table, values, count, flags, ret_ids, &sequence, error);
     if (count > 1)
         allocator_put(&db->allocator, values, bytes);
@@ -198,9 +197,9 @@ knackdb_pattern_set_weight_external(knackdb *db, knackdb_text external_id, doubl
 static knackdb_status
 use_pattern(knackdb *db, uint32_t key_index, knackdb_value key, knackdb_error *error)
 {
-    struct assignment assignment = {
-        .column = KNACKDB_PATTERN_USAGE_COUNT, .adds = true, .value = knackdb_value_integer(1)
-    };
+    struct assignment assignment = { .column = KNACKDB_PATTERN_USAGE_COUNT,
+                                     .adds = true,
+                                     .value = knackdb_value_integer(1) };
 
     return update(db, KNACKDB_EXECUTION_PATTERNS, key_index, &key, &assignment, 1, error);
 }

@@ -77,8 +77,7 @@ own_texts(const struct table *definition, const struct row_layout *layout, void 
 }
 
 static knackdb_status
-copy_rows(knackdb_read *read, int table, const knackdb_row *rows, size_t count, void **ret_rows,
-          knackdb_error *error)
+copy_rows(knackdb_read *read, int table, const knackdb_row *rows, size_t count, void **ret_rows, knackdb_error *error)
 {
     const struct row_layout *layout = row_layout_of(table);
     size_t                   row_bytes = count * layout->struct_bytes;
@@ -143,8 +142,7 @@ knackdb_pattern_get(knackdb *db, int64_t id, knackdb_pattern **ret_pattern, knac
 }
 
 knackdb_status
-knackdb_pattern_get_external(knackdb *db, knackdb_text external_id, knackdb_pattern **ret_pattern,
-                             knackdb_error *error)
+knackdb_pattern_get_external(knackdb *db, knackdb_text external_id, knackdb_pattern **ret_pattern, knackdb_error *error)
 {
     void          *row = NULL;
     knackdb_status status = get_copy(db, NULL, external_id, &row, error);
@@ -242,11 +240,11 @@ knackdb_metrics_history(knackdb *db, knackdb_text component, knackdb_text metric
 {
     knackdb_condition conditions[4];
     knackdb_query     query = {
-        .table = KNACKDB_PERFORMANCE_METRICS,
-        .conditions = conditions,
-        .order = { { KNACKDB_METRIC_MEASURED_AT, true } },
-        .order_count = 1,
-        .limit = limit,
+            .table = KNACKDB_PERFORMANCE_METRICS,
+            .conditions = conditions,
+            .order = { { KNACKDB_METRIC_MEASURED_AT, true } },
+            .order_count = 1,
+            .limit = limit,
     };
 
     conditions[query.condition_count++] =

@@ -9,9 +9,9 @@
 #include <unistd.h>
 
 #define CACHE_BYTES_DEFAULT ((uint64_t) 1 << 20)
-#define KNOWN_OPEN_FLAGS                                                                               \
-    (KNACKDB_OPEN_READ_ONLY | KNACKDB_OPEN_NO_CREATE | KNACKDB_OPEN_SNAPSHOT | KNACKDB_OPEN_NO_MIGRATE \
-     | KNACKDB_OPEN_FOLLOW | KNACKDB_OPEN_REFUSE_DEGRADED)
+#define KNOWN_OPEN_FLAGS                                                                                 \
+    (KNACKDB_OPEN_READ_ONLY | KNACKDB_OPEN_NO_CREATE | KNACKDB_OPEN_SNAPSHOT | KNACKDB_OPEN_NO_MIGRATE | \
+     KNACKDB_OPEN_FOLLOW | KNACKDB_OPEN_REFUSE_DEGRADED)
 
 static bool
 is_read_only(const knackdb_options *options)
@@ -78,8 +78,10 @@ take_options(const knackdb_options *given, knackdb_options *ret_options, knackdb
 {
     if (given->struct_size < OPTIONS_BYTES_FIRST || given->struct_size > sizeof *ret_options ||
         given->struct_size % sizeof(uint64_t) != 0)
-        return error_set(error, KNACKDB_INVALID, "options: struct_size is %zu, not %zu; begin with "
-                         "knackdb_options_default()", given->struct_size, sizeof *ret_options);
+        return error_set(error, KNACKDB_INVALID,
+                         "options: struct_size is %zu, not %zu; begin with "
+                         "knackdb_options_default()",
+                         given->struct_size, sizeof *ret_options);
     *ret_options = knackdb_options_default();
     memcpy(ret_options, given, given->struct_size);
     ret_options->struct_size = sizeof *ret_options;
@@ -89,8 +91,8 @@ take_options(const knackdb_options *given, knackdb_options *ret_options, knackdb
 static knackdb_status
 check_options(const knackdb_options *options, bool in_memory, knackdb_error *error)
 {
-    bool is_past = options->as_of_sequence != 0 || options->as_of_time != 0.0
-                   || (options->flags & KNACKDB_OPEN_SNAPSHOT) != 0;
+    bool is_past = options->as_of_sequence != 0 || options->as_of_time != 0.0 ||
+                   (options->flags & KNACKDB_OPEN_SNAPSHOT) != 0;
 
     if ((options->flags & ~(uint32_t) KNOWN_OPEN_FLAGS) != 0)
         return error_set(error, KNACKDB_INVALID, "options: unknown flags 0x%x", options->flags);
@@ -173,7 +175,7 @@ static knackdb_status
 handle_new(const knackdb_options *options, knackdb **ret_db, knackdb_error *error)
 {
     const knackdb_allocator *functions = options->allocator;
-    knackdb *db = functions != NULL ? functions->allocate(functions->context, sizeof *db) : malloc(sizeof *db);
+    knackdb       *db = functions != NULL ? functions->allocate(functions->context, sizeof *db) : malloc(sizeof *db);
     knackdb_status status;
 
     if (db == NULL)

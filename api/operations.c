@@ -22,8 +22,8 @@ operations_init(struct operations *operations, struct allocator *allocator, uint
     operations->slow_ticks =
         (uint64_t) ((slow_us != 0 ? slow_us : 1000) * 1000.0 / ticker_ns_per_tick(&operations->ticker));
     operations->shard_count = 1;
-    while (operations->shard_count < OPERATION_SHARDS_MAX
-           && (long) operations->shard_count < sysconf(_SC_NPROCESSORS_ONLN))
+    while (operations->shard_count < OPERATION_SHARDS_MAX &&
+           (long) operations->shard_count < sysconf(_SC_NPROCESSORS_ONLN))
         operations->shard_count *= 2;
     operations->shards_memory = allocator_get_zeroed(allocator, shards_bytes(operations));
     operations->shards = cache_line_in(operations->shards_memory);

@@ -4,20 +4,13 @@
 #include "schema/schema.h"
 
 static const size_t pattern_offsets[] = {
-    offsetof(knackdb_pattern, id),
-    offsetof(knackdb_pattern, task_type),
-    offsetof(knackdb_pattern, pattern_used),
-    offsetof(knackdb_pattern, execution_time),
-    offsetof(knackdb_pattern, success_rate),
-    offsetof(knackdb_pattern, confidence_score),
-    offsetof(knackdb_pattern, agent_count),
-    offsetof(knackdb_pattern, complexity_level),
-    offsetof(knackdb_pattern, tools_used),
-    offsetof(knackdb_pattern, context_factors),
-    offsetof(knackdb_pattern, created_at),
-    offsetof(knackdb_pattern, updated_at),
-    offsetof(knackdb_pattern, usage_count),
-    offsetof(knackdb_pattern, external_id),
+    offsetof(knackdb_pattern, id),           offsetof(knackdb_pattern, task_type),
+    offsetof(knackdb_pattern, pattern_used), offsetof(knackdb_pattern, execution_time),
+    offsetof(knackdb_pattern, success_rate), offsetof(knackdb_pattern, confidence_score),
+    offsetof(knackdb_pattern, agent_count),  offsetof(knackdb_pattern, complexity_level),
+    offsetof(knackdb_pattern, tools_used),   offsetof(knackdb_pattern, context_factors),
+    offsetof(knackdb_pattern, created_at),   offsetof(knackdb_pattern, updated_at),
+    offsetof(knackdb_pattern, usage_count),  offsetof(knackdb_pattern, external_id),
 };
 
 static const size_t preference_offsets[] = {

@@ -25,8 +25,8 @@ fill_store(knackdb_stats *stats, struct store *store)
     stats->memory_index_bytes = figures.index_bytes;
     stats->memory_cache_bytes = figures.cache_bytes;
     stats->memory_other_bytes = figures.other_bytes;
-    stats->memory_bytes = figures.column_bytes + figures.text_bytes + figures.index_bytes + figures.cache_bytes
-                          + figures.other_bytes;
+    stats->memory_bytes = figures.column_bytes + figures.text_bytes + figures.index_bytes + figures.cache_bytes +
+                          figures.other_bytes;
     stats->cache_hits = figures.cache_hits;
     stats->cache_misses = figures.cache_misses;
     stats->cache_entries = figures.cache_entries;
@@ -44,8 +44,7 @@ fill_keeper(knackdb_stats *stats, struct keeper *keeper)
     stats->state = figures.state;
     (void) snprintf(stats->reason, sizeof stats->reason, "%s", figures.reason);
     /* Asked for later than the newest commit, and a commit is in the log before it shows: it may be ahead. */
-    stats->durable_sequence =
-        figures.durable_sequence < stats->sequence ? figures.durable_sequence : stats->sequence;
+    stats->durable_sequence = figures.durable_sequence < stats->sequence ? figures.durable_sequence : stats->sequence;
     stats->log_bytes = figures.log_bytes;
     stats->log_unsynced_bytes = figures.log_unsynced_bytes;
     stats->snapshot_count = figures.snapshot_count;

@@ -4,7 +4,7 @@
 
 #include <pthread.h>
 
-#define TEXT_OF(number)  #number
+#define TEXT_OF(number)                   #number
 #define VERSION_TEXT(major, minor, patch) TEXT_OF(major) "." TEXT_OF(minor) "." TEXT_OF(patch)
 
 const char *
@@ -80,9 +80,9 @@ describe_tables(void)
                 .is_rate = table->columns[c].is_rate,
                 .since_version = table->columns[c].since_version,
             };
-        infos[t] = (knackdb_table_info) {
-            .name = table->name, .column_count = table->column_count, .columns = column_infos[t]
-        };
+        infos[t] = (knackdb_table_info) { .name = table->name,
+                                          .column_count = table->column_count,
+                                          .columns = column_infos[t] };
     }
 }
 

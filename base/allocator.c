@@ -130,8 +130,8 @@ allocator_populate(struct allocator *allocator, void *memory, size_t bytes)
 }
 
 /* From so many bytes on it is worth waking somebody. */
-#define WAKING_BYTES      ((size_t) 256 * 1024)
-#define REQUEST_CLAIMED   ((uintptr_t) 1)
+#define WAKING_BYTES    ((size_t) 256 * 1024)
+#define REQUEST_CLAIMED ((uintptr_t) 1)
 
 bool
 allocator_request_pages(struct allocator *allocator, void *memory, size_t bytes)

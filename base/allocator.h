@@ -39,15 +39,15 @@ struct page_server {
 };
 
 struct allocator {
-    knackdb_allocator functions; /* allocate == NULL: malloc and mmap */
-    _Atomic uint64_t  bytes;     /* in use, without pages; relaxed, a figure for people */
-    _Atomic(const struct page_server *) server; /* NULL: nobody takes requests */
-    struct page_request requests[ALLOCATOR_REQUESTS];
+    knackdb_allocator                   functions; /* allocate == NULL: malloc and mmap */
+    _Atomic uint64_t                    bytes;     /* in use, without pages; relaxed, a figure for people */
+    _Atomic(const struct page_server *) server;    /* NULL: nobody takes requests */
+    struct page_request                 requests[ALLOCATOR_REQUESTS];
 };
 
 void allocator_init(struct allocator *allocator, const knackdb_allocator *functions);
 
-void *allocator_get(struct allocator *allocator, size_t bytes);    /* NULL when there is none; bytes > 0 */
+void *allocator_get(struct allocator *allocator, size_t bytes); /* NULL when there is none; bytes > 0 */
 void *allocator_get_zeroed(struct allocator *allocator, size_t bytes);
 void  allocator_put(struct allocator *allocator, void *memory, size_t bytes); /* NULL is accepted */
 

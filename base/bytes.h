@@ -12,19 +12,17 @@
 #define BYTES_LE(bits, value) __builtin_bswap##bits(value)
 #endif
 
-#define BYTES_DEFINE(bits)                                 \
-    static inline uint##bits##_t                           \
-    bytes_get_u##bits(const void *from)                    \
-    {                                                      \
-        uint##bits##_t value;                              \
-        memcpy(&value, from, sizeof value);                \
-        return BYTES_LE(bits, value);                      \
-    }                                                      \
-    static inline void                                     \
-    bytes_put_u##bits(void *to, uint##bits##_t value)      \
-    {                                                      \
-        value = BYTES_LE(bits, value);                     \
-        memcpy(to, &value, sizeof value);                  \
+#define BYTES_DEFINE(bits)                                               \
+    static inline uint##bits##_t bytes_get_u##bits(const void *from)     \
+    {                                                                    \
+        uint##bits##_t value;                                            \
+        memcpy(&value, from, sizeof value);                              \
+        return BYTES_LE(bits, value);                                    \
+    }                                                                    \
+    static inline void bytes_put_u##bits(void *to, uint##bits##_t value) \
+    {                                                                    \
+        value = BYTES_LE(bits, value);                                   \
+        memcpy(to, &value, sizeof value);                                \
     }
 
 BYTES_DEFINE(16)

@@ -20,8 +20,8 @@ histogram_count(const struct histogram *histogram)
     uint64_t count = 0;
 
     for (uint32_t bucket = 0; bucket < HISTOGRAM_BUCKETS; bucket++)
-        count += atomic_load_explicit(&((struct histogram *) (uintptr_t) histogram)->buckets[bucket],
-                                      memory_order_relaxed);
+        count +=
+            atomic_load_explicit(&((struct histogram *) (uintptr_t) histogram)->buckets[bucket], memory_order_relaxed);
     return count;
 }
 

@@ -25,8 +25,8 @@ histogram_bucket(uint64_t value)
     if (value < ((uint64_t) 1 << HISTOGRAM_SUB_BITS))
         return (uint32_t) value;
     power = 63 - (uint32_t) __builtin_clzll(value);
-    bucket = ((power - HISTOGRAM_SUB_BITS + 1) << HISTOGRAM_SUB_BITS)
-             + (uint32_t) ((value >> (power - HISTOGRAM_SUB_BITS)) & ((1u << HISTOGRAM_SUB_BITS) - 1));
+    bucket = ((power - HISTOGRAM_SUB_BITS + 1) << HISTOGRAM_SUB_BITS) +
+             (uint32_t) ((value >> (power - HISTOGRAM_SUB_BITS)) & ((1u << HISTOGRAM_SUB_BITS) - 1));
     return bucket < HISTOGRAM_BUCKETS ? bucket : HISTOGRAM_BUCKETS - 1;
 }
 
@@ -37,9 +37,8 @@ histogram_add(struct histogram *histogram, uint64_t value)
     if (value > atomic_load_explicit(&histogram->maximum, memory_order_relaxed)) {
         uint64_t seen = atomic_load_explicit(&histogram->maximum, memory_order_relaxed);
 
-        while (value > seen
-               && !atomic_compare_exchange_weak_explicit(&histogram->maximum, &seen, value, memory_order_relaxed,
-                                                         memory_order_relaxed))
+        while (value > seen && !atomic_compare_exchange_weak_explicit(&histogram->maximum, &seen, value,
+                                                                      memory_order_relaxed, memory_order_relaxed))
             ;
     }
 }

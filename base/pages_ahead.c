@@ -19,8 +19,8 @@ pages_ahead_extend(struct pages_ahead *pages, struct allocator *allocator, unsig
         allocator_populate(allocator, block + pages->ready, to - pages->ready);
         pages->ready = to;
     }
-    if (pages->ready < bytes && allocator_request_pages(allocator, block + pages->ready,
-                                                        smaller(step, bytes - pages->ready)))
+    if (pages->ready < bytes &&
+        allocator_request_pages(allocator, block + pages->ready, smaller(step, bytes - pages->ready)))
         pages->ready = smaller(pages->ready + step, bytes);
     else
         margin = step / 8; /* nobody took it: do not ask again at once */

@@ -12,7 +12,7 @@
 #include <stdbool.h>
 
 struct ticker {
-    bool     counts;   /* the processor's counter, not the clock */
+    bool     counts; /* the processor's counter, not the clock */
     uint64_t first_ticks;
     uint64_t first_ns;
 };

@@ -22,29 +22,29 @@ struct owned {
 };
 
 struct bare_pattern {
-    int64_t id; /* negative: deleted */
+    int64_t      id; /* negative: deleted */
     struct owned task_type;
     struct owned pattern_used;
-    double  execution_time;
-    double  success_rate;
-    double  confidence_score;
-    int64_t agent_count;
+    double       execution_time;
+    double       success_rate;
+    double       confidence_score;
+    int64_t      agent_count;
     struct owned complexity_level;
     struct owned tools_used;
     struct owned context_factors;
-    double  created_at;
-    double  updated_at;
-    int64_t usage_count;
+    double       created_at;
+    double       updated_at;
+    int64_t      usage_count;
 };
 
 struct bare_metric {
-    int64_t id;
+    int64_t      id;
     struct owned component_name;
     struct owned metric_name;
-    double  metric_value;
-    double  baseline_value;
-    double  improvement_percentage;
-    double  measured_at;
+    double       metric_value;
+    double       baseline_value;
+    double       improvement_percentage;
+    double       measured_at;
 };
 
 struct bare_store {

@@ -27,7 +27,7 @@ static void *
 open_as(const char *directory, const knackdb_options *options)
 {
     struct engine_store *store = calloc(1, sizeof *store);
-    knackdb_error         error;
+    knackdb_error        error;
 
     if (store == NULL)
         fail("no memory");
@@ -54,7 +54,7 @@ static void
 engine_close(void *handle)
 {
     struct engine_store *store = handle;
-    knackdb_error         error;
+    knackdb_error        error;
 
     check(knackdb_close(store->db, &error), "close", &error);
     free(store->batch);
@@ -101,8 +101,8 @@ static void
 engine_pattern_store(void *handle, const struct pattern_row *row)
 {
     struct engine_store *store = handle;
-    knackdb_pattern       pattern;
-    knackdb_error         error;
+    knackdb_pattern      pattern;
+    knackdb_error        error;
 
     pattern_from_row(row, &pattern);
     check(knackdb_pattern_store(store->db, &pattern, NULL, &error), "store", &error);
@@ -112,7 +112,7 @@ static void
 engine_patterns_store(void *handle, const struct pattern_row *rows, size_t count)
 {
     struct engine_store *store = handle;
-    knackdb_error         error;
+    knackdb_error        error;
 
     if (count > store->batch_capacity) {
         free(store->batch);
@@ -131,7 +131,7 @@ static void
 engine_metrics_store(void *handle, const struct metric_row *rows, size_t count)
 {
     struct engine_store *store = handle;
-    knackdb_error         error;
+    knackdb_error        error;
 
     if (count > store->metric_batch_capacity) {
         free(store->metric_batch);
@@ -147,8 +147,8 @@ engine_metrics_store(void *handle, const struct metric_row *rows, size_t count)
             .metric_value = rows[i].metric_value,
             .baseline_value = rows[i].baseline_value,
             .measured_at = rows[i].measured_at,
-            .nulls = KNACKDB_BIT(KNACKDB_METRIC_IMPROVEMENT_PERCENTAGE) |
-                     KNACKDB_BIT(KNACKDB_METRIC_SAMPLE_COUNT) | KNACKDB_BIT(KNACKDB_METRIC_CONFIDENCE_INTERVAL),
+            .nulls = KNACKDB_BIT(KNACKDB_METRIC_IMPROVEMENT_PERCENTAGE) | KNACKDB_BIT(KNACKDB_METRIC_SAMPLE_COUNT) |
+                     KNACKDB_BIT(KNACKDB_METRIC_CONFIDENCE_INTERVAL),
         };
         store->metric_batch[i] = metric;
     }
@@ -160,9 +160,9 @@ static bool
 engine_pattern_read(void *handle, int64_t id, see_pattern see, void *context)
 {
     struct engine_store *store = handle;
-    knackdb_read         *read;
-    knackdb_row           place;
-    knackdb_status        status;
+    knackdb_read        *read;
+    knackdb_row          place;
+    knackdb_status       status;
 
     check(knackdb_read_begin(store->db, &read, NULL), "read", NULL);
     status = knackdb_read_by_id(read, KNACKDB_EXECUTION_PATTERNS, id, &place);
@@ -194,7 +194,7 @@ static void
 engine_patterns_top(void *handle, const struct top_query *query, see_pattern see, void *context)
 {
     struct engine_store *store = handle;
-    knackdb_condition     conditions[3] = {
+    knackdb_condition    conditions[3] = {
         knackdb_where(KNACKDB_PATTERN_TASK_TYPE, KNACKDB_EQUAL, knackdb_value_text(given(query->task_type))),
         knackdb_where_at_least(KNACKDB_PATTERN_SUCCESS_RATE, query->success_rate_min),
         knackdb_where_at_least(KNACKDB_PATTERN_CONFIDENCE_SCORE, query->confidence_score_min),
@@ -231,9 +231,8 @@ static void
 engine_metrics_history(void *handle, const struct history_query *query, see_metric see, void *context)
 {
     struct engine_store *store = handle;
-    knackdb_condition     conditions[2] = {
-        knackdb_where(KNACKDB_METRIC_COMPONENT_NAME, KNACKDB_EQUAL,
-                      knackdb_value_text(given(query->component_name))),
+    knackdb_condition    conditions[2] = {
+        knackdb_where(KNACKDB_METRIC_COMPONENT_NAME, KNACKDB_EQUAL, knackdb_value_text(given(query->component_name))),
         knackdb_where(KNACKDB_METRIC_METRIC_NAME, KNACKDB_EQUAL, knackdb_value_text(given(query->metric_name))),
     };
     knackdb_query question = {
@@ -271,18 +270,18 @@ static void
 engine_patterns_grouped(void *handle, see_group see, void *context)
 {
     struct engine_store *store = handle;
-    knackdb_query         all = { .table = KNACKDB_EXECUTION_PATTERNS };
-    const knackdb_group  *times, *rates;
-    size_t                count, rate_count;
-    knackdb_read         *read;
-    knackdb_error         error;
+    knackdb_query        all = { .table = KNACKDB_EXECUTION_PATTERNS };
+    const knackdb_group *times, *rates;
+    size_t               count, rate_count;
+    knackdb_read        *read;
+    knackdb_error        error;
 
     check(knackdb_read_begin(store->db, &read, &error), "read", &error);
-    check(knackdb_read_aggregate(read, &all, KNACKDB_PATTERN_EXECUTION_TIME, KNACKDB_PATTERN_TASK_TYPE, NULL, 0,
-                                 &times, &count, &error),
+    check(knackdb_read_aggregate(read, &all, KNACKDB_PATTERN_EXECUTION_TIME, KNACKDB_PATTERN_TASK_TYPE, NULL, 0, &times,
+                                 &count, &error),
           "group", &error);
-    check(knackdb_read_aggregate(read, &all, KNACKDB_PATTERN_SUCCESS_RATE, KNACKDB_PATTERN_TASK_TYPE, NULL, 0,
-                                 &rates, &rate_count, &error),
+    check(knackdb_read_aggregate(read, &all, KNACKDB_PATTERN_SUCCESS_RATE, KNACKDB_PATTERN_TASK_TYPE, NULL, 0, &rates,
+                                 &rate_count, &error),
           "group", &error);
     if (count != rate_count)
         fail("knackdb: group: two answers of one moment have %zu and %zu groups", count, rate_count);
@@ -300,7 +299,7 @@ static void
 engine_patterns_weigh(void *handle, const struct weight *weights, size_t count)
 {
     struct engine_store *store = handle;
-    knackdb_error         error;
+    knackdb_error        error;
 
     for (size_t i = 0; i < count; i++)
         check(knackdb_pattern_set_weight(store->db, weights[i].id, weights[i].weight, &error), "weigh", &error);
@@ -310,11 +309,11 @@ static uint64_t
 engine_patterns_clean_up(void *handle, double created_before)
 {
     struct engine_store *store = handle;
-    knackdb_error         error;
-    uint64_t              deleted;
+    knackdb_error        error;
+    uint64_t             deleted;
 
-    check(knackdb_clean_up_before(store->db, KNACKDB_EXECUTION_PATTERNS, created_before, &deleted, &error),
-          "clean up", &error);
+    check(knackdb_clean_up_before(store->db, KNACKDB_EXECUTION_PATTERNS, created_before, &deleted, &error), "clean up",
+          &error);
     return deleted;
 }
 
@@ -322,10 +321,10 @@ static uint64_t
 engine_pattern_count(void *handle)
 {
     struct engine_store *store = handle;
-    knackdb_query         all = { .table = KNACKDB_EXECUTION_PATTERNS };
-    knackdb_read         *read;
-    knackdb_error         error;
-    uint64_t              count;
+    knackdb_query        all = { .table = KNACKDB_EXECUTION_PATTERNS };
+    knackdb_read        *read;
+    knackdb_error        error;
+    uint64_t             count;
 
     check(knackdb_read_begin(store->db, &read, &error), "read", &error);
     check(knackdb_read_count(read, &all, &count, &error), "count", &error);
@@ -337,19 +336,18 @@ static void
 engine_settle(void *handle)
 {
     struct engine_store *store = handle;
-    knackdb_error         error;
+    knackdb_error        error;
 
     check(knackdb_snapshot(store->db, &error), "snapshot", &error);
 }
 
-#define ENGINE_CALLS                                                                                          \
-    .is_kept = true, .is_own = true, .version = knackdb_version, .close = engine_close,                       \
-    .pattern_store = engine_pattern_store, .patterns_store = engine_patterns_store,                           \
-    .metrics_store = engine_metrics_store, .patterns_weigh = engine_patterns_weigh,                           \
-    .patterns_clean_up = engine_patterns_clean_up, .pattern_read = engine_pattern_read,                       \
-    .patterns_top = engine_patterns_top, .metrics_history = engine_metrics_history,                           \
-    .patterns_grouped = engine_patterns_grouped, .pattern_count = engine_pattern_count,                       \
-    .settle = engine_settle
+#define ENGINE_CALLS                                                                    \
+    .is_kept = true, .is_own = true, .version = knackdb_version, .close = engine_close, \
+    .pattern_store = engine_pattern_store, .patterns_store = engine_patterns_store,     \
+    .metrics_store = engine_metrics_store, .patterns_weigh = engine_patterns_weigh,     \
+    .patterns_clean_up = engine_patterns_clean_up, .pattern_read = engine_pattern_read, \
+    .patterns_top = engine_patterns_top, .metrics_history = engine_metrics_history,     \
+    .patterns_grouped = engine_patterns_grouped, .pattern_count = engine_pattern_count, .settle = engine_settle
 
 const struct adapter adapter_knackdb = {
     .name = "knackdb",

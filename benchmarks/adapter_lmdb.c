@@ -37,10 +37,10 @@
 enum { PATTERNS, BEST, METRICS, HISTORIES, COUNTERS, DATABASE_COUNT };
 
 struct lmdb_store {
-    MDB_env *env;
-    MDB_dbi  databases[DATABASE_COUNT];
-    MDB_txn *reading; /* reset while no question is asked */
-    struct lmdb_store *parent; /* of a session; NULL for the store itself */
+    MDB_env           *env;
+    MDB_dbi            databases[DATABASE_COUNT];
+    MDB_txn           *reading; /* reset while no question is asked */
+    struct lmdb_store *parent;  /* of a session; NULL for the store itself */
 };
 
 static void
@@ -99,8 +99,11 @@ open_with(const char *directory, unsigned flags)
         const char *name;
         unsigned    flags;
     } databases[DATABASE_COUNT] = {
-        [PATTERNS] = { "patterns", MDB_INTEGERKEY }, [BEST] = { "best", 0 },         [METRICS] = { "metrics", 0 },
-        [HISTORIES] = { "histories", 0 },            [COUNTERS] = { "counters", 0 },
+        [PATTERNS] = { "patterns", MDB_INTEGERKEY },
+        [BEST] = { "best", 0 },
+        [METRICS] = { "metrics", 0 },
+        [HISTORIES] = { "histories", 0 },
+        [COUNTERS] = { "counters", 0 },
     };
     struct lmdb_store *store = store_new();
     MDB_txn           *txn;
@@ -439,8 +442,8 @@ lmdb_metrics_history(void *handle, const struct history_query *query, see_metric
     key_add_text(&walk.start, query->component_name);
     if (is_of_one_metric)
         key_add_text(&walk.start, query->metric_name);
-    for (is_there = walk_begin(&walk, store, is_of_one_metric ? METRICS : HISTORIES);
-         is_there && found < query->limit; is_there = walk_next(&walk)) {
+    for (is_there = walk_begin(&walk, store, is_of_one_metric ? METRICS : HISTORIES); is_there && found < query->limit;
+         is_there = walk_next(&walk)) {
         struct metric_row row;
 
         unpack_metric(text_in(walk.value), key_integer_falling(text_in(walk.name), 8), &row);
@@ -492,13 +495,12 @@ lmdb_settle(void *handle)
     check(mdb_env_sync(store->env, 1), "sync");
 }
 
-#define LMDB_CALLS                                                                                            \
-    .is_kept = true, .version = lmdb_version_text, .close = lmdb_close,              \
-    .session_begin = lmdb_session_begin, .session_end = lmdb_close, .pattern_store = lmdb_pattern_store,      \
-    .patterns_store = lmdb_patterns_store, .metrics_store = lmdb_metrics_store,                               \
-    .patterns_weigh = lmdb_patterns_weigh, .patterns_clean_up = lmdb_patterns_clean_up,                       \
-    .pattern_read = lmdb_pattern_read, .patterns_top = lmdb_patterns_top,                                     \
-    .metrics_history = lmdb_metrics_history, .patterns_grouped = lmdb_patterns_grouped,                       \
+#define LMDB_CALLS                                                                                                     \
+    .is_kept = true, .version = lmdb_version_text, .close = lmdb_close, .session_begin = lmdb_session_begin,           \
+    .session_end = lmdb_close, .pattern_store = lmdb_pattern_store, .patterns_store = lmdb_patterns_store,             \
+    .metrics_store = lmdb_metrics_store, .patterns_weigh = lmdb_patterns_weigh,                                        \
+    .patterns_clean_up = lmdb_patterns_clean_up, .pattern_read = lmdb_pattern_read, .patterns_top = lmdb_patterns_top, \
+    .metrics_history = lmdb_metrics_history, .patterns_grouped = lmdb_patterns_grouped,                                \
     .pattern_count = lmdb_pattern_count, .settle = lmdb_settle
 
 const struct adapter adapter_lmdb_sync = {

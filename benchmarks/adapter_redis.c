@@ -172,11 +172,11 @@ append_pattern(struct redis_store *store, const struct pattern_row *row, int64_t
                        "success_rate %.17g confidence_score %.17g agent_count %lld complexity_level %b "
                        "tools_used %b context_factors %b "
                        "created_at %.17g updated_at %.17g usage_count %lld",
-                       id, row->task_type.data, row->task_type.length, row->pattern_used.data,
-                       row->pattern_used.length, row->execution_time, row->success_rate, row->confidence_score,
-                       (long long) row->agent_count, row->complexity_level.data, row->complexity_level.length,
-                       row->tools_used.data, row->tools_used.length, row->context_factors.data,
-                       row->context_factors.length, row->created_at, row->updated_at, (long long) row->usage_count);
+                       id, row->task_type.data, row->task_type.length, row->pattern_used.data, row->pattern_used.length,
+                       row->execution_time, row->success_rate, row->confidence_score, (long long) row->agent_count,
+                       row->complexity_level.data, row->complexity_level.length, row->tools_used.data,
+                       row->tools_used.length, row->context_factors.data, row->context_factors.length, row->created_at,
+                       row->updated_at, (long long) row->usage_count);
     redisAppendCommand(store->connection, "ZADD patterns:created %.17g " ID_FORMAT, row->created_at, id);
     redisAppendCommand(store->connection, "ZADD best:%b %.17g " ID_FORMAT, row->task_type.data, row->task_type.length,
                        -row->confidence_score, id);
@@ -186,8 +186,8 @@ static void
 redis_patterns_store(void *handle, const struct pattern_row *rows, size_t count)
 {
     struct redis_store *store = handle;
-    int64_t             id = integer_and_free(
-        checked(store, redisCommand(store->connection, "INCRBY pattern:id %lld", (long long) count)));
+    int64_t             id =
+        integer_and_free(checked(store, redisCommand(store->connection, "INCRBY pattern:id %lld", (long long) count)));
 
     id -= (int64_t) count;
     redisAppendCommand(store->connection, "MULTI");
@@ -206,8 +206,8 @@ static void
 redis_metrics_store(void *handle, const struct metric_row *rows, size_t count)
 {
     struct redis_store *store = handle;
-    int64_t             id = integer_and_free(
-        checked(store, redisCommand(store->connection, "INCRBY metric:id %lld", (long long) count)));
+    int64_t             id =
+        integer_and_free(checked(store, redisCommand(store->connection, "INCRBY metric:id %lld", (long long) count)));
 
     id -= (int64_t) count;
     redisAppendCommand(store->connection, "MULTI");
@@ -224,8 +224,8 @@ redis_metrics_store(void *handle, const struct metric_row *rows, size_t count)
         redisAppendCommand(store->connection, "ZADD history:%b %.17g %b", row->component_name.data,
                            row->component_name.length, row->measured_at, member, (size_t) length);
         redisAppendCommand(store->connection, "ZADD history:%b:%b %.17g %b", row->component_name.data,
-                           row->component_name.length, row->metric_name.data, row->metric_name.length,
-                           row->measured_at, member, (size_t) length);
+                           row->component_name.length, row->metric_name.data, row->metric_name.length, row->measured_at,
+                           member, (size_t) length);
     }
     execute(store, 2 * count);
 }
@@ -237,8 +237,8 @@ redis_patterns_weigh(void *handle, const struct weight *weights, size_t count)
     struct redis_store *store = handle;
 
     for (size_t i = 0; i < count; i++) {
-        redisReply     *type = checked(store, redisCommand(store->connection, "HGET pattern:" ID_FORMAT " task_type",
-                                                           weights[i].id));
+        redisReply *type =
+            checked(store, redisCommand(store->connection, "HGET pattern:" ID_FORMAT " task_type", weights[i].id));
         struct timespec now;
 
         if (type->type != REDIS_REPLY_STRING)
@@ -247,8 +247,8 @@ redis_patterns_weigh(void *handle, const struct weight *weights, size_t count)
         redisAppendCommand(store->connection, "MULTI");
         redisAppendCommand(store->connection, "HSET pattern:" ID_FORMAT " confidence_score %.17g updated_at %.17g",
                            weights[i].id, weights[i].weight, (double) now.tv_sec + (double) now.tv_nsec / 1e9);
-        redisAppendCommand(store->connection, "ZADD best:%b %.17g " ID_FORMAT, type->str, type->len,
-                           -weights[i].weight, weights[i].id);
+        redisAppendCommand(store->connection, "ZADD best:%b %.17g " ID_FORMAT, type->str, type->len, -weights[i].weight,
+                           weights[i].id);
         execute(store, 2);
         freeReplyObject(type);
     }
@@ -261,10 +261,10 @@ redis_patterns_clean_up(void *handle, double created_before)
     uint64_t            deleted = 0;
 
     for (;;) {
-        redisReply *ids = checked(store, redisCommand(store->connection,
-                                                      "ZRANGEBYSCORE patterns:created -inf (%.17g LIMIT 0 %d",
-                                                      created_before, CLEAN_UP_ROWS));
-        size_t      count = ids->elements;
+        redisReply *ids =
+            checked(store, redisCommand(store->connection, "ZRANGEBYSCORE patterns:created -inf (%.17g LIMIT 0 %d",
+                                        created_before, CLEAN_UP_ROWS));
+        size_t count = ids->elements;
 
         for (size_t i = 0; i < count; i++)
             redisAppendCommand(store->connection, "HGET pattern:%s task_type", ids->element[i]->str);
@@ -294,12 +294,13 @@ static bool
 redis_pattern_read(void *handle, int64_t id, see_pattern see, void *context)
 {
     struct redis_store *store = handle;
-    redisReply         *reply = checked(
-        store, redisCommand(store->connection,
-                            "HMGET pattern:" ID_FORMAT " task_type pattern_used execution_time success_rate "
-                            "confidence_score agent_count complexity_level tools_used context_factors created_at "
-                            "updated_at usage_count",
-                            id));
+    redisReply         *reply =
+        checked(store,
+                redisCommand(store->connection,
+                             "HMGET pattern:" ID_FORMAT " task_type pattern_used execution_time success_rate "
+                             "confidence_score agent_count complexity_level tools_used context_factors created_at "
+                             "updated_at usage_count",
+                             id));
     redisReply **cells = reply->element;
     bool         is_there = reply->elements == 12 && cells[0]->type == REDIS_REPLY_STRING;
 
@@ -337,12 +338,11 @@ redis_patterns_top(void *handle, const struct top_query *query, see_pattern see,
 
     while (found < query->limit && is_more) {
         size_t      at_once = CANDIDATES * (size_t) (query->limit - found);
-        redisReply *ids = checked(store, redisCommand(store->connection,
-                                                      "ZRANGEBYSCORE best:%b -inf %.17g WITHSCORES LIMIT %lu %lu",
-                                                      query->task_type.data, query->task_type.length,
-                                                      -query->confidence_score_min, (unsigned long) offset,
-                                                      (unsigned long) at_once));
-        size_t      count = ids->elements / 2;
+        redisReply *ids =
+            checked(store, redisCommand(store->connection, "ZRANGEBYSCORE best:%b -inf %.17g WITHSCORES LIMIT %lu %lu",
+                                        query->task_type.data, query->task_type.length, -query->confidence_score_min,
+                                        (unsigned long) offset, (unsigned long) at_once));
+        size_t count = ids->elements / 2;
 
         for (size_t i = 0; i < count; i++)
             redisAppendCommand(store->connection, "HMGET pattern:%s success_rate pattern_used",
@@ -387,11 +387,11 @@ redis_metrics_history(void *handle, const struct history_query *query, see_metri
 {
     struct redis_store *store = handle;
     bool                is_of_one_metric = query->metric_name.data != NULL;
-    redisReply         *reply = checked(
-        store, redisCommand(store->connection, "ZREVRANGE history:%b%s%b 0 %u WITHSCORES", query->component_name.data,
-                            query->component_name.length, is_of_one_metric ? ":" : "",
-                            is_of_one_metric ? query->metric_name.data : "", query->metric_name.length,
-                            query->limit - 1));
+    redisReply         *reply =
+        checked(store, redisCommand(store->connection, "ZREVRANGE history:%b%s%b 0 %u WITHSCORES",
+                                    query->component_name.data, query->component_name.length,
+                                    is_of_one_metric ? ":" : "", is_of_one_metric ? query->metric_name.data : "",
+                                    query->metric_name.length, query->limit - 1));
 
     for (size_t i = 0; i + 1 < reply->elements; i += 2)
         see_member(reply->element[i], reply->element[i + 1], see, context);
@@ -407,9 +407,9 @@ redis_patterns_grouped(void *handle, see_group see, void *context)
 
     grouping_init(&grouping);
     do {
-        redisReply *ids = checked(store, redisCommand(store->connection, "ZRANGE patterns:created %lu %lu",
-                                                      (unsigned long) offset,
-                                                      (unsigned long) (offset + GROUP_ROWS - 1)));
+        redisReply *ids =
+            checked(store, redisCommand(store->connection, "ZRANGE patterns:created %lu %lu", (unsigned long) offset,
+                                        (unsigned long) (offset + GROUP_ROWS - 1)));
 
         count = ids->elements;
         for (size_t i = 0; i < count; i++)
@@ -417,8 +417,7 @@ redis_patterns_grouped(void *handle, see_group see, void *context)
                                ids->element[i]->str);
         for (size_t i = 0; i < count; i++) {
             redisReply *cells = next_reply(store);
-            grouping_add(&grouping, text_of(cells->element[0]), real_of(cells->element[1]),
-                         real_of(cells->element[2]));
+            grouping_add(&grouping, text_of(cells->element[0]), real_of(cells->element[1]), real_of(cells->element[2]));
             freeReplyObject(cells);
         }
         freeReplyObject(ids);

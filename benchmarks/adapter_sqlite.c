@@ -25,12 +25,25 @@
 
 #define BUSY_MS 60000
 
-#define PATTERN_COLUMNS                                                                                       \
-    "id, task_type, pattern_used, execution_time, success_rate, confidence_score, agent_count, "              \
+#define PATTERN_COLUMNS                                                                          \
+    "id, task_type, pattern_used, execution_time, success_rate, confidence_score, agent_count, " \
     "complexity_level, tools_used, context_factors, created_at, updated_at, usage_count"
 
-enum { BEGIN, COMMIT, INSERT_PATTERN, INSERT_METRIC, WEIGH, CLEAN_UP, READ, TOP, HISTORY_OF_COMPONENT,
-       HISTORY_OF_METRIC, GROUP, COUNT, STATEMENT_COUNT };
+enum {
+    BEGIN,
+    COMMIT,
+    INSERT_PATTERN,
+    INSERT_METRIC,
+    WEIGH,
+    CLEAN_UP,
+    READ,
+    TOP,
+    HISTORY_OF_COMPONENT,
+    HISTORY_OF_METRIC,
+    GROUP,
+    COUNT,
+    STATEMENT_COUNT
+};
 
 static const char *const statement_texts[STATEMENT_COUNT] = {
     [BEGIN] = "BEGIN IMMEDIATE",
@@ -494,13 +507,13 @@ sqlite_settle(void *handle)
     run(handle, "PRAGMA wal_checkpoint(TRUNCATE)");
 }
 
-#define SQLITE_CALLS                                                                                          \
-    .version = sqlite3_libversion, .close = sqlite_close,                          \
-    .pattern_store = sqlite_pattern_store, .patterns_store = sqlite_patterns_store,                           \
-    .metrics_store = sqlite_metrics_store, .patterns_weigh = sqlite_patterns_weigh,                           \
-    .patterns_clean_up = sqlite_patterns_clean_up, .pattern_read = sqlite_pattern_read,                       \
-    .patterns_top = sqlite_patterns_top, .metrics_history = sqlite_metrics_history,                           \
-    .patterns_grouped = sqlite_patterns_grouped, .pattern_count = sqlite_pattern_count
+#define SQLITE_CALLS                                                                             \
+    .version = sqlite3_libversion, .close = sqlite_close, .pattern_store = sqlite_pattern_store, \
+    .patterns_store = sqlite_patterns_store, .metrics_store = sqlite_metrics_store,              \
+    .patterns_weigh = sqlite_patterns_weigh, .patterns_clean_up = sqlite_patterns_clean_up,      \
+    .pattern_read = sqlite_pattern_read, .patterns_top = sqlite_patterns_top,                    \
+    .metrics_history = sqlite_metrics_history, .patterns_grouped = sqlite_patterns_grouped,      \
+    .pattern_count = sqlite_pattern_count
 
 const struct adapter adapter_sqlite = {
     .name = "sqlite",

@@ -18,15 +18,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define THREADS_MAX     16
-#define SAMPLED         8
-#define STORE_PERCENT   10
-#define OWN_ROWS        256
-#define CHECKED         500
-#define FIRST_OWN_ROW   (UINT64_C(1) << 40) /* of the workload: no station has so many in order */
+#define THREADS_MAX       16
+#define SAMPLED           8
+#define STORE_PERCENT     10
+#define OWN_ROWS          256
+#define CHECKED           500
+#define FIRST_OWN_ROW     (UINT64_C(1) << 40) /* of the workload: no station has so many in order */
 #define SNAPSHOT_ROWS_MAX 50000
-#define SNAPSHOTS_MAX   10
-#define OPERATIONS_STEP 32 /* between two looks at whether it is time to end */
+#define SNAPSHOTS_MAX     10
+#define OPERATIONS_STEP   32 /* between two looks at whether it is time to end */
 
 struct member {
     const struct workload *workload;
@@ -170,22 +170,26 @@ crowd_measure(const struct workload *workload, struct station *station, uint64_t
 {
     static const char *const works[2][2] = { { "W11 9:1 reads, 2 threads", "W11 stores of 2 threads" },
                                              { "W11 9:1 reads, 10 threads", "W11 stores of 10 threads" } };
-    const char *const *names = works[thread_count > 2];
-    struct member      members[THREADS_MAX];
-    pthread_t          threads[THREADS_MAX];
-    pthread_barrier_t  start;
-    atomic_bool        is_over = false;
-    struct timespec    pause = { (time_t) (budget_ns / 1000000000), (long) (budget_ns % 1000000000) };
-    uint64_t           operations = 0, stored = 0, began, elapsed_ns;
-    struct histogram  *stores = calloc(1, sizeof *stores);
-    struct figure     *figure = results_figure(results, names[0], station->adapter->name, rows, "ops/s");
+    const char *const       *names = works[thread_count > 2];
+    struct member            members[THREADS_MAX];
+    pthread_t                threads[THREADS_MAX];
+    pthread_barrier_t        start;
+    atomic_bool              is_over = false;
+    struct timespec          pause = { (time_t) (budget_ns / 1000000000), (long) (budget_ns % 1000000000) };
+    uint64_t                 operations = 0, stored = 0, began, elapsed_ns;
+    struct histogram        *stores = calloc(1, sizeof *stores);
+    struct figure           *figure = results_figure(results, names[0], station->adapter->name, rows, "ops/s");
 
-    if (stores == NULL || thread_count > THREADS_MAX ||
-        pthread_barrier_init(&start, NULL, thread_count + 1) != 0)
+    if (stores == NULL || thread_count > THREADS_MAX || pthread_barrier_init(&start, NULL, thread_count + 1) != 0)
         fail("%u threads cannot be started", thread_count);
     for (unsigned t = 0; t < thread_count; t++) {
-        struct member member = { .workload = workload, .adapter = station->adapter, .store = station->store,
-                                 .rows = rows, .number = t, .start = &start, .is_over = &is_over };
+        struct member member = { .workload = workload,
+                                 .adapter = station->adapter,
+                                 .store = station->store,
+                                 .rows = rows,
+                                 .number = t,
+                                 .start = &start,
+                                 .is_over = &is_over };
 
         members[t] = member;
         own_rows(workload, t, &members[t].block);
@@ -231,9 +235,8 @@ static void *
 settle(void *context)
 {
     struct settling *settling = context;
-    void            *session = settling->adapter->session_begin != NULL
-                                   ? settling->adapter->session_begin(settling->store)
-                                   : settling->store;
+    void *session = settling->adapter->session_begin != NULL ? settling->adapter->session_begin(settling->store)
+                                                             : settling->store;
 
     settling->adapter->settle(session);
     atomic_store_explicit(&settling->is_done, true, memory_order_release);
@@ -279,8 +282,7 @@ crowd_measure_beside_snapshot(const struct workload *workload, struct station *s
                               uint64_t budget_ns, struct results *results)
 {
     static const char *const works[2] = { "W11 read by id, snapshot beside", "W11 store one, snapshot beside" };
-    struct member            member = { .workload = workload, .adapter = station->adapter, .store = station->store,
-                                        .rows = rows };
+    struct member member = { .workload = workload, .adapter = station->adapter, .store = station->store, .rows = rows };
 
     if (station->adapter->settle == NULL)
         return;

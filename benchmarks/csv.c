@@ -8,13 +8,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define BLOCK_ROWS  1000
-#define COLUMNS     13
-#define RECORD_MAX  8192
+#define BLOCK_ROWS 1000
+#define COLUMNS    13
+#define RECORD_MAX 8192
 
 static const char *const COLUMN_NAMES[COLUMNS] = {
-    "id",           "task_type",        "pattern_used", "execution_time",  "success_rate", "confidence_score",
-    "agent_count",  "complexity_level", "tools_used",   "context_factors", "created_at",   "updated_at",
+    "id",          "task_type",        "pattern_used", "execution_time",  "success_rate", "confidence_score",
+    "agent_count", "complexity_level", "tools_used",   "context_factors", "created_at",   "updated_at",
     "usage_count",
 };
 

@@ -17,7 +17,6 @@ void csv_write(const char *path, const struct workload *workload, uint64_t rows)
  * @param error_max  how far a REAL may be off, relatively: 0 demands the same
  *                   number, 1e-14 allows for a writer that prints 15 digits.
  */
-void csv_check(const char *path, const char *writer, const struct workload *workload, uint64_t rows,
-               double error_max);
+void csv_check(const char *path, const char *writer, const struct workload *workload, uint64_t rows, double error_max);
 
 #endif

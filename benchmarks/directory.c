@@ -66,7 +66,7 @@ directory_remove_afterwards(const char *path)
         return; /* the other end stays open until this program ends */
     }
     close(ends[1]);
-    (void) setsid(); /* an interrupt from the terminal is not meant for it */
+    (void) setsid();             /* an interrupt from the terminal is not meant for it */
     (void) close(STDOUT_FILENO); /* who reads our output must not wait for it */
     (void) close(STDERR_FILENO);
     while (read(ends[0], &byte, 1) < 0 && errno == EINTR)

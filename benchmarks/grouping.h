@@ -4,7 +4,7 @@
 
 #include "adapter.h"
 
-#define GROUPING_SLOTS 256 /* more than twice the task types of the workload */
+#define GROUPING_SLOTS      256 /* more than twice the task types of the workload */
 #define GROUPING_NAME_BYTES 64
 
 struct grouping {

@@ -6,11 +6,11 @@ struct machine {
     char processor[128];
     long core_count;
     long memory_mb;
-    char system[256];      /**< distribution and kernel */
-    char file_system[64];  /**< of the directory worked in */
+    char system[256];     /**< distribution and kernel */
+    char file_system[64]; /**< of the directory worked in */
     char compiler[128];
     char flags[256];
-    char date[32];         /**< ISO 8601, UTC */
+    char date[32]; /**< ISO 8601, UTC */
 };
 
 void machine_describe(struct machine *ret_machine, const char *directory);

@@ -19,12 +19,12 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-#define TOP_LIMIT       10
-#define TOP_LIMIT_LONG  100
+#define TOP_LIMIT        10
+#define TOP_LIMIT_LONG   100
 #define METRIC_LIMIT_MIN 90
 #define METRIC_LIMITS    21 /* up to 110 */
-#define COMPONENT_LIMIT 2000
-#define CATCH_UP_ROWS   10000
+#define COMPONENT_LIMIT  2000
+#define CATCH_UP_ROWS    10000
 
 static void
 see_whole(void *context, const struct pattern_row *row)

@@ -48,8 +48,8 @@ pack_pattern(struct packed *packed, const struct pattern_row *row)
 {
     struct pattern_numbers numbers = { row->execution_time, row->success_rate, row->confidence_score, row->created_at,
                                        row->updated_at,     row->agent_count,  row->usage_count };
-    struct text texts[5] = { row->task_type, row->pattern_used, row->complexity_level, row->tools_used,
-                             row->context_factors };
+    struct text            texts[5] = { row->task_type, row->pattern_used, row->complexity_level, row->tools_used,
+                                        row->context_factors };
 
     packed->length = 0;
     put(packed, &numbers, sizeof numbers);

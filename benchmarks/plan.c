@@ -112,13 +112,18 @@ void
 plan_from_arguments(struct plan *plan, int argc, char **argv)
 {
     static const struct option options[] = {
-        { "quick", no_argument, NULL, 'q' },           { "sizes", required_argument, NULL, 's' },
+        { "quick", no_argument, NULL, 'q' },
+        { "sizes", required_argument, NULL, 's' },
         { "rows", required_argument, NULL, 's' },
-        { "stores", required_argument, NULL, 'a' },    { "works", required_argument, NULL, 'w' },
-           { "rounds", required_argument, NULL, 'r' },
-        { "output", required_argument, NULL, 'o' },    { "tool", required_argument, NULL, 't' },
-        { "directory", required_argument, NULL, 'd' }, { "seed", required_argument, NULL, 'e' },
-        { "revision", required_argument, NULL, 'v' },  { "help", no_argument, NULL, 'h' },
+        { "stores", required_argument, NULL, 'a' },
+        { "works", required_argument, NULL, 'w' },
+        { "rounds", required_argument, NULL, 'r' },
+        { "output", required_argument, NULL, 'o' },
+        { "tool", required_argument, NULL, 't' },
+        { "directory", required_argument, NULL, 'd' },
+        { "seed", required_argument, NULL, 'e' },
+        { "revision", required_argument, NULL, 'v' },
+        { "help", no_argument, NULL, 'h' },
         { NULL, 0, NULL, 0 },
     };
     const char *words = NULL;

@@ -26,7 +26,7 @@ static const char *const colours[] = { "#d55e00", "#000000", "#0072b2", "#56b4e9
 #define COLOUR_COUNT (sizeof colours / sizeof colours[0])
 
 struct axis {
-    double low, high; /* logarithms to base ten */
+    double low, high;     /* logarithms to base ten */
     double first, length; /* in the drawing; negative length: upwards */
 };
 
@@ -152,7 +152,7 @@ put_panel(FILE *file, const struct report *report, const struct figure *leader, 
         widen(figure_highest(figure), &up.low, &up.high);
     }
     if (up.low > up.high)
-        return; /* nothing above zero was measured */
+        return;                           /* nothing above zero was measured */
     up.low = floor(up.low * 2 - 0.1) / 2; /* half decades, and a little air */
     up.high = ceil(up.high * 2 + 0.1) / 2;
     fprintf(file, "<text x=\"%.1f\" y=\"%.1f\" class=\"title\">%s, %s</text>\n", left + LEFT, top + TOP - 8,

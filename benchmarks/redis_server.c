@@ -19,8 +19,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define PROGRAM   "redis-server"
-#define START_NS  (UINT64_C(120) * 1000000000) /* loading ten million rows takes its time */
+#define PROGRAM  "redis-server"
+#define START_NS (UINT64_C(120) * 1000000000) /* loading ten million rows takes its time */
 
 const char *
 redis_server_version(void)

@@ -68,9 +68,9 @@ print_medians(const struct report *report, const struct figure *leader, FILE *fi
 {
     print_work_name(leader, file);
     for (size_t i = 0; i < report->adapter_count; i++) {
-        const struct figure *figure = results_find(report->results, leader->work, report->adapters[i]->name,
-                                                   leader->rows);
-        char                 value[32] = "-";
+        const struct figure *figure =
+            results_find(report->results, leader->work, report->adapters[i]->name, leader->rows);
+        char value[32] = "-";
 
         if (figure != NULL)
             format_value(value, sizeof value, figure_median(figure));
@@ -192,9 +192,9 @@ print_details(const struct report *report, const struct figure *leader, FILE *fi
     fprintf(file, "  %-14s%9s%11s%11s%9s%9s%9s%9s%11s  %s\n", "", "median", "lowest", "highest", "p50 us", "p99",
             "p99.9", "max", "timed", "knackdb is better by");
     for (size_t i = 0; i < report->adapter_count; i++) {
-        const struct figure *figure = results_find(report->results, leader->work, report->adapters[i]->name,
-                                                   leader->rows);
-        char                 median[32], lowest[32], highest[32], ratio[128] = "";
+        const struct figure *figure =
+            results_find(report->results, leader->work, report->adapters[i]->name, leader->rows);
+        char median[32], lowest[32], highest[32], ratio[128] = "";
 
         if (figure == NULL)
             continue;

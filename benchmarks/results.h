@@ -15,7 +15,7 @@ struct figure {
     const char       *work;  /**< "store one" */
     const char       *store; /**< name of an adapter or a tool */
     uint64_t          rows;
-    const char       *unit;          /**< "us", "ms", "MB", "rows/s" */
+    const char       *unit;           /**< "us", "ms", "MB", "rows/s" */
     bool              more_is_better; /**< of the unit: rates */
     double            rounds[ROUNDS_MAX];
     size_t            round_count;
@@ -31,8 +31,8 @@ struct results {
 /** What knackdb is after; printed beside its figure, decides nothing. */
 struct aim {
     const char *work;
-    uint64_t    rows;  /**< 0 for every size */
-    double      bound; /**< in the figure's unit; at most, or at least for rates */
+    uint64_t    rows;    /**< 0 for every size */
+    double      bound;   /**< in the figure's unit; at most, or at least for rates */
     double      of_bare; /**< instead: so many times what bare C takes */
 };
 
@@ -53,7 +53,7 @@ void results_order(struct results *results);
 /** NULL where it was not measured. */
 const struct figure *results_find(const struct results *results, const char *work, const char *store, uint64_t rows);
 
-void figure_add_round(struct figure *figure, double value);
+void              figure_add_round(struct figure *figure, double value);
 /** Histogram of the figure, made when it is the first asked for. */
 struct histogram *figure_latency(struct figure *figure);
 

@@ -196,9 +196,9 @@ size_measure(const struct plan *plan, const struct workload *workload, uint64_t 
         .effort = plan->effort,
         .station_count = plan->roster.count,
     };
-    bool        measures_lasting = effort_wants(&plan->effort, "W9") || effort_wants(&plan->effort, "W10");
-    unsigned    new_directories = is_fresh_each_round && effort_wants(&plan->effort, "W9") ? NEW_DIRECTORIES : 0;
-    unsigned    memory_rounds = !effort_wants(&plan->effort, "W10") ? 0 : is_fresh_each_round ? 2 : 1;
+    bool     measures_lasting = effort_wants(&plan->effort, "W9") || effort_wants(&plan->effort, "W10");
+    unsigned new_directories = is_fresh_each_round && effort_wants(&plan->effort, "W9") ? NEW_DIRECTORIES : 0;
+    unsigned memory_rounds = !effort_wants(&plan->effort, "W10") ? 0 : is_fresh_each_round ? 2 : 1;
 
     size.rounds = plan->rounds != 0 ? plan->rounds : is_fresh_each_round ? 5 : 3;
     /* Or it would no longer be a store of that size. */

@@ -116,8 +116,8 @@ static void
 expect_text(const struct expectation *expected, const char *column, struct text wanted, struct text got)
 {
     if (wanted.length != got.length || memcmp(wanted.data, got.data, wanted.length) != 0)
-        fail("%s: row %" PRId64 ": %s is \"%.*s\", was stored as \"%.*s\"", expected->adapter->name,
-             expected->row->id, column, (int) got.length, got.data, (int) wanted.length, wanted.data);
+        fail("%s: row %" PRId64 ": %s is \"%.*s\", was stored as \"%.*s\"", expected->adapter->name, expected->row->id,
+             column, (int) got.length, got.data, (int) wanted.length, wanted.data);
 }
 
 static void

@@ -11,8 +11,8 @@ struct station {
     const struct adapter *adapter;
     void                 *store; /**< NULL while closed */
     char                  directory[512];
-    uint64_t              patterns; /**< stored in order: row n of the workload has the id n + 1 */
-    uint64_t              others;   /**< stored behind them, by several threads, in no order */
+    uint64_t              patterns;   /**< stored in order: row n of the workload has the id n + 1 */
+    uint64_t              others;     /**< stored behind them, by several threads, in no order */
     uint64_t              cleaned_up; /**< of the first ones */
     uint64_t              metrics;
     double               *weights; /**< by id - 1, of the first weight_capacity; negative: as it was stored */

@@ -19,9 +19,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define SCHEMA                                                                                                  \
-    "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; CREATE TABLE execution_patterns("                      \
-    "id INTEGER PRIMARY KEY, task_type TEXT, pattern_used TEXT, execution_time REAL, success_rate REAL, "       \
+#define SCHEMA                                                                                                   \
+    "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; CREATE TABLE execution_patterns("                       \
+    "id INTEGER PRIMARY KEY, task_type TEXT, pattern_used TEXT, execution_time REAL, success_rate REAL, "        \
     "confidence_score REAL, agent_count INTEGER, complexity_level TEXT, tools_used TEXT, context_factors TEXT, " \
     "created_at REAL, updated_at REAL, usage_count INTEGER);"
 
@@ -100,7 +100,7 @@ measure_sqlite(const char *csv, const struct workload *workload, uint64_t rows, 
     figure_add_round(results_figure(results, "dump", "sqlite", rows, "rows/s"), (double) rows / timed(dump, output));
     csv_check(output, "sqlite3", workload, rows, 1e-14); /* the shell prints 15 digits */
     unlink(output);
-    for (const char *const *ending = (const char *const[]){ "", "-wal", "-shm", NULL }; *ending != NULL; ending++) {
+    for (const char *const *ending = (const char *const[]) { "", "-wal", "-shm", NULL }; *ending != NULL; ending++) {
         char path[700];
         snprintf(path, sizeof path, "%s%s", database, *ending);
         unlink(path);

@@ -12,8 +12,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define NAME_BYTES      32
-#define TOOLS_BYTES_MAX 112 /* five names of at most 17, quoted, with commas */
+#define NAME_BYTES        32
+#define TOOLS_BYTES_MAX   112 /* five names of at most 17, quoted, with commas */
 #define CONTEXT_BYTES_MAX 176
 
 struct workload {
@@ -35,15 +35,15 @@ enum purpose {
 
 #define START_OF_2026 1767225600.0
 
-static const char *const TASK_VERBS[8] = { "review", "refactor", "debug", "test",
+static const char *const TASK_VERBS[8] = { "review",   "refactor",  "debug",     "test",
                                            "document", "summarize", "translate", "deploy" };
 static const char *const TASK_THINGS[5] = { "python", "sql-schema", "c-library", "web-page", "config" };
 
 static const char *const PATTERN_PLANS[20] = {
-    "plan-then-act",   "divide-and-conquer", "test-first",     "read-all-first", "grep-then-read",
-    "small-steps",     "rewrite",            "ask-when-stuck", "two-drafts",     "critic-loop",
-    "search-the-web",  "from-examples",      "by-analogy",     "vote-of-three",  "tool-chain",
-    "retry-on-error",  "shortest-diff",      "work-backwards", "trace-and-fix",  "outline-first",
+    "plan-then-act", "divide-and-conquer", "test-first", "read-all-first", "grep-then-read", "small-steps",
+    "rewrite",       "ask-when-stuck",     "two-drafts", "critic-loop",    "search-the-web", "from-examples",
+    "by-analogy",    "vote-of-three",      "tool-chain", "retry-on-error", "shortest-diff",  "work-backwards",
+    "trace-and-fix", "outline-first",
 };
 static const char *const PATTERN_STYLES[10] = { "solo",  "pair",   "swarm",  "cautious", "greedy",
                                                 "batch", "stream", "cached", "verified", "timed" };
@@ -136,8 +136,8 @@ join_names(char (*joined)[NAME_BYTES], size_t count, const char *const *first, c
            size_t second_count, char separator)
 {
     for (size_t i = 0; i < count; i++) {
-        int length = snprintf(joined[i], NAME_BYTES, "%s%c%s", first[i / second_count], separator,
-                              second[i % second_count]);
+        int length =
+            snprintf(joined[i], NAME_BYTES, "%s%c%s", first[i / second_count], separator, second[i % second_count]);
         if (length < 0 || length >= NAME_BYTES)
             fail("a name of the workload is too long: %s", joined[i]);
     }
@@ -226,12 +226,12 @@ context_make(char *buffer, uint64_t *state)
 {
     uint64_t    draw = random_next(state), other = random_next(state);
     struct text text;
-    int length = snprintf(buffer, CONTEXT_BYTES_MAX,
-                          "{\"repository\":\"r%06llx\",\"commit\":\"%010llx\",\"files\":%u,\"lines\":%u,"
-                          "\"language\":\"%s\",\"tokens\":%u,\"retry\":%s}",
-                          (unsigned long long) (draw & 0xffffff), (unsigned long long) (other & 0xffffffffff),
-                          (unsigned) (draw >> 24 & 0x3f) + 1, (unsigned) (draw >> 30 & 0x3fff) + 100,
-                          TASK_THINGS[(draw >> 44) % 5], (unsigned) (other >> 40 & 0xffff) + 1000,
+    int         length = snprintf(buffer, CONTEXT_BYTES_MAX,
+                                  "{\"repository\":\"r%06llx\",\"commit\":\"%010llx\",\"files\":%u,\"lines\":%u,"
+                                          "\"language\":\"%s\",\"tokens\":%u,\"retry\":%s}",
+                                  (unsigned long long) (draw & 0xffffff), (unsigned long long) (other & 0xffffffffff),
+                                  (unsigned) (draw >> 24 & 0x3f) + 1, (unsigned) (draw >> 30 & 0x3fff) + 100,
+                                  TASK_THINGS[(draw >> 44) % 5], (unsigned) (other >> 40 & 0xffff) + 1000,
                           (draw >> 50) % 8 == 0 ? "true" : "false");
 
     if (length < 0 || length >= CONTEXT_BYTES_MAX)
@@ -292,8 +292,8 @@ workload_metric(const struct workload *workload, uint64_t index, struct metric_r
     ret_row->metric_name = text_of(names.metrics[random_below(&state, WORKLOAD_METRICS)]);
     ret_row->metric_value = 1000.0 * random_real(&state);
     ret_row->baseline_value = 1.0 + 1000.0 * random_real(&state);
-    ret_row->improvement_percentage =
-        (ret_row->metric_value - ret_row->baseline_value) / ret_row->baseline_value * 100.0;
+    ret_row->improvement_percentage = (ret_row->metric_value - ret_row->baseline_value) / ret_row->baseline_value *
+                                      100.0;
     ret_row->measured_at = START_OF_2026 + 16.0 * (double) (index / 8);
 }
 
@@ -310,8 +310,7 @@ workload_top_query(const struct workload *workload, uint64_t index, uint32_t lim
 }
 
 void
-workload_history_query(const struct workload *workload, uint64_t index, uint32_t limit,
-                       struct history_query *ret_query)
+workload_history_query(const struct workload *workload, uint64_t index, uint32_t limit, struct history_query *ret_query)
 {
     uint64_t state = random_stream(workload, FOR_HISTORY_QUERY, index);
 

@@ -22,11 +22,11 @@
 #include <stdint.h>
 #include <string.h>
 
-#define WORKLOAD_TASK_TYPES   40
-#define WORKLOAD_PATTERNS     200
-#define WORKLOAD_TOOLS        60
-#define WORKLOAD_COMPONENTS   50
-#define WORKLOAD_METRICS      20
+#define WORKLOAD_TASK_TYPES 40
+#define WORKLOAD_PATTERNS   200
+#define WORKLOAD_TOOLS      60
+#define WORKLOAD_COMPONENTS 50
+#define WORKLOAD_METRICS    20
 
 struct text {
     const char *data;

@@ -7,9 +7,9 @@
 
 /** An option a command knows. Lists end with a name that is NULL. */
 struct option {
-    const char *name;   /**< "--format" */
-    const char *letter; /**< "-o", or NULL */
-    const char *needs;  /**< what its value is called in messages; NULL where it takes none */
+    const char         *name;   /**< "--format" */
+    const char         *letter; /**< "-o", or NULL */
+    const char         *needs;  /**< what its value is called in messages; NULL where it takes none */
     /** Where it goes: a bool where it takes no value, a string_list where it may repeat, else a string. */
     bool               *ret_flag;
     const char        **ret_value;

@@ -53,12 +53,9 @@ run(int argc, char **argv)
     };
 
     switch (arguments_parse(command_backup.name, argc, argv, options, positionals)) {
-    case ARGUMENTS_HELP:
-        return print_help(&command_backup);
-    case ARGUMENTS_BAD:
-        return EXIT_CALL_AT_FAULT;
-    case ARGUMENTS_OK:
-        break;
+    case ARGUMENTS_HELP: return print_help(&command_backup);
+    case ARGUMENTS_BAD: return EXIT_CALL_AT_FAULT;
+    case ARGUMENTS_OK: break;
     }
     status = directory_open_to_read(command_backup.name, directory, &reading, &db);
     if (status != EXIT_DONE)

@@ -393,8 +393,7 @@ run_all(struct bench *bench, knackdb_error *error)
                   "%-44s %9s %9s %9s %9s %9s %9s\n",
                   bench->rows, bench->directory, (double) (monotonic_ns() - begin) / 1e6, knackdb_version(),
                   sysconf(_SC_NPROCESSORS_ONLN), "", "count", "mean", "p50", "p99", "p99.9", "max");
-    for (size_t i = 0; i < sizeof works / sizeof works[0] && status == KNACKDB_OK && interrupted_by == 0;
-         i++) {
+    for (size_t i = 0; i < sizeof works / sizeof works[0] && status == KNACKDB_OK && interrupted_by == 0; i++) {
         struct progress progress;
 
         if (works[i].perform == take_snapshot) /* the store as it was filled */
@@ -465,10 +464,10 @@ run_in(struct bench *bench, const char *folder)
 static int
 run(int argc, char **argv)
 {
-    const char             *rows = NULL, *folder = NULL;
-    struct bench            bench = { .rows = ROWS_DEFAULT, .made_up = { .state = UINT64_C(0x9E3779B97F4A7C15) } };
-    unsigned long long      count;
-    const struct option     options[] = {
+    const char         *rows = NULL, *folder = NULL;
+    struct bench        bench = { .rows = ROWS_DEFAULT, .made_up = { .state = UINT64_C(0x9E3779B97F4A7C15) } };
+    unsigned long long  count;
+    const struct option options[] = {
         { .name = "--rows", .needs = "a number of rows", .ret_value = &rows },
         { .name = "--in", .needs = "a folder", .ret_value = &folder },
         { 0 },
@@ -476,12 +475,9 @@ run(int argc, char **argv)
     const struct positional positionals[] = { { 0 } };
 
     switch (arguments_parse(command_bench.name, argc, argv, options, positionals)) {
-    case ARGUMENTS_HELP:
-        return print_help(&command_bench);
-    case ARGUMENTS_BAD:
-        return EXIT_CALL_AT_FAULT;
-    case ARGUMENTS_OK:
-        break;
+    case ARGUMENTS_HELP: return print_help(&command_bench);
+    case ARGUMENTS_BAD: return EXIT_CALL_AT_FAULT;
+    case ARGUMENTS_OK: break;
     }
     if (rows != NULL) {
         if (!argument_count(command_bench.name, "--rows", rows, &count))

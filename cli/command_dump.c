@@ -143,12 +143,12 @@ dump_directory(struct dump *dump, const knackdb_options *options, int table, con
 static int
 run(int argc, char **argv)
 {
-    const char             *table_name = NULL, *format = NULL, *as_of = NULL, *target = NULL;
-    bool                    is_snapshot = false;
-    struct dump             dump = { 0 };
-    knackdb_options         options = knackdb_options_default();
-    int                     table = -1;
-    const struct option     known[] = {
+    const char         *table_name = NULL, *format = NULL, *as_of = NULL, *target = NULL;
+    bool                is_snapshot = false;
+    struct dump         dump = { 0 };
+    knackdb_options     options = knackdb_options_default();
+    int                 table = -1;
+    const struct option known[] = {
         { .name = "--format", .needs = "csv or jsonl", .ret_value = &format },
         { .name = "--snapshot", .ret_flag = &is_snapshot },
         { .name = "--as-of", .needs = "a sequence number or a time", .ret_value = &as_of },
@@ -162,12 +162,9 @@ run(int argc, char **argv)
     };
 
     switch (arguments_parse(command_dump.name, argc, argv, known, positionals)) {
-    case ARGUMENTS_HELP:
-        return print_help(&command_dump);
-    case ARGUMENTS_BAD:
-        return EXIT_CALL_AT_FAULT;
-    case ARGUMENTS_OK:
-        break;
+    case ARGUMENTS_HELP: return print_help(&command_dump);
+    case ARGUMENTS_BAD: return EXIT_CALL_AT_FAULT;
+    case ARGUMENTS_OK: break;
     }
     if (format != NULL && !row_format_by_name(format, &dump.format))
         return complain_usage(command_dump.name, "--format", "'%s' is neither csv nor jsonl", format);

@@ -60,7 +60,7 @@ struct import {
     int                       table;
     const knackdb_table_info *info;
     struct row_source        *source;
-    knackdb                  *db;    /* NULL while rows are only checked */
+    knackdb                  *db; /* NULL while rows are only checked */
     bool                      skips_bad;
     knackdb_value            *batch;
     size_t                    batch_rows;
@@ -83,8 +83,8 @@ describe_bad_row(const struct import *import, int column, const char *why, struc
         (void) snprintf(ret_bad->place, sizeof ret_bad->place, "%s", place);
     } else {
         (void) snprintf(ret_bad->place, sizeof ret_bad->place, "%s: %s", place, import->info->columns[column].name);
-        length = (size_t) snprintf(prefix, sizeof prefix, "%s.%s: ", import->info->name,
-                                   import->info->columns[column].name);
+        length =
+            (size_t) snprintf(prefix, sizeof prefix, "%s.%s: ", import->info->name, import->info->columns[column].name);
         if (strncmp(why, prefix, length) == 0)
             why += length;
     }
@@ -172,17 +172,13 @@ pass(struct import *import, const char *doing)
                     status = store_batch(import);
             }
             break;
-        case ROW_BAD:
-            status = take_bad_row(import, import->source->column, import->source->why);
-            break;
+        case ROW_BAD: status = take_bad_row(import, import->source->column, import->source->why); break;
         case ROW_DRAINED:
             status = store_batch(import);
             if (status == EXIT_DONE && !import->source->refill(import->source))
                 status = EXIT_DATA_AT_FAULT;
             break;
-        case ROW_FAILED:
-            status = EXIT_DATA_AT_FAULT;
-            break;
+        case ROW_FAILED: status = EXIT_DATA_AT_FAULT; break;
         case ROW_END:
             status = store_batch(import);
             progress_end(&import->progress);
@@ -217,8 +213,8 @@ format_of(const char *path)
     if (stat(path, &found) == 0 && S_ISREG(found.st_mode))
         fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd >= 0) {
-        is_sqlite = pread(fd, begin, sizeof begin, 0) == (ssize_t) sizeof begin
-                    && memcmp(begin, magic, sizeof magic) == 0;
+        is_sqlite = pread(fd, begin, sizeof begin, 0) == (ssize_t) sizeof begin &&
+                    memcmp(begin, magic, sizeof magic) == 0;
         (void) close(fd);
     }
     if (is_sqlite || ends_with(path, length, ".db") || ends_with(path, length, ".sqlite") ||
@@ -308,10 +304,10 @@ import_rows(struct import *import)
 static int
 run(int argc, char **argv)
 {
-    const char             *table = NULL, *file = NULL, *format = NULL;
-    struct import           import = { 0 };
-    int                     status;
-    const struct option     options[] = {
+    const char         *table = NULL, *file = NULL, *format = NULL;
+    struct import       import = { 0 };
+    int                 status;
+    const struct option options[] = {
         { .name = "--format", .needs = "csv, jsonl or sqlite", .ret_value = &format },
         { .name = "--skip-bad", .ret_flag = &import.skips_bad },
         { 0 },
@@ -324,12 +320,9 @@ run(int argc, char **argv)
     };
 
     switch (arguments_parse(command_import.name, argc, argv, options, positionals)) {
-    case ARGUMENTS_HELP:
-        return print_help(&command_import);
-    case ARGUMENTS_BAD:
-        return EXIT_CALL_AT_FAULT;
-    case ARGUMENTS_OK:
-        break;
+    case ARGUMENTS_HELP: return print_help(&command_import);
+    case ARGUMENTS_BAD: return EXIT_CALL_AT_FAULT;
+    case ARGUMENTS_OK: break;
     }
     import.table = table_find(command_import.name, table);
     if (import.table < 0)

@@ -29,14 +29,14 @@ print_step(void *context, const char *step)
 static int
 run(int argc, char **argv)
 {
-    const char             *directory = NULL;
-    bool                    is_dry_run = false;
-    uint32_t                from = 0;
-    struct output           output;
-    knackdb_error           error = { 0 };
-    knackdb_status          migrated;
-    int                     status;
-    const struct option     options[] = {
+    const char         *directory = NULL;
+    bool                is_dry_run = false;
+    uint32_t            from = 0;
+    struct output       output;
+    knackdb_error       error = { 0 };
+    knackdb_status      migrated;
+    int                 status;
+    const struct option options[] = {
         { .name = "--dry-run", .ret_flag = &is_dry_run },
         { 0 },
     };
@@ -46,12 +46,9 @@ run(int argc, char **argv)
     };
 
     switch (arguments_parse(command_migrate.name, argc, argv, options, positionals)) {
-    case ARGUMENTS_HELP:
-        return print_help(&command_migrate);
-    case ARGUMENTS_BAD:
-        return EXIT_CALL_AT_FAULT;
-    case ARGUMENTS_OK:
-        break;
+    case ARGUMENTS_HELP: return print_help(&command_migrate);
+    case ARGUMENTS_BAD: return EXIT_CALL_AT_FAULT;
+    case ARGUMENTS_OK: break;
     }
     status = directory_check(command_migrate.name, directory);
     if (status != EXIT_DONE)

@@ -64,8 +64,8 @@ view_row(void *context, size_t row, knackdb_value *ret_values)
     struct query_command *command = context;
 
     for (size_t i = 0; i < command->column_count; i++)
-        ret_values[i] = knackdb_read_value(command->read, command->query.table, command->rows.rows[row],
-                                           command->columns[i]);
+        ret_values[i] =
+            knackdb_read_value(command->read, command->query.table, command->rows.rows[row], command->columns[i]);
 }
 
 /* A file or a pipe is as wide as the rows are. */
@@ -116,10 +116,10 @@ print_rows(struct query_command *command)
 static int
 run_query(struct query_command *command)
 {
-    knackdb        *db = NULL;
-    knackdb_error   error = { 0 };
-    knackdb_status  result;
-    int             status = directory_open_to_read(command_query.name, command->directory, &command->options, &db);
+    knackdb       *db = NULL;
+    knackdb_error  error = { 0 };
+    knackdb_status result;
+    int            status = directory_open_to_read(command_query.name, command->directory, &command->options, &db);
 
     if (status != EXIT_DONE)
         return status;
@@ -243,12 +243,12 @@ take_format(struct query_command *command, const char *text)
 static int
 run(int argc, char **argv)
 {
-    const char               *table_name = NULL, *limit = NULL, *offset = NULL, *columns = NULL, *format = NULL;
-    const char               *as_of = NULL;
-    struct string_list        where = { 0 }, order_by = { 0 };
-    struct query_command      command = {
-             .options = knackdb_options_default(),
-             .query = { .struct_size = sizeof(knackdb_query) },
+    const char          *table_name = NULL, *limit = NULL, *offset = NULL, *columns = NULL, *format = NULL;
+    const char          *as_of = NULL;
+    struct string_list   where = { 0 }, order_by = { 0 };
+    struct query_command command = {
+        .options = knackdb_options_default(),
+        .query = { .struct_size = sizeof(knackdb_query) },
     };
     const knackdb_table_info *table;
     int                       status = EXIT_CALL_AT_FAULT;
@@ -269,22 +269,18 @@ run(int argc, char **argv)
     };
 
     switch (arguments_parse(command_query.name, argc, argv, options, positionals)) {
-    case ARGUMENTS_HELP:
-        status = print_help(&command_query);
-        goto out;
-    case ARGUMENTS_BAD:
-        goto out;
-    case ARGUMENTS_OK:
-        break;
+    case ARGUMENTS_HELP: status = print_help(&command_query); goto out;
+    case ARGUMENTS_BAD: goto out;
+    case ARGUMENTS_OK: break;
     }
     command.query.table = table_find(command_query.name, table_name);
     if (command.query.table < 0)
         goto out;
     table = knackdb_table_describe(command.query.table);
     if (!take_conditions(&command, &where, table) || !take_order(&command, &order_by, table) ||
-        !take_count("--limit", limit, &command.query.limit) ||
-        !take_count("--offset", offset, &command.query.offset) || !take_columns(&command, columns, table) ||
-        !take_format(&command, format) || !directory_take_moment(command_query.name, as_of, &command.options))
+        !take_count("--limit", limit, &command.query.limit) || !take_count("--offset", offset, &command.query.offset) ||
+        !take_columns(&command, columns, table) || !take_format(&command, format) ||
+        !directory_take_moment(command_query.name, as_of, &command.options))
         goto out;
     command.is_empty = limit != NULL && command.query.limit == 0;
     status = run_query(&command);

@@ -34,8 +34,8 @@ put_ids(char *to, size_t bytes, const knackdb_loss *loss)
     if (loss->first_id == loss->last_id)
         (void) snprintf(to, bytes, " (id %" PRId64 ")", loss->first_id);
     else
-        (void) snprintf(to, bytes, " (%" PRIu64 " rows, ids %" PRId64 " to %" PRId64 ")", loss->row_count, loss->first_id,
-                        loss->last_id);
+        (void) snprintf(to, bytes, " (%" PRIu64 " rows, ids %" PRId64 " to %" PRId64 ")", loss->row_count,
+                        loss->first_id, loss->last_id);
 }
 
 static void
@@ -66,8 +66,8 @@ print_report(const knackdb_repair_report *report)
         output_put_string(&output, "nothing was lost\n");
     else
         output_format(&output,
-                      "lost: %" PRIu64 " commits, %" PRIu64 " blocks, %" PRIu64 " rows, %" PRIu64
-                      " values (%" PRIu64 " losses, %" PRIu64 " bytes)\n",
+                      "lost: %" PRIu64 " commits, %" PRIu64 " blocks, %" PRIu64 " rows, %" PRIu64 " values (%" PRIu64
+                      " losses, %" PRIu64 " bytes)\n",
                       report->commits_lost, report->blocks_lost, report->rows_lost, report->values_lost,
                       report->loss_count, report->bytes_lost);
     return output_finish(&output);
@@ -76,12 +76,12 @@ print_report(const knackdb_repair_report *report)
 static int
 run(int argc, char **argv)
 {
-    const char             *directory = NULL, *to = NULL;
-    knackdb_repair_report   report = { 0 };
-    knackdb_error           error = { 0 };
-    knackdb_status          repaired;
-    int                     status;
-    const struct option     options[] = {
+    const char           *directory = NULL, *to = NULL;
+    knackdb_repair_report report = { 0 };
+    knackdb_error         error = { 0 };
+    knackdb_status        repaired;
+    int                   status;
+    const struct option   options[] = {
         { .name = "--to", .needs = "a directory to write", .ret_value = &to },
         { 0 },
     };
@@ -91,12 +91,9 @@ run(int argc, char **argv)
     };
 
     switch (arguments_parse(command_repair.name, argc, argv, options, positionals)) {
-    case ARGUMENTS_HELP:
-        return print_help(&command_repair);
-    case ARGUMENTS_BAD:
-        return EXIT_CALL_AT_FAULT;
-    case ARGUMENTS_OK:
-        break;
+    case ARGUMENTS_HELP: return print_help(&command_repair);
+    case ARGUMENTS_BAD: return EXIT_CALL_AT_FAULT;
+    case ARGUMENTS_OK: break;
     }
     if (to == NULL)
         return complain_usage(command_repair.name, "--to", "is missing");

@@ -61,14 +61,10 @@ static const char *
 operation_name(knackdb_log_operation operation)
 {
     switch (operation) {
-    case KNACKDB_LOG_PUT:
-        return "put";
-    case KNACKDB_LOG_UPDATE:
-        return "update";
-    case KNACKDB_LOG_DELETE:
-        return "delete";
-    case KNACKDB_LOG_CLEAN_UP:
-        return "clean_up";
+    case KNACKDB_LOG_PUT: return "put";
+    case KNACKDB_LOG_UPDATE: return "update";
+    case KNACKDB_LOG_DELETE: return "delete";
+    case KNACKDB_LOG_CLEAN_UP: return "clean_up";
     }
     return "unknown";
 }
@@ -103,8 +99,7 @@ put_text_entry(struct output *output, const knackdb_log_entry *entry)
             continue;
         }
         /* The id is there already, and a whole row's NULLs are what is not. */
-        if (entry->columns[i] == 0 ||
-            (entry->operation == KNACKDB_LOG_PUT && entry->values[i].type == KNACKDB_NULL))
+        if (entry->columns[i] == 0 || (entry->operation == KNACKDB_LOG_PUT && entry->values[i].type == KNACKDB_NULL))
             continue;
         put_text_value(output, info, entry->columns[i], "=", &entry->values[i]);
     }
@@ -258,9 +253,9 @@ parse_bound(const char *name, const char *text, bool *ret_given, struct moment *
 static int
 run(int argc, char **argv)
 {
-    const char             *table = NULL, *since = NULL, *until = NULL, *format = NULL;
-    struct replay           replay = { .table = -1 };
-    const struct option     options[] = {
+    const char         *table = NULL, *since = NULL, *until = NULL, *format = NULL;
+    struct replay       replay = { .table = -1 };
+    const struct option options[] = {
         { .name = "--table", .needs = "the name of a table", .ret_value = &table },
         { .name = "--since", .needs = "a sequence number or a time", .ret_value = &since },
         { .name = "--until", .needs = "a sequence number or a time", .ret_value = &until },
@@ -274,12 +269,9 @@ run(int argc, char **argv)
     };
 
     switch (arguments_parse(command_replay.name, argc, argv, options, positionals)) {
-    case ARGUMENTS_HELP:
-        return print_help(&command_replay);
-    case ARGUMENTS_BAD:
-        return EXIT_CALL_AT_FAULT;
-    case ARGUMENTS_OK:
-        break;
+    case ARGUMENTS_HELP: return print_help(&command_replay);
+    case ARGUMENTS_BAD: return EXIT_CALL_AT_FAULT;
+    case ARGUMENTS_OK: break;
     }
     if (format != NULL && strcmp(format, "jsonl") != 0 && strcmp(format, "text") != 0)
         return complain_usage(command_replay.name, "--format", "'%s' is neither text nor jsonl", format);

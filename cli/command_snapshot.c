@@ -48,12 +48,9 @@ run(int argc, char **argv)
     };
 
     switch (arguments_parse(command_snapshot.name, argc, argv, options, positionals)) {
-    case ARGUMENTS_HELP:
-        return print_help(&command_snapshot);
-    case ARGUMENTS_BAD:
-        return EXIT_CALL_AT_FAULT;
-    case ARGUMENTS_OK:
-        break;
+    case ARGUMENTS_HELP: return print_help(&command_snapshot);
+    case ARGUMENTS_BAD: return EXIT_CALL_AT_FAULT;
+    case ARGUMENTS_OK: break;
     }
     status = directory_open_to_write(command_snapshot.name, directory, &db);
     if (status != EXIT_DONE)

@@ -16,25 +16,21 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char help[] =
-    "Usage: knackdb stats DIR [--json]\n"
-    "\n"
-    "Prints the state of a store: rows, memory, log, snapshot.\n"
-    "\n"
-    "  --json  one JSON object with every field of the C struct knackdb_stats\n"
-    "\n"
-    "Counts of operations are those of this command's own process, not of a writer beside it.\n";
+static const char help[] = "Usage: knackdb stats DIR [--json]\n"
+                           "\n"
+                           "Prints the state of a store: rows, memory, log, snapshot.\n"
+                           "\n"
+                           "  --json  one JSON object with every field of the C struct knackdb_stats\n"
+                           "\n"
+                           "Counts of operations are those of this command's own process, not of a writer beside it.\n";
 
 static const char *
 state_name(knackdb_state state)
 {
     switch (state) {
-    case KNACKDB_STATE_OK:
-        return "ok";
-    case KNACKDB_STATE_DEGRADED:
-        return "degraded";
-    case KNACKDB_STATE_FAILED:
-        return "failed";
+    case KNACKDB_STATE_OK: return "ok";
+    case KNACKDB_STATE_DEGRADED: return "degraded";
+    case KNACKDB_STATE_FAILED: return "failed";
     }
     return "unknown";
 }
@@ -245,16 +241,16 @@ print_json(struct output *output, const knackdb_stats *stats)
 static int
 run(int argc, char **argv)
 {
-    const char             *directory = NULL;
-    bool                    is_json = false;
-    knackdb_options         reading = knackdb_options_default();
-    knackdb_stats           stats = { .struct_size = sizeof stats };
-    struct output           output;
-    knackdb                *db = NULL;
-    knackdb_error           error = { 0 };
-    knackdb_status          result;
-    int                     status;
-    const struct option     options[] = {
+    const char         *directory = NULL;
+    bool                is_json = false;
+    knackdb_options     reading = knackdb_options_default();
+    knackdb_stats       stats = { .struct_size = sizeof stats };
+    struct output       output;
+    knackdb            *db = NULL;
+    knackdb_error       error = { 0 };
+    knackdb_status      result;
+    int                 status;
+    const struct option options[] = {
         { .name = "--json", .ret_flag = &is_json },
         { 0 },
     };
@@ -264,12 +260,9 @@ run(int argc, char **argv)
     };
 
     switch (arguments_parse(command_stats.name, argc, argv, options, positionals)) {
-    case ARGUMENTS_HELP:
-        return print_help(&command_stats);
-    case ARGUMENTS_BAD:
-        return EXIT_CALL_AT_FAULT;
-    case ARGUMENTS_OK:
-        break;
+    case ARGUMENTS_HELP: return print_help(&command_stats);
+    case ARGUMENTS_BAD: return EXIT_CALL_AT_FAULT;
+    case ARGUMENTS_OK: break;
     }
     status = directory_open_to_read(command_stats.name, directory, &reading, &db);
     if (status != EXIT_DONE)

@@ -44,12 +44,9 @@ run(int argc, char **argv)
     };
 
     switch (arguments_parse(command_verify.name, argc, argv, options, positionals)) {
-    case ARGUMENTS_HELP:
-        return print_help(&command_verify);
-    case ARGUMENTS_BAD:
-        return EXIT_CALL_AT_FAULT;
-    case ARGUMENTS_OK:
-        break;
+    case ARGUMENTS_HELP: return print_help(&command_verify);
+    case ARGUMENTS_BAD: return EXIT_CALL_AT_FAULT;
+    case ARGUMENTS_OK: break;
     }
     status = directory_check(command_verify.name, directory);
     if (status != EXIT_DONE)

@@ -88,21 +88,18 @@ enum exit_status
 exit_status_of(knackdb_status status, int os_errno)
 {
     switch (status) {
-    case KNACKDB_OK:
-        return EXIT_DONE;
+    case KNACKDB_OK: return EXIT_DONE;
     case KNACKDB_INVALID:
     case KNACKDB_BUSY:
     case KNACKDB_READ_ONLY:
-    case KNACKDB_FORKED:
-        return EXIT_CALL_AT_FAULT;
+    case KNACKDB_FORKED: return EXIT_CALL_AT_FAULT;
     case KNACKDB_IO:
         /* A path that is wrong or closed to the caller, not a disk that fails. */
         if (os_errno == ENOENT || os_errno == ENOTDIR || os_errno == EISDIR || os_errno == EACCES ||
             os_errno == EPERM || os_errno == EROFS || os_errno == ELOOP || os_errno == ENAMETOOLONG)
             return EXIT_CALL_AT_FAULT;
         return EXIT_DATA_AT_FAULT;
-    default:
-        return EXIT_DATA_AT_FAULT;
+    default: return EXIT_DATA_AT_FAULT;
     }
 }
 
@@ -113,8 +110,8 @@ complain_status(const char *what, const char *where, knackdb_status status, cons
     size_t      where_length = where != NULL ? strlen(where) : 0;
 
     /* Most messages begin with the path already, often with the name of a file in it. */
-    if (where_length > 0 && strncmp(why, where, where_length) == 0
-        && (why[where_length] == ':' || why[where_length] == '/'))
+    if (where_length > 0 && strncmp(why, where, where_length) == 0 &&
+        (why[where_length] == ':' || why[where_length] == '/'))
         where = NULL;
     return complain(exit_status_of(status, error->os_errno), what, where, "%s", why);
 }

@@ -18,10 +18,10 @@
 #include <strings.h>
 
 struct parser {
-    char                     *at;
-    char                     *end;
+    char                      *at;
+    char                      *end;
     const knackdb_column_info *column;
-    char                     *why;
+    char                      *why;
 };
 
 static bool
@@ -85,7 +85,7 @@ parse_operator(struct parser *parser, knackdb_operator *ret_operator)
         const char      *sign;
         knackdb_operator op;
     } signs[] = {
-        { "==", KNACKDB_EQUAL },   { "!=", KNACKDB_NOT_EQUAL }, { "<>", KNACKDB_NOT_EQUAL }, { "<=", KNACKDB_AT_MOST },
+        { "==", KNACKDB_EQUAL },    { "!=", KNACKDB_NOT_EQUAL }, { "<>", KNACKDB_NOT_EQUAL }, { "<=", KNACKDB_AT_MOST },
         { ">=", KNACKDB_AT_LEAST }, { "=", KNACKDB_EQUAL },      { "<", KNACKDB_LESS },       { ">", KNACKDB_MORE },
     };
 
@@ -238,16 +238,13 @@ parse_operand(struct parser *parser, struct parsed_condition *parsed)
 {
     switch (parsed->condition.op) {
     case KNACKDB_IS_NULL:
-    case KNACKDB_IS_NOT_NULL:
-        return true;
-    case KNACKDB_ONE_OF:
-        return parse_values(parser, parsed);
+    case KNACKDB_IS_NOT_NULL: return true;
+    case KNACKDB_ONE_OF: return parse_values(parser, parsed);
     case KNACKDB_CONTAINS:
         if (parser->column->type != KNACKDB_TEXT)
             return refuse(parser, "'contains' looks into text columns that hold a JSON list");
         /* fall through */
-    default:
-        return parse_value(parser, "", &parsed->condition.value);
+    default: return parse_value(parser, "", &parsed->condition.value);
     }
 }
 
@@ -268,8 +265,8 @@ condition_parse(const char *text, size_t length, const knackdb_table_info *table
     parser.at = parsed.text;
     parser.end = parsed.text + length;
 
-    if (!parse_column(&parser, table, &parsed.condition.column) || !parse_operator(&parser, &parsed.condition.op)
-        || !parse_operand(&parser, &parsed))
+    if (!parse_column(&parser, table, &parsed.condition.column) || !parse_operator(&parser, &parsed.condition.op) ||
+        !parse_operand(&parser, &parsed))
         goto out;
     skip_blanks(&parser);
     if (parser.at != parser.end) {

@@ -19,8 +19,8 @@
 struct csv_source {
     struct row_source source;
     struct input     *input;
-    uint64_t          next_line; /* the next row begins in it */
-    uint64_t          line;      /* of the row last read */
+    uint64_t          next_line;  /* the next row begins in it */
+    uint64_t          line;       /* of the row last read */
     bool              skips_line; /* the rest of a line that went wrong is still to be left out */
     size_t            field_count;
     uint32_t          columns[KNACKDB_COLUMNS_MAX]; /* field -> column */
@@ -75,16 +75,13 @@ scan(struct csv_source *csv, struct csv_field *fields, size_t capacity, char **r
             return is_all ? ROW_END : ROW_DRAINED;
         csv->line = csv->next_line;
         switch (csv_scan(*ret_data, length, is_all, fields, capacity, ret_row)) {
-        case CSV_MORE:
-            return ROW_DRAINED;
+        case CSV_MORE: return ROW_DRAINED;
         case CSV_BAD:
             input_take(csv->input, ret_row->bytes);
             csv->next_line += ret_row->lines;
             csv->skips_line = true;
             return ROW_BAD;
-        case CSV_ROW:
-            input_take(csv->input, ret_row->bytes);
-            csv->next_line += ret_row->lines;
+        case CSV_ROW: input_take(csv->input, ret_row->bytes); csv->next_line += ret_row->lines;
         }
         /* A blank line is a row only where a row is one field. */
         if (ret_row->field_count > 1 || fields[0].length > 0 || fields[0].quoted || csv->field_count == 1)

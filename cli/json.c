@@ -110,28 +110,14 @@ read_escape(struct reader *reader, uint32_t *ret_point)
     switch (escape[1]) {
     case '"':
     case '\\':
-    case '/':
-        *ret_point = (uint32_t) escape[1];
-        return true;
-    case 'b':
-        *ret_point = '\b';
-        return true;
-    case 'f':
-        *ret_point = '\f';
-        return true;
-    case 'n':
-        *ret_point = '\n';
-        return true;
-    case 'r':
-        *ret_point = '\r';
-        return true;
-    case 't':
-        *ret_point = '\t';
-        return true;
-    case 'u':
-        break;
-    default:
-        return refuse_at(reader, escape, "no such escape");
+    case '/': *ret_point = (uint32_t) escape[1]; return true;
+    case 'b': *ret_point = '\b'; return true;
+    case 'f': *ret_point = '\f'; return true;
+    case 'n': *ret_point = '\n'; return true;
+    case 'r': *ret_point = '\r'; return true;
+    case 't': *ret_point = '\t'; return true;
+    case 'u': break;
+    default: return refuse_at(reader, escape, "no such escape");
     }
     if (!read_hex4(reader->at, reader->end, &high))
         return refuse_at(reader, escape, "\\u without four hexadecimal digits");
@@ -150,10 +136,11 @@ read_escape(struct reader *reader, uint32_t *ret_point)
 }
 
 static const bool ends_string_run[256] = {
-    ['"'] = true, ['\\'] = true, [0] = true,  [1] = true,  [2] = true,  [3] = true,  [4] = true,  [5] = true,  [6] = true,
-    [7] = true,   [8] = true,    [9] = true,  [10] = true, [11] = true, [12] = true, [13] = true, [14] = true, [15] = true,
-    [16] = true,  [17] = true,   [18] = true, [19] = true, [20] = true, [21] = true, [22] = true, [23] = true, [24] = true,
-    [25] = true,  [26] = true,   [27] = true, [28] = true, [29] = true, [30] = true, [31] = true,
+    ['"'] = true, ['\\'] = true, [0] = true,  [1] = true,  [2] = true,  [3] = true,  [4] = true,
+    [5] = true,   [6] = true,    [7] = true,  [8] = true,  [9] = true,  [10] = true, [11] = true,
+    [12] = true,  [13] = true,   [14] = true, [15] = true, [16] = true, [17] = true, [18] = true,
+    [19] = true,  [20] = true,   [21] = true, [22] = true, [23] = true, [24] = true, [25] = true,
+    [26] = true,  [27] = true,   [28] = true, [29] = true, [30] = true, [31] = true,
 };
 
 /* Steps over a string, its opening quote included, and unescapes it in place where
@@ -364,8 +351,9 @@ read_value(struct reader *reader, knackdb_type type, knackdb_value *ret_value)
         char *token = reader->at;
 
         if (skip_word(reader, "true") || skip_word(reader, "false"))
-            return refuse_at(reader, token, type == KNACKDB_TEXT ? "true or false where text belongs"
-                                                                 : "true or false where a number belongs");
+            return refuse_at(reader, token,
+                             type == KNACKDB_TEXT ? "true or false where text belongs"
+                                                  : "true or false where a number belongs");
         if (skip_word(reader, "NaN") || skip_word(reader, "Infinity"))
             return refuse_at(reader, token, "not a finite number");
         return refuse(reader, reader->at == reader->end ? "the line ends within a value" : "no JSON value");
@@ -502,24 +490,12 @@ json_write_string(const char *text, size_t length, char *out)
         *to++ = '\\';
         switch (c) {
         case '"':
-        case '\\':
-            *to++ = (char) c;
-            break;
-        case '\b':
-            *to++ = 'b';
-            break;
-        case '\f':
-            *to++ = 'f';
-            break;
-        case '\n':
-            *to++ = 'n';
-            break;
-        case '\r':
-            *to++ = 'r';
-            break;
-        case '\t':
-            *to++ = 't';
-            break;
+        case '\\': *to++ = (char) c; break;
+        case '\b': *to++ = 'b'; break;
+        case '\f': *to++ = 'f'; break;
+        case '\n': *to++ = 'n'; break;
+        case '\r': *to++ = 'r'; break;
+        case '\t': *to++ = 't'; break;
         default:
             memcpy(to, "u00", 3);
             to += 3;

@@ -45,13 +45,14 @@ print_overview(void)
     char   text[4000];
     size_t used;
 
-    used = (size_t) snprintf(text, sizeof text,
-                             "Usage: knackdb COMMAND ...\n\n"
-                             "Looks after a knackdb directory: what software agents learned, kept by an embedded store.\n\n"
-                             "Commands\n");
+    used = (size_t)
+        snprintf(text, sizeof text,
+                 "Usage: knackdb COMMAND ...\n\n"
+                 "Looks after a knackdb directory: what software agents learned, kept by an embedded store.\n\n"
+                 "Commands\n");
     for (size_t i = 0; i < COMMAND_COUNT && used < sizeof text; i++)
-        used += (size_t) snprintf(text + used, sizeof text - used, "  %-10s %s\n", commands[i]->name,
-                                  commands[i]->summary);
+        used +=
+            (size_t) snprintf(text + used, sizeof text - used, "  %-10s %s\n", commands[i]->name, commands[i]->summary);
     if (used < sizeof text)
         (void) snprintf(text + used, sizeof text - used,
                         "\n'knackdb COMMAND --help' tells more of one; 'man knackdb' tells all.\n"

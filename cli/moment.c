@@ -207,7 +207,7 @@ moment_format(double time, char out[MOMENT_CHARS_MAX])
     }
     second_of_day = (seconds % 86400 + 86400) % 86400;
     date_from_days((seconds - second_of_day) / 86400, &year, &month, &day);
-    (void) snprintf(out, MOMENT_CHARS_MAX, "%04d-%02d-%02dT%02d:%02d:%02d.%06dZ", (int) year % 10000,
-                    (int) month % 100, (int) day % 100, (int) (second_of_day / 3600) % 100,
-                    (int) (second_of_day / 60 % 60), (int) (second_of_day % 60), (int) micros % 1000000);
+    (void) snprintf(out, MOMENT_CHARS_MAX, "%04d-%02d-%02dT%02d:%02d:%02d.%06dZ", (int) year % 10000, (int) month % 100,
+                    (int) day % 100, (int) (second_of_day / 3600) % 100, (int) (second_of_day / 60 % 60),
+                    (int) (second_of_day % 60), (int) micros % 1000000);
 }

@@ -211,14 +211,10 @@ const char *
 number_result_text(enum number_result result)
 {
     switch (result) {
-    case NUMBER_OK:
-        return "is a number";
-    case NUMBER_MALFORMED:
-        return "is not a number";
-    case NUMBER_FRACTION:
-        return "is not a whole number";
-    case NUMBER_RANGE:
-        return "is out of range";
+    case NUMBER_OK: return "is a number";
+    case NUMBER_MALFORMED: return "is not a number";
+    case NUMBER_FRACTION: return "is not a whole number";
+    case NUMBER_RANGE: return "is out of range";
     }
     return "is not a number";
 }

@@ -11,8 +11,8 @@
  * to look at every byte.
  */
 struct output {
-    const char *command; /**< for complaints */
-    int         fd;      /**< -1 when nothing is open */
+    const char *command;  /**< for complaints */
+    int         fd;       /**< -1 when nothing is open */
     int         os_errno; /**< of the first write that failed, else 0 */
     char       *buffer;
     size_t      used;

@@ -23,7 +23,7 @@ struct row_source {
     const char               *command;
     const knackdb_table_info *table;
     char                      why[COLUMN_WHY_BYTES]; /**< of a bad row */
-    int                       column;   /**< at fault in a bad row, or -1 */
+    int                       column;                /**< at fault in a bad row, or -1 */
 
     /** Reads the next row into the table's column_count values. Texts stay until the next refill. */
     enum row_result (*next)(struct row_source *source, knackdb_value *values);

@@ -56,12 +56,9 @@ static void
 put_csv(struct output *output, const knackdb_value *value)
 {
     switch (value->type) {
-    case KNACKDB_NULL:
-        break;
+    case KNACKDB_NULL: break;
     case KNACKDB_INTEGER:
-    case KNACKDB_REAL:
-        put_number(output, value, REAL_PLAIN);
-        break;
+    case KNACKDB_REAL: put_number(output, value, REAL_PLAIN); break;
     case KNACKDB_TEXT:
         if (csv_needs_quotes(value->as.text.data, value->as.text.length))
             put_quoted(output, value->as.text.data, value->as.text.length);
@@ -95,15 +92,10 @@ void
 row_writer_put_json(struct output *output, const knackdb_value *value)
 {
     switch (value->type) {
-    case KNACKDB_NULL:
-        output_put(output, "null", 4);
-        break;
+    case KNACKDB_NULL: output_put(output, "null", 4); break;
     case KNACKDB_INTEGER:
-    case KNACKDB_REAL:
-        put_number(output, value, REAL_POINTED);
-        break;
-    case KNACKDB_TEXT:
-        row_writer_put_json_text(output, value->as.text.data, value->as.text.length);
+    case KNACKDB_REAL: put_number(output, value, REAL_POINTED); break;
+    case KNACKDB_TEXT: row_writer_put_json_text(output, value->as.text.data, value->as.text.length);
     }
 }
 

@@ -90,8 +90,7 @@ read_value(struct sqlite_source *sqlite, int i, uint32_t column, knackdb_value *
     size_t               length;
 
     switch (sqlite3_column_type(sqlite->select, i)) {
-    case SQLITE_NULL:
-        return true;
+    case SQLITE_NULL: return true;
 
     case SQLITE_INTEGER:
         integer = sqlite3_column_int64(sqlite->select, i);
@@ -134,8 +133,7 @@ read_value(struct sqlite_source *sqlite, int i, uint32_t column, knackdb_value *
         sqlite->kept_bytes += length;
         return true;
 
-    default:
-        return refuse(sqlite, column, "a BLOB; only numbers and text are stored");
+    default: return refuse(sqlite, column, "a BLOB; only numbers and text are stored");
     }
 }
 

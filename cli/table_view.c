@@ -33,12 +33,8 @@ cell_of(const knackdb_value *value, struct cell *cell)
         cell->text = null_text;
         cell->length = sizeof null_text - 1;
         break;
-    case KNACKDB_INTEGER:
-        cell->length = number_format_integer(value->as.integer, cell->number);
-        break;
-    case KNACKDB_REAL:
-        cell->length = number_format_real(value->as.real, REAL_PLAIN, cell->number);
-        break;
+    case KNACKDB_INTEGER: cell->length = number_format_integer(value->as.integer, cell->number); break;
+    case KNACKDB_REAL: cell->length = number_format_real(value->as.real, REAL_PLAIN, cell->number); break;
     case KNACKDB_TEXT:
         cell->text = value->as.text.data;
         cell->length = value->as.text.length;

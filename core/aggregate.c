@@ -116,8 +116,8 @@ values_of(struct aggregation *aggregation, row_number first, const struct select
 
     if (aggregation->table->kinds[column] == CELL_REAL && !aggregation->is_scaled)
         return TABLE_AT(aggregation->table, first, offset, double);
-    if (aggregation->table->kinds[column] == CELL_INTEGER && !aggregation->is_scaled && selection_is_whole(selection)
-        && convert_integers(TABLE_AT(aggregation->table, first, offset, int64_t), aggregation->values))
+    if (aggregation->table->kinds[column] == CELL_INTEGER && !aggregation->is_scaled && selection_is_whole(selection) &&
+        convert_integers(TABLE_AT(aggregation->table, first, offset, int64_t), aggregation->values))
         return aggregation->values;
     for (uint32_t w = 0; w < SELECTION_WORDS; w++)
         for (uint64_t rest = selection->words[w]; rest != 0; rest &= rest - 1) {
@@ -232,8 +232,8 @@ walk(struct aggregation *aggregation, const struct view *view, const knackdb_que
 static bool
 has_rows(const struct aggregation *aggregation, uint32_t number)
 {
-    return aggregation->request->group_column < 0 || aggregation->nulls[number] != 0
-           || sums_total(&aggregation->sums[number]).count > 0.0;
+    return aggregation->request->group_column < 0 || aggregation->nulls[number] != 0 ||
+           sums_total(&aggregation->sums[number]).count > 0.0;
 }
 
 /* What there is of each number that any row had, by rising number. NaN stands for what is not known yet, or never. */
@@ -342,9 +342,8 @@ check_request(const struct table *definition, const struct aggregate_request *re
         return error_set(error, KNACKDB_INVALID, "%s: no column %u to aggregate", definition->name,
                          request->value_column);
     if (definition->columns[request->value_column].type == KNACKDB_TEXT)
-        return error_set_column(error, KNACKDB_INVALID, (int) request->value_column,
-                                "%s.%s: no number to aggregate", definition->name,
-                                definition->columns[request->value_column].name);
+        return error_set_column(error, KNACKDB_INVALID, (int) request->value_column, "%s.%s: no number to aggregate",
+                                definition->name, definition->columns[request->value_column].name);
     if (request->group_column < -1 || request->group_column >= (int64_t) definition->column_count)
         return error_set(error, KNACKDB_INVALID, "%s: no column %d to group by", definition->name,
                          request->group_column);

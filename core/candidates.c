@@ -38,8 +38,8 @@ ask_for_row(const struct candidates *candidates, row_number row)
     const unsigned char *group = table_group(candidates->table, row);
 
     for (uint32_t i = 0; i < candidates->column_count; i++)
-        __builtin_prefetch(group + candidates->columns[i].offset
-                           + (row & GROUP_ROW_MASK) * (size_t) candidates->columns[i].width);
+        __builtin_prefetch(group + candidates->columns[i].offset +
+                           (row & GROUP_ROW_MASK) * (size_t) candidates->columns[i].width);
 }
 
 static void
@@ -94,8 +94,8 @@ static void
 leave_out_of_run(struct candidates *candidates)
 {
     candidates->at = candidates->count;
-    while (candidates->at > 0
-           && !table_row_born(candidates->table, row_of_run(candidates, candidates->at - 1), candidates->since))
+    while (candidates->at > 0 &&
+           !table_row_born(candidates->table, row_of_run(candidates, candidates->at - 1), candidates->since))
         candidates->at--;
 }
 
@@ -167,8 +167,8 @@ next_run(struct candidates *candidates)
                 candidates->passed_over = true;
             else
                 take_block(candidates, block_at(candidates, at));
-        } while (candidates->block < candidates->block_end
-                 && candidates->count <= (candidates->tagged != NULL ? POSTING_BLOCK_ROWS : 0));
+        } while (candidates->block < candidates->block_end &&
+                 candidates->count <= (candidates->tagged != NULL ? POSTING_BLOCK_ROWS : 0));
         if (candidates->tagged == NULL) /* else they are asked for already */
             for (uint32_t at = 0; at < AHEAD && at < candidates->count; at++)
                 ask_for_row(candidates, row_of_run(candidates, at));
@@ -195,8 +195,8 @@ static const knackdb_value *
 value_wanted(const struct table_data *table, const knackdb_query *checked, uint32_t column)
 {
     for (size_t i = 0; i < checked->condition_count; i++)
-        if (checked->conditions[i].column == column && checked->conditions[i].op == KNACKDB_EQUAL
-            && checked->conditions[i].value.type == table->definition->columns[column].type)
+        if (checked->conditions[i].column == column && checked->conditions[i].op == KNACKDB_EQUAL &&
+            checked->conditions[i].value.type == table->definition->columns[column].type)
             return &checked->conditions[i].value;
     return NULL;
 }
@@ -242,14 +242,14 @@ find_tagged(struct candidates *candidates)
     for (uint32_t i = 0; i < candidates->predicate_count; i++) {
         const struct predicate *predicate = &candidates->predicates[i];
 
-        if (beside != 0 && predicate->form == PREDICATE_CODES && predicate->code_count == 1
-            && predicate->condition->column == beside)
+        if (beside != 0 && predicate->form == PREDICATE_CODES && predicate->code_count == 1 &&
+            predicate->condition->column == beside)
             candidates->tagged = predicate;
     }
     /* A row that the view sees has a code that was in use before the view began. */
     candidates->tags_suffice =
-        candidates->tagged != NULL
-        && atomic_load_explicit(&candidates->table->dictionaries[beside].code_end, memory_order_acquire) <= UINT16_MAX;
+        candidates->tagged != NULL &&
+        atomic_load_explicit(&candidates->table->dictionaries[beside].code_end, memory_order_acquire) <= UINT16_MAX;
 }
 
 void
@@ -329,8 +329,8 @@ static bool
 is_match(struct candidates *candidates, row_number row)
 {
     for (uint32_t i = 0; i < candidates->predicate_count; i++)
-        if (!is_known(candidates, &candidates->predicates[i])
-            && !predicate_holds(&candidates->predicates[i], candidates->table, row))
+        if (!is_known(candidates, &candidates->predicates[i]) &&
+            !predicate_holds(&candidates->predicates[i], candidates->table, row))
             return false;
     return true;
 }

@@ -25,31 +25,31 @@ struct candidates {
     uint32_t                 predicate_count;
     struct predicate         predicates[KNACKDB_CONDITIONS_MAX];
 
-    const struct predicate  *posted;    /* whose posting lists are walked; NULL: all rows, or one */
-    uint64_t                 posted_rows; /* in them: what walking them costs */
-    uint32_t                 next_run;  /* the next of its codes, or the next chunk */
-    uint32_t                 run_end;
-    const struct predicate  *tagged;    /* whose code the tags of the lists tell; NULL: none */
-    bool                     tags_suffice; /* no two codes have the same tag */
-    bool                     is_backwards; /* the newest first */
-    bool                     passed_over; /* some rows that match, or may have: they are too old */
-    double                   oldest; /* rows of a lesser age need not come; minus infinity: all must */
-    uint32_t                 column_count;
-    struct table_array       columns[CANDIDATES_COLUMNS_MAX]; /* that are looked at in every row */
-    struct posting_view      list;
-    uint32_t                 block, block_end; /* of the list: how many were taken, and are there */
-    const uint32_t          *rows;      /* of the block; NULL: the rows from first_row on */
-    uint32_t                 picked[2 * POSTING_BLOCK_ROWS]; /* of some blocks, with the tag, as they are to come */
-    row_number               first_row;
-    uint32_t                 count, at; /* of the block or the chunk */
+    const struct predicate *posted;      /* whose posting lists are walked; NULL: all rows, or one */
+    uint64_t                posted_rows; /* in them: what walking them costs */
+    uint32_t                next_run;    /* the next of its codes, or the next chunk */
+    uint32_t                run_end;
+    const struct predicate *tagged;       /* whose code the tags of the lists tell; NULL: none */
+    bool                    tags_suffice; /* no two codes have the same tag */
+    bool                    is_backwards; /* the newest first */
+    bool                    passed_over;  /* some rows that match, or may have: they are too old */
+    double                  oldest;       /* rows of a lesser age need not come; minus infinity: all must */
+    uint32_t                column_count;
+    struct table_array      columns[CANDIDATES_COLUMNS_MAX]; /* that are looked at in every row */
+    struct posting_view     list;
+    uint32_t                block, block_end;               /* of the list: how many were taken, and are there */
+    const uint32_t         *rows;                           /* of the block; NULL: the rows from first_row on */
+    uint32_t                picked[2 * POSTING_BLOCK_ROWS]; /* of some blocks, with the tag, as they are to come */
+    row_number              first_row;
+    uint32_t                count, at; /* of the block or the chunk */
 };
 
 void candidates_init(struct candidates *candidates, const struct view *view, const knackdb_query *checked);
 /* Which column will be looked at in each row that matches; and the newest rows come first. Before the first next. */
-void       candidates_foresee(struct candidates *candidates, uint32_t column);
-void       candidates_turn_back(struct candidates *candidates);
+void candidates_foresee(struct candidates *candidates, uint32_t column);
+void candidates_turn_back(struct candidates *candidates);
 /* Only rows born after a moment; the others are known already. Call it before the first next. */
-void       candidates_leave_out(struct candidates *candidates, uint64_t up_to);
+void candidates_leave_out(struct candidates *candidates, uint64_t up_to);
 /* Rows of which the age column holds less than this, or NULL, need not come any more, unless it is minus infinity; some
  * may. */
 static inline void

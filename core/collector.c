@@ -185,8 +185,8 @@ static knackdb_status
 grow(struct collector *collector, knackdb_error *error)
 {
     size_t      capacity = collector->capacity;
-    struct hit *hits = allocator_make_room(collector->allocator, collector->hits, capacity + 1, &collector->capacity,
-                                           sizeof *hits);
+    struct hit *hits =
+        allocator_make_room(collector->allocator, collector->hits, capacity + 1, &collector->capacity, sizeof *hits);
 
     if (hits == NULL)
         return error_no_memory(error, "a result");
@@ -204,8 +204,8 @@ collector_add_ranked(struct collector *collector, row_number row, double rank, k
 
     if (is_overfull(collector))
         status = collector_sort(collector, error);
-    if (status == KNACKDB_OK && collector->sorted == collector->keep
-        && !comes_before(collector, &hit, &collector->hits[collector->keep - 1])) {
+    if (status == KNACKDB_OK && collector->sorted == collector->keep &&
+        !comes_before(collector, &hit, &collector->hits[collector->keep - 1])) {
         collector->dropped = true;
         return KNACKDB_OK;
     }
@@ -214,8 +214,8 @@ collector_add_ranked(struct collector *collector, row_number row, double rank, k
     if (status != KNACKDB_OK)
         return status;
     collector->hits[collector->count] = hit;
-    if (collector->sorted == collector->count && collector->count < collector->keep
-        && (collector->count == 0 || comes_before(collector, &collector->hits[collector->count - 1], &hit)))
+    if (collector->sorted == collector->count && collector->count < collector->keep &&
+        (collector->count == 0 || comes_before(collector, &collector->hits[collector->count - 1], &hit)))
         collector->sorted++;
     collector->count++;
     return KNACKDB_OK;

@@ -21,12 +21,12 @@ struct collector {
     const struct table_data *table;
     const knackdb_query     *query;
     double                   now;
-    uint64_t                 keep; /* rows wanted: offset + limit; UINT64_MAX: all */
+    uint64_t                 keep;    /* rows wanted: offset + limit; UINT64_MAX: all */
     bool                     dropped; /* some match was not kept */
     struct hit              *hits;
     size_t                   count, capacity;
     size_t                   sorted; /* the first so many are in order; never more than `keep` with others behind */
-    struct hit              *aside; /* as many as `capacity`, to sort with; NULL until there is something to sort */
+    struct hit              *aside;  /* as many as `capacity`, to sort with; NULL until there is something to sort */
 };
 
 void           collector_init(struct collector *collector, const struct view *view, const knackdb_query *checked);

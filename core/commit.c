@@ -166,9 +166,7 @@ read_value(struct commit_reader *reader, knackdb_type type, knackdb_value *ret_v
     uint32_t             length;
 
     switch (type) {
-    case KNACKDB_NULL:
-        *ret_value = knackdb_value_null();
-        return KNACKDB_OK;
+    case KNACKDB_NULL: *ret_value = knackdb_value_null(); return KNACKDB_OK;
 
     case KNACKDB_INTEGER:
         if (left < 8)
@@ -268,11 +266,11 @@ commit_reader_next(struct commit_reader *reader, struct commit_operation *ret_op
     status = read_cells(reader, table, count, ret_operation, error);
     if (status != KNACKDB_OK)
         return status;
-    if (ret_operation->kind == KNACKDB_LOG_CLEAN_UP && ret_operation->count == 1
-        && ret_operation->values[0].type != KNACKDB_REAL)
+    if (ret_operation->kind == KNACKDB_LOG_CLEAN_UP && ret_operation->count == 1 &&
+        ret_operation->values[0].type != KNACKDB_REAL)
         return corrupt(reader, "a clean-up without a time", error);
-    ret_operation->table_dropped = reader->map->tables[table] < 0
-                                   || (ret_operation->kind == KNACKDB_LOG_CLEAN_UP && ret_operation->count == 0);
+    ret_operation->table_dropped = reader->map->tables[table] < 0 ||
+                                   (ret_operation->kind == KNACKDB_LOG_CLEAN_UP && ret_operation->count == 0);
     ret_operation->table = ret_operation->table_dropped ? 0 : (uint32_t) reader->map->tables[table];
     reader->operation_index++;
     return KNACKDB_OK;

@@ -19,16 +19,16 @@ segment_first(uint32_t segment)
 static bool
 has_segment(const struct dictionary *dictionary, uint32_t segment)
 {
-    return atomic_load_explicit(&((struct dictionary *) (uintptr_t) dictionary)->texts[segment], memory_order_relaxed)
-           != NULL;
+    return atomic_load_explicit(&((struct dictionary *) (uintptr_t) dictionary)->texts[segment],
+                                memory_order_relaxed) != NULL;
 }
 
 /* Of the arrays of a segment. */
 static uint64_t
 segment_bytes(const struct dictionary *dictionary, uint32_t segment)
 {
-    return (uint64_t) segment_length(segment)
-           * (sizeof(text_cell) + sizeof(uint32_t) + (dictionary->is_posted ? sizeof(struct posting) : 0));
+    return (uint64_t) segment_length(segment) *
+           (sizeof(text_cell) + sizeof(uint32_t) + (dictionary->is_posted ? sizeof(struct posting) : 0));
 }
 
 static uint32_t *
@@ -105,8 +105,8 @@ reserve_code(struct dictionary *dictionary, struct allocator *allocator, uint32_
 {
     uint32_t segment = 0;
 
-    while (segment < DICTIONARY_SEGMENTS && dictionary->about[segment].free_count == 0
-           && dictionary->about[segment].given == segment_length(segment))
+    while (segment < DICTIONARY_SEGMENTS && dictionary->about[segment].free_count == 0 &&
+           dictionary->about[segment].given == segment_length(segment))
         segment++;
     if (segment == DICTIONARY_SEGMENTS)
         return error_set(error, KNACKDB_FULL, "a text column holds %u distinct texts, and no more fit",
@@ -380,13 +380,13 @@ dictionary_text_bytes(const struct dictionary *dictionary)
 {
     struct dictionary *counted = (struct dictionary *) (uintptr_t) dictionary;
 
-    return atomic_load_explicit(&counted->text_bytes, memory_order_relaxed)
-           + atomic_load_explicit(&counted->segment_bytes, memory_order_relaxed);
+    return atomic_load_explicit(&counted->text_bytes, memory_order_relaxed) +
+           atomic_load_explicit(&counted->segment_bytes, memory_order_relaxed);
 }
 
 uint64_t
 dictionary_index_bytes(const struct dictionary *dictionary)
 {
-    return index_bytes(&dictionary->index)
-           + atomic_load_explicit(&((struct dictionary *) (uintptr_t) dictionary)->posting_bytes, memory_order_relaxed);
+    return index_bytes(&dictionary->index) +
+           atomic_load_explicit(&((struct dictionary *) (uintptr_t) dictionary)->posting_bytes, memory_order_relaxed);
 }

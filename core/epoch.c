@@ -86,8 +86,8 @@ epoch_claim(struct epochs *epochs)
             struct epoch_slot *slot = &block->slots[(start + i) % EPOCH_SLOTS_PER_BLOCK];
             uint64_t           free_mark = 0;
 
-            if (atomic_load_explicit(&slot->epoch, memory_order_relaxed) == 0
-                && atomic_compare_exchange_strong(&slot->epoch, &free_mark, epoch)) /* E2 */
+            if (atomic_load_explicit(&slot->epoch, memory_order_relaxed) == 0 &&
+                atomic_compare_exchange_strong(&slot->epoch, &free_mark, epoch)) /* E2 */
                 return slot;
         }
         next = atomic_load(&block->next);

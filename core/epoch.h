@@ -45,14 +45,14 @@ struct epoch_slot {
 } __attribute__((aligned(CACHE_LINE_BYTES)));
 
 struct epoch_block {
-    struct epoch_slot                slots[EPOCH_SLOTS_PER_BLOCK];
-    _Atomic(struct epoch_block *)    next; /* set once, by whoever found all slots taken */
+    struct epoch_slot             slots[EPOCH_SLOTS_PER_BLOCK];
+    _Atomic(struct epoch_block *) next; /* set once, by whoever found all slots taken */
 };
 
 struct epochs {
     struct allocator   *allocator;
-    _Atomic uint64_t    current; /* from 1 */
-    struct epoch_block *first;   /* blocks are never freed before the store */
+    _Atomic uint64_t    current;                     /* from 1 */
+    struct epoch_block *first;                       /* blocks are never freed before the store */
     struct retired     *retired_head, *retired_tail; /* by rising epoch; the writer's */
 };
 
@@ -66,10 +66,10 @@ void               epoch_release(struct epoch_slot *slot);
 /* Memory that is to be retired one day carries a small header in front. */
 void *epoch_get(struct epochs *epochs, size_t bytes);
 void *epoch_get_zeroed(struct epochs *epochs, size_t bytes);
-void  epoch_put_now(struct epochs *epochs, void *memory); /* nobody has ever seen it, or the store is ending */
-void  epoch_retire(struct epochs *epochs, void *memory);  /* unlinked already; NULL is accepted. Cannot fail */
+void  epoch_put_now(struct epochs *epochs, void *memory);          /* nobody has ever seen it, or the store is ending */
+void  epoch_retire(struct epochs *epochs, void *memory);           /* unlinked already; NULL is accepted. Cannot fail */
 void  epoch_retire_with_next(struct epochs *epochs, void *memory); /* of many all but the last: no look at readers */
-void  epoch_collect(struct epochs *epochs);               /* frees what may go; cheap when there is nothing */
+void  epoch_collect(struct epochs *epochs);                        /* frees what may go; cheap when there is nothing */
 
 /* For memory that is given back in some other way: ends the current epoch and returns its number; and is every reader
  * gone that began in that epoch or before? The writer's, as the five above. */

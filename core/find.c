@@ -21,8 +21,8 @@ is_by_age(const struct collector *collector)
 {
     const knackdb_order *order = &collector->query->order[0];
 
-    return collector->query->order_count != 0 && order->descending && order->column > 0
-           && order->column == collector->table->definition->age_column;
+    return collector->query->order_count != 0 && order->descending && order->column > 0 &&
+           order->column == collector->table->definition->age_column;
 }
 
 static knackdb_status
@@ -115,8 +115,8 @@ take_cached(struct collector *collector, const struct view *view, const struct r
         row_number row = (row_number) rows->rows[i];
 
         /* Its number may have gone to another row; then that one was born later. */
-        if (table_row_seen(collector->table, row, view->moment)
-            && table_row_born(collector->table, row, cached->moment)) {
+        if (table_row_seen(collector->table, row, view->moment) &&
+            table_row_born(collector->table, row, cached->moment)) {
             if (collector_add(collector, row, NULL) != KNACKDB_OK)
                 return false;
         } else if (!cached->complete) {
@@ -127,8 +127,8 @@ take_cached(struct collector *collector, const struct view *view, const struct r
 }
 
 static knackdb_status
-find_cached(const struct view *view, const knackdb_query *checked, const struct result_key *key,
-            struct row_list *list, knackdb_error *error)
+find_cached(const struct view *view, const knackdb_query *checked, const struct result_key *key, struct row_list *list,
+            knackdb_error *error)
 {
     struct result_cache *cache = &view->store->cache;
     struct table_data   *table = &view->store->tables[checked->table];
@@ -174,8 +174,8 @@ view_find(const struct view *view, const knackdb_query *checked, struct row_list
     struct collector  collector;
     knackdb_status    status;
 
-    if (atomic_load_explicit(&view->store->cache.bytes_max, memory_order_relaxed) != 0
-        && result_key_init(&key, checked))
+    if (atomic_load_explicit(&view->store->cache.bytes_max, memory_order_relaxed) != 0 &&
+        result_key_init(&key, checked))
         return find_cached(view, checked, &key, list, error);
 
     collector_init(&collector, view, checked);

@@ -18,12 +18,12 @@ struct group_numbers {
     bool                     is_by_code;
     uint32_t                 count; /* of numbers given; some of those given by code may have no row */
 
-    uint32_t     *number_by_code; /* number + 1; 0: none yet */
-    size_t        code_capacity;
-    knackdb_text *keys; /* by number */
-    size_t        key_capacity;
-    uint32_t      numbers[GROUP_ROWS];
-    bool          has_own_codes;
+    uint32_t         *number_by_code; /* number + 1; 0: none yet */
+    size_t            code_capacity;
+    knackdb_text     *keys; /* by number */
+    size_t            key_capacity;
+    uint32_t          numbers[GROUP_ROWS];
+    bool              has_own_codes;
     struct dictionary own_codes;
     struct epochs     own_epochs;
 };

@@ -67,8 +67,8 @@ id_map_run_word(struct id_map_run run)
 static inline bool
 id_map_takes(int64_t id, uint64_t row_count)
 {
-    return id > 0 && (uint64_t) id < 2 * row_count + 65536
-           && (uint64_t) id < (uint64_t) ID_MAP_GROUPS * ID_MAP_GROUP * ID_MAP_SEGMENT_IDS;
+    return id > 0 && (uint64_t) id < 2 * row_count + 65536 &&
+           (uint64_t) id < (uint64_t) ID_MAP_GROUPS * ID_MAP_GROUP * ID_MAP_SEGMENT_IDS;
 }
 
 /* What stands for the segment of an id; 0 where nothing does. */
@@ -80,8 +80,8 @@ id_map_segment_of(const struct id_map *map, int64_t id)
 
     if (number >= ID_MAP_GROUPS * ID_MAP_GROUP) /* a negative id, too */
         return 0;
-    group = atomic_load_explicit(&((struct id_map *) (uintptr_t) map)->groups[number / ID_MAP_GROUP],
-                                 memory_order_acquire);
+    group =
+        atomic_load_explicit(&((struct id_map *) (uintptr_t) map)->groups[number / ID_MAP_GROUP], memory_order_acquire);
     return group != NULL ? atomic_load(&group->segments[number % ID_MAP_GROUP]) : 0; /* M4 */
 }
 

@@ -160,8 +160,8 @@ index_reserve(struct index *index, struct epochs *epochs, uint64_t more, knackdb
     struct index_table *old = atomic_load_explicit(&index->table, memory_order_relaxed);
     struct index_table *grown;
 
-    if (index->building != NULL
-        && is_full(index->build_used + (index->count - index->build_count) + more, index->building))
+    if (index->building != NULL &&
+        is_full(index->build_used + (index->count - index->build_count) + more, index->building))
         drop_table(index, epochs, &index->building);
     if (old != NULL && !is_full(index->used + more, old)) {
         grow_along(index, epochs, old, more);
@@ -240,9 +240,9 @@ index_remove(struct index *index, uint64_t hash, uint32_t value)
 uint64_t
 index_slots_wanted(const struct index *index)
 {
-    const struct index_table *table = atomic_load_explicit(&((struct index *) (uintptr_t) index)->table,
-                                                           memory_order_relaxed);
-    uint64_t                  slots = slots_for(index->count + index->count / 8);
+    const struct index_table *table =
+        atomic_load_explicit(&((struct index *) (uintptr_t) index)->table, memory_order_relaxed);
+    uint64_t slots = slots_for(index->count + index->count / 8);
 
     if (table == NULL || index->building != NULL)
         return 0;

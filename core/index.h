@@ -35,9 +35,9 @@ struct index_table {
 };
 
 struct index {
-    _Atomic(struct index_table *) table; /* NULL: empty */
-    uint64_t                      count; /* values; this and what follows is the writer's */
-    uint64_t                      used;  /* slots that are not empty: values and marks */
+    _Atomic(struct index_table *) table;    /* NULL: empty */
+    uint64_t                      count;    /* values; this and what follows is the writer's */
+    uint64_t                      used;     /* slots that are not empty: values and marks */
     struct index_table           *building; /* I5; NULL: none */
     uint64_t                      build_at, build_count, build_used;
     struct index_table           *ahead; /* to be built next, untouched still; NULL: none */
@@ -74,8 +74,8 @@ struct index_probe {
 static inline void
 index_prefetch(const struct index *index, uint64_t hash)
 {
-    struct index_table *table = atomic_load_explicit(&((struct index *) (uintptr_t) index)->table,
-                                                     memory_order_relaxed);
+    struct index_table *table =
+        atomic_load_explicit(&((struct index *) (uintptr_t) index)->table, memory_order_relaxed);
 
     if (table != NULL)
         __builtin_prefetch(&table->slots[(hash >> 32) & table->mask]);

@@ -6,10 +6,10 @@
 
 #include <string.h>
 
-#define LIST_BLOCKS_MIN 2u /* fewer are looked at as quickly */
+#define LIST_BLOCKS_MIN 2u  /* fewer are looked at as quickly */
 #define ROWS_PER_LEADER 32u /* rows of a list for each leader */
-#define LEADERS_MAX    1024u
-#define GATHERED_MAX   (2 * LEADERS_MAX + POSTING_BLOCK_ROWS)
+#define LEADERS_MAX     1024u
+#define GATHERED_MAX    (2 * LEADERS_MAX + POSTING_BLOCK_ROWS)
 
 struct gathering {
     const struct posting_directory *directory;
@@ -102,8 +102,8 @@ look_at_cells(struct gathering *gathering, const struct table_data *table, uint3
 
         leader->rate = table_real(table, leader->row, ranking);
         if (other != 0)
-            leader->other = table_tag(table->definition, other,
-                                      *TABLE_AT(table, leader->row, table->offsets[other], uint64_t));
+            leader->other =
+                table_tag(table->definition, other, *TABLE_AT(table, leader->row, table->offsets[other], uint64_t));
     }
 }
 
@@ -121,8 +121,8 @@ begin(struct gathering *gathering, const struct leaders *old, uint32_t wanted)
     }
     while (h + 1 < POSTING_HINTS && (uint32_t) 1 << (POSTING_HINT_BITS_FIRST + h) < wanted)
         h++;
-    gathering->least = atomic_load_explicit(
-        &((struct posting_directory *) (uintptr_t) gathering->directory)->hints[h], memory_order_relaxed);
+    gathering->least = atomic_load_explicit(&((struct posting_directory *) (uintptr_t) gathering->directory)->hints[h],
+                                            memory_order_relaxed);
     if (gathering->least == POSTING_TAG_LEAST)
         gathering->least++; /* which is NULL's */
     return 0;

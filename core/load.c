@@ -13,8 +13,7 @@ store_load_sequence(struct store *store, uint64_t sequence, knackdb_error *error
         return error_set(error, KNACKDB_CORRUPT, "commit %llu, a number that no commit has",
                          (unsigned long long) sequence);
     for (uint32_t t = 0; t < store->schema->table_count; t++)
-        atomic_store_explicit(&store->tables[t].last_change, moment_of_commit(sequence),
-                              memory_order_relaxed);
+        atomic_store_explicit(&store->tables[t].last_change, moment_of_commit(sequence), memory_order_relaxed);
     atomic_store_explicit(&store->moment, moment_of_commit(sequence), memory_order_release);
     return KNACKDB_OK;
 }
@@ -47,8 +46,8 @@ check_rates(const struct transaction *transaction, const struct commit_operation
     for (size_t i = 0; i < operation->count; i++) {
         knackdb_error why; /* written where it fails, and not touched for every value that is sound */
 
-        if (operation->values[i].type == KNACKDB_REAL
-            && table_check_value(definition, operation->columns[i], &operation->values[i], &why) != KNACKDB_OK)
+        if (operation->values[i].type == KNACKDB_REAL &&
+            table_check_value(definition, operation->columns[i], &operation->values[i], &why) != KNACKDB_OK)
             return error_set(error, KNACKDB_CORRUPT, "commit %llu changes row %lld: %s",
                              (unsigned long long) transaction->sequence, (long long) operation->id, why.message);
     }
@@ -94,15 +93,13 @@ apply_operation(struct transaction *transaction, const struct commit_operation *
     if (status != KNACKDB_OK)
         return status;
     switch (operation->kind) {
-    case KNACKDB_LOG_PUT:
-        return apply_put(transaction, operation, error);
+    case KNACKDB_LOG_PUT: return apply_put(transaction, operation, error);
     case KNACKDB_LOG_CLEAN_UP:
         if (definition->age_column < 0 || operation->columns[0] != (uint32_t) definition->age_column)
             return error_set(error, KNACKDB_CORRUPT, "commit %llu cleans up %s by a column that is not its age",
                              (unsigned long long) transaction->sequence, definition->name);
         return transaction_clean_up(transaction, operation->table, operation->values[0].as.real, &deleted, error);
-    default:
-        break;
+    default: break;
     }
 
     row = transaction_find_id(transaction, operation->table, operation->id);
@@ -116,8 +113,8 @@ apply_operation(struct transaction *transaction, const struct commit_operation *
 }
 
 knackdb_status
-store_apply(struct store *store, const struct commit_map *map, uint64_t sequence, int64_t time_us,
-            const void *payload, size_t payload_bytes, knackdb_error *error)
+store_apply(struct store *store, const struct commit_map *map, uint64_t sequence, int64_t time_us, const void *payload,
+            size_t payload_bytes, knackdb_error *error)
 {
     struct transaction      transaction;
     struct commit_reader    reader;

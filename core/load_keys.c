@@ -52,8 +52,8 @@ count_following(const struct load_run *run, uint32_t i)
 {
     uint32_t count = 1;
 
-    while (i + count < run->kept && (uint64_t) run->ids[i + count] == (uint64_t) run->ids[i] + count
-           && ((uint64_t) run->ids[i + count] & (ID_MAP_SEGMENT_IDS - 1)) != 0)
+    while (i + count < run->kept && (uint64_t) run->ids[i + count] == (uint64_t) run->ids[i] + count &&
+           ((uint64_t) run->ids[i + count] & (ID_MAP_SEGMENT_IDS - 1)) != 0)
         count++;
     return count;
 }
@@ -74,8 +74,8 @@ add_ids(struct load_run *run, knackdb_error *error)
         if (run->ids[i + count - 1] > largest)
             largest = run->ids[i + count - 1];
         /* Where the index has ids, one of these may be among them. */
-        is_run = data->keys[0].count == 0 && id_map_takes(run->ids[i + count - 1], data->rows_added)
-                 && id_map_add_run(&data->ids, &run->store->epochs, run->ids[i], run->first + i, count);
+        is_run = data->keys[0].count == 0 && id_map_takes(run->ids[i + count - 1], data->rows_added) &&
+                 id_map_add_run(&data->ids, &run->store->epochs, run->ids[i], run->first + i, count);
         for (uint32_t k = 0; !is_run && k < count && status == KNACKDB_OK; k++)
             status = add_id(run, i + k, error);
         if (status != KNACKDB_OK)

@@ -188,8 +188,8 @@ take_ids(struct load_run *run, bool is_mapped, knackdb_error *error)
         run->ids[i] = (int64_t) run->cells[i];
         is_whole &= run->ids[i] > 0 && (!is_mapped || run->sources[i] != SOURCE_NULL);
     }
-    return is_whole ? KNACKDB_OK : error_set(error, KNACKDB_CORRUPT, "%s: stored row without an id",
-                                             run->data->definition->name);
+    return is_whole ? KNACKDB_OK
+                    : error_set(error, KNACKDB_CORRUPT, "%s: stored row without an id", run->data->definition->name);
 }
 
 static knackdb_status
@@ -208,7 +208,8 @@ load_numbers(struct load_run *run, uint32_t column, const struct column_values *
         run->cells[i] = bytes_get_u64(values->numbers + (size_t) i * sizeof(uint64_t));
     for (uint32_t i = 0; is_mapped && i < run->kept; i++)
         run->cells[i] = run->sources[i] == SOURCE_NULL
-                            ? null : bytes_get_u64(values->numbers + (size_t) run->sources[i] * sizeof(uint64_t));
+                            ? null
+                            : bytes_get_u64(values->numbers + (size_t) run->sources[i] * sizeof(uint64_t));
     if (column == 0)
         status = take_ids(run, is_mapped, error);
     else if (about->type == KNACKDB_INTEGER)
@@ -276,9 +277,9 @@ copy_texts(struct load_run *run, const struct column_values *values, bool is_map
     for (uint32_t i = from; i < until; i++) {
         uint32_t text = text_of_row(run, values, is_mapped, i);
 
-        run->cells[i] = text != SOURCE_NULL ? text_cell_of(text_block_put(block, &at, run->texts[text]),
-                                                           run->texts[text].length)
-                                            : TEXT_CELL_NULL;
+        run->cells[i] = text != SOURCE_NULL
+                            ? text_cell_of(text_block_put(block, &at, run->texts[text]), run->texts[text].length)
+                            : TEXT_CELL_NULL;
     }
     if (block != NULL) {
         lock_writer(run->store); /* the arena may be another run's, too */

@@ -33,10 +33,10 @@ struct load_run;
 /* Where a run goes, and which of its rows come. */
 struct load_place {
     uint32_t        table;
-    uint64_t        first;      /* the row that its first one becomes */
-    uint32_t        row_count;  /* of the run, 1 to LOAD_RUN_ROWS_MAX */
-    const uint64_t *ended;      /* bits: rows to be left out; NULL: none */
-    uint64_t        ended_from; /* the bit of the run's first row */
+    uint64_t        first;       /* the row that its first one becomes */
+    uint32_t        row_count;   /* of the run, 1 to LOAD_RUN_ROWS_MAX */
+    const uint64_t *ended;       /* bits: rows to be left out; NULL: none */
+    uint64_t        ended_from;  /* the bit of the run's first row */
     uint64_t        rows_in_all; /* that the table is going to have: large or small? Not trusted */
 };
 

@@ -135,9 +135,8 @@ apply(struct transaction *transaction, const struct commit_operation *operation,
     }
     row = transaction_find_id(transaction, operation->table, operation->id);
     if (row != ROW_NONE)
-        return operation->kind == KNACKDB_LOG_DELETE
-                   ? transaction_delete(transaction, operation->table, row, error)
-                   : update(transaction, operation, row, listener, error);
+        return operation->kind == KNACKDB_LOG_DELETE ? transaction_delete(transaction, operation->table, row, error)
+                                                     : update(transaction, operation, row, listener, error);
     if (operation->kind != KNACKDB_LOG_DELETE) /* gone is gone, whoever took it */
         tell(listener, operation->table, operation->id, "an update of a row that is not there");
     return KNACKDB_OK;

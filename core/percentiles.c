@@ -27,7 +27,7 @@ kept_numbers_reserve(struct kept_numbers *kept, size_t more, knackdb_error *erro
     size_t    wanted = kept->count + more;
     uint32_t *groups =
         allocator_make_room(kept->allocator, kept->groups, wanted, &kept->group_capacity, sizeof *groups);
-    double   *numbers;
+    double *numbers;
 
     if (groups == NULL)
         return error_no_memory(error, "the numbers of an aggregate");

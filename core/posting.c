@@ -9,7 +9,7 @@
 
 #define CAPACITY_MIN 4u
 #define BLOCKS_FIRST 2u /* what a new directory has room for */
-#define RETIRE_COST  8 /* of a block, in entries looked at */
+#define RETIRE_COST  8  /* of a block, in entries looked at */
 
 static uint32_t
 block_capacity(const struct posting_directory *directory)
@@ -26,8 +26,8 @@ count_of(struct posting_rows *rows)
 static size_t
 directory_bytes(uint32_t blocks)
 {
-    return sizeof(struct posting_directory)
-           + blocks * (sizeof(struct posting_block *) + sizeof(double) + sizeof(posting_tag) + sizeof(uint8_t));
+    return sizeof(struct posting_directory) +
+           blocks * (sizeof(struct posting_block *) + sizeof(double) + sizeof(posting_tag) + sizeof(uint8_t));
 }
 
 static uint64_t
@@ -40,8 +40,8 @@ bytes_of(struct posting_rows *rows)
         return 0;
     if (directory == NULL)
         return sizeof(struct posting_array) + rows->capacity * (sizeof(uint32_t) + sizeof(posting_tag));
-    bytes = directory_bytes(block_capacity(directory))
-            + posting_leaders_bytes(atomic_load_explicit(&directory->leaders, memory_order_relaxed));
+    bytes = directory_bytes(block_capacity(directory)) +
+            posting_leaders_bytes(atomic_load_explicit(&directory->leaders, memory_order_relaxed));
     for (uint32_t b = 0; b < block_capacity(directory) && directory->blocks[b] != NULL; b++)
         bytes += sizeof(struct posting_block);
     return bytes;
@@ -99,8 +99,8 @@ posting_directory_grown(struct epochs *epochs, const struct posting_directory *o
         atomic_init(&grown->hints[h], atomic_load_explicit(&((struct posting_directory *) (uintptr_t) old)->hints[h],
                                                            memory_order_relaxed));
     grown->hinted = old->hinted;
-    atomic_init(&grown->leaders, atomic_load_explicit(&((struct posting_directory *) (uintptr_t) old)->leaders,
-                                                      memory_order_relaxed));
+    atomic_init(&grown->leaders,
+                atomic_load_explicit(&((struct posting_directory *) (uintptr_t) old)->leaders, memory_order_relaxed));
     atomic_init(&grown->head.count, count_of(&((struct posting_directory *) (uintptr_t) old)->head));
     return grown;
 }
@@ -120,9 +120,9 @@ posting_directory_close(struct posting_directory *directory, uint32_t block, uin
 }
 
 /* Largest tags of small parts of the list stand for all that are large: two of the best few rarely share a part. */
-#define PEAK_ROWS        16u
-#define PEAKS_PER_BLOCK  (POSTING_BLOCK_ROWS / PEAK_ROWS)
-#define BLOCKS_IN_PARTS  256u /* a list of more blocks has a block a part */
+#define PEAK_ROWS       16u
+#define PEAKS_PER_BLOCK (POSTING_BLOCK_ROWS / PEAK_ROWS)
+#define BLOCKS_IN_PARTS 256u /* a list of more blocks has a block a part */
 
 static uint32_t
 gather_peaks(const struct posting_directory *directory, uint32_t blocks, posting_tag *peaks)
@@ -325,16 +325,17 @@ directory_reserve(struct posting *posting, struct epochs *epochs, _Atomic uint64
 }
 
 knackdb_status
-posting_reserve(struct posting *posting, struct posting_note only_note, struct epochs *epochs,
-                _Atomic uint64_t *bytes, knackdb_error *error)
+posting_reserve(struct posting *posting, struct posting_note only_note, struct epochs *epochs, _Atomic uint64_t *bytes,
+                knackdb_error *error)
 {
     struct posting_rows *old = atomic_load_explicit(&posting->rows, memory_order_relaxed);
     uint32_t             only = atomic_load_explicit(&posting->single, memory_order_relaxed);
     struct posting_rows *grown;
 
     if (posting_rows_directory(old) != NULL)
-        return directory_reserve(posting, epochs, bytes, posting_rows_directory(old)) ? KNACKDB_OK
-                                                                            : error_no_memory(error, "a posting list");
+        return directory_reserve(posting, epochs, bytes, posting_rows_directory(old))
+                   ? KNACKDB_OK
+                   : error_no_memory(error, "a posting list");
     if (old != NULL ? count_of(old) < old->capacity : only == 0)
         return KNACKDB_OK;
     grown = old != NULL && old->capacity == POSTING_BLOCK_ROWS
@@ -343,8 +344,8 @@ posting_reserve(struct posting *posting, struct posting_note only_note, struct e
     if (grown == NULL)
         return error_no_memory(error, "a posting list");
     replace(posting, epochs, bytes, grown);
-    if (posting_rows_directory(grown) != NULL
-        && !directory_reserve(posting, epochs, bytes, posting_rows_directory(grown)))
+    if (posting_rows_directory(grown) != NULL &&
+        !directory_reserve(posting, epochs, bytes, posting_rows_directory(grown)))
         return error_no_memory(error, "a posting list");
     return KNACKDB_OK;
 }

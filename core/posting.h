@@ -85,11 +85,11 @@ struct leaders {
 };
 
 struct posting_directory {
-    struct posting_rows   head;
-    _Atomic(struct leaders *) leaders; /* NULL: none */
-    _Atomic posting_tag   hints[POSTING_HINTS]; /* relaxed: where to begin, not where to end */
-    uint32_t              hinted;               /* blocks there were then; the writer's */
-    struct posting_block *blocks[]; /* capacity / POSTING_BLOCK_ROWS, NULL: none; then latest, maxima, fills */
+    struct posting_rows       head;
+    _Atomic(struct leaders *) leaders;              /* NULL: none */
+    _Atomic posting_tag       hints[POSTING_HINTS]; /* relaxed: where to begin, not where to end */
+    uint32_t                  hinted;               /* blocks there were then; the writer's */
+    struct posting_block     *blocks[]; /* capacity / POSTING_BLOCK_ROWS, NULL: none; then latest, maxima, fills */
 };
 
 struct posting {
@@ -131,14 +131,14 @@ struct posting_compaction {
     struct posting_block     *filling; /* the next of `kept`; and the one after */
     struct posting_block     *spare;
     uint32_t                  filled;
-    double                    latest;  /* of what is in `filling` */
+    double                    latest; /* of what is in `filling` */
 };
 
 /* Goes on with the list, or begins, leaving out the rows that are doomed. Each entry looked at is taken from *budget.
  * True when it is done; false at the end of the budget, or without memory. */
 bool posting_compact(struct posting_compaction *compaction, struct posting *posting, struct epochs *epochs,
-                     _Atomic uint64_t *bytes, bool (*is_doomed)(const void *context, uint32_t row),
-                     const void *context, int64_t *budget);
+                     _Atomic uint64_t *bytes, bool (*is_doomed)(const void *context, uint32_t row), const void *context,
+                     int64_t *budget);
 void posting_compaction_clear(struct posting_compaction *compaction, struct epochs *epochs);
 
 /* ---- what posting.c and posting_compact.c share; the writer's ---- */
@@ -183,8 +183,7 @@ struct posting_array     *posting_array_new(struct epochs *epochs, uint32_t capa
 struct posting_directory *posting_exchange(struct posting *posting, struct epochs *epochs, _Atomic uint64_t *bytes,
                                            struct posting_rows *rows);
 /* It and those of its blocks that are not taken over; goes on at block *at. False at the end of the budget. */
-bool                      posting_directory_retire(struct posting_directory *old, struct epochs *epochs, uint32_t *at,
-                                                   int64_t *budget);
+bool posting_directory_retire(struct posting_directory *old, struct epochs *epochs, uint32_t *at, int64_t *budget);
 
 /* ---- reading ---- */
 
@@ -260,15 +259,14 @@ posting_view_run(const struct posting_view *view, uint32_t block)
     const struct posting_array     *array = (const struct posting_array *) (const void *) view->rows;
 
     if (directory != NULL)
-        return (struct posting_run) {
-            directory->blocks[block]->rows, directory->blocks[block]->tags,
-            block + 1 < posting_view_blocks(view) ? posting_directory_fills(directory)[block]
-                                                  : view->count - (block << POSTING_BLOCK_BITS)
-        };
+        return (struct posting_run) { directory->blocks[block]->rows, directory->blocks[block]->tags,
+                                      block + 1 < posting_view_blocks(view)
+                                          ? posting_directory_fills(directory)[block]
+                                          : view->count - (block << POSTING_BLOCK_BITS) };
     if (array != NULL)
-        return (struct posting_run) {
-            array->rows, (const posting_tag *) (const void *) (array->rows + array->head.capacity), view->count
-        };
+        return (struct posting_run) { array->rows,
+                                      (const posting_tag *) (const void *) (array->rows + array->head.capacity),
+                                      view->count };
     return (struct posting_run) { &view->single, NULL, view->count };
 }
 
@@ -278,8 +276,8 @@ posting_view_is_older(const struct posting_view *view, uint32_t block, double ag
 {
     const struct posting_directory *directory = posting_view_directory(view);
 
-    return directory != NULL && block + 1 < posting_view_blocks(view)
-           && posting_directory_latest(directory)[block] < age;
+    return directory != NULL && block + 1 < posting_view_blocks(view) &&
+           posting_directory_latest(directory)[block] < age;
 }
 
 /* For who will look at a run, and at its tags: each asks for the memory that is waited for next. */

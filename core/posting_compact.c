@@ -47,8 +47,8 @@ make_room(struct posting_compaction *compaction, struct epochs *epochs)
 {
     if (compaction->kept == NULL)
         compaction->kept = posting_directory_new(epochs, 4);
-    if (compaction->kept != NULL
-        && compaction->kept_blocks + 2 > compaction->kept->head.capacity >> POSTING_BLOCK_BITS) {
+    if (compaction->kept != NULL &&
+        compaction->kept_blocks + 2 > compaction->kept->head.capacity >> POSTING_BLOCK_BITS) {
         struct posting_directory *grown = posting_directory_grown(epochs, compaction->kept);
 
         if (grown == NULL)
@@ -223,7 +223,7 @@ finish_array(struct posting *posting, struct epochs *epochs, _Atomic uint64_t *b
     if (count > 1 && left == NULL)
         return false;
     if (left == NULL)
-        atomic_store(&posting->single, first + 1); /* P2 */
+        atomic_store(&posting->single, first + 1);         /* P2 */
     (void) posting_exchange(posting, epochs, bytes, left); /* an array stood there */
     return true;
 }
@@ -254,7 +254,7 @@ finish_directory(struct posting_compaction *compaction, const struct leaders *ol
     last = compaction->kept_blocks - 1; /* none: UINT32_MAX */
     fill = compaction->kept_blocks != 0 ? posting_directory_fills(kept)[last] : 0;
     if (compaction->kept_blocks <= 1) {
-        struct posting_run run = { NULL, NULL, 0 };
+        struct posting_run   run = { NULL, NULL, 0 };
         struct posting_rows *array;
         uint32_t             count, first = UINT32_MAX;
         double               latest = -INFINITY;

@@ -41,8 +41,7 @@ condition_check(const struct table *definition, const knackdb_condition *conditi
     case KNACKDB_LESS:
     case KNACKDB_AT_MOST:
     case KNACKDB_MORE:
-    case KNACKDB_AT_LEAST:
-        return check_operand(definition, condition, &condition->value, error);
+    case KNACKDB_AT_LEAST: return check_operand(definition, condition, &condition->value, error);
     case KNACKDB_CONTAINS:
         if (info->type != KNACKDB_TEXT)
             return error_set_column(error, KNACKDB_INVALID, (int) condition->column,
@@ -56,8 +55,7 @@ condition_check(const struct table *definition, const knackdb_condition *conditi
             status = check_operand(definition, condition, &condition->values[i], error);
         return status;
     case KNACKDB_IS_NULL:
-    case KNACKDB_IS_NOT_NULL:
-        return KNACKDB_OK;
+    case KNACKDB_IS_NOT_NULL: return KNACKDB_OK;
     }
     return error_set_column(error, KNACKDB_INVALID, (int) condition->column, "%s.%s: unknown operator %d",
                             definition->name, info->name, (int) condition->op);
@@ -112,17 +110,14 @@ any_holds(const knackdb_condition *condition, const struct table_data *table, ro
     knackdb_value cell = table_cell(table, row, condition->column);
 
     switch (condition->op) {
-    case KNACKDB_IS_NULL:
-        return cell.type == KNACKDB_NULL;
-    case KNACKDB_IS_NOT_NULL:
-        return cell.type != KNACKDB_NULL;
+    case KNACKDB_IS_NULL: return cell.type == KNACKDB_NULL;
+    case KNACKDB_IS_NOT_NULL: return cell.type != KNACKDB_NULL;
     case KNACKDB_ONE_OF:
         for (size_t i = 0; i < condition->value_count && cell.type != KNACKDB_NULL; i++)
             if (condition->values[i].type != KNACKDB_NULL && value_compare(&cell, &condition->values[i]) == 0)
                 return true;
         return false;
-    default:
-        break;
+    default: break;
     }
     if (cell.type == KNACKDB_NULL || condition->value.type == KNACKDB_NULL)
         return false;
@@ -169,8 +164,8 @@ predicate_init(struct predicate *predicate, const struct table_data *table, cons
 
     if (condition->op <= KNACKDB_AT_LEAST && condition->value.type == KNACKDB_NULL) {
         predicate->form = PREDICATE_NEVER;
-    } else if (info->type == KNACKDB_REAL && condition->op <= KNACKDB_AT_LEAST
-               && condition->value.type == KNACKDB_REAL) {
+    } else if (info->type == KNACKDB_REAL && condition->op <= KNACKDB_AT_LEAST &&
+               condition->value.type == KNACKDB_REAL) {
         predicate->form = PREDICATE_REAL;
         predicate->real = condition->value.as.real;
     } else if (column_is_dictionary(info) && condition->op == KNACKDB_EQUAL) {
@@ -228,19 +223,15 @@ predicate_holds(struct predicate *predicate, const struct table_data *table, row
     uint32_t code;
 
     switch (predicate->form) {
-    case PREDICATE_NEVER:
-        return false;
-    case PREDICATE_REAL:
-        return real_holds(predicate, table_real(table, row, predicate->condition->column));
+    case PREDICATE_NEVER: return false;
+    case PREDICATE_REAL: return real_holds(predicate, table_real(table, row, predicate->condition->column));
     case PREDICATE_CODES:
         code = table_code(table, row, predicate->condition->column);
         for (uint32_t i = 0; i < predicate->code_count; i++)
             if (predicate->codes[i] == code)
                 return true;
         return false;
-    case PREDICATE_LIST:
-        return list_holds(predicate, table, row);
-    default:
-        return any_holds(predicate->condition, table, row);
+    case PREDICATE_LIST: return list_holds(predicate, table, row);
+    default: return any_holds(predicate->condition, table, row);
     }
 }

@@ -15,10 +15,10 @@ int number_compare(const knackdb_value *a, const knackdb_value *b);
 
 /* How a condition is asked. Fast forms for what filters use; PREDICATE_ANY does for everything. */
 enum predicate_form {
-    PREDICATE_REAL,     /* a REAL column against a double */
-    PREDICATE_CODES,    /* a dictionary column: its code is one of `codes` */
-    PREDICATE_LIST,     /* a dictionary column of lists: CONTAINS, answered once a code */
-    PREDICATE_NEVER,    /* no row can match: the text is in no row */
+    PREDICATE_REAL,  /* a REAL column against a double */
+    PREDICATE_CODES, /* a dictionary column: its code is one of `codes` */
+    PREDICATE_LIST,  /* a dictionary column of lists: CONTAINS, answered once a code */
+    PREDICATE_NEVER, /* no row can match: the text is in no row */
     PREDICATE_ANY,
 };
 

@@ -50,22 +50,22 @@ struct asked_row {
 };
 
 struct search {
-    struct candidates *candidates;
-    struct collector  *collector;
-    uint32_t           list_count;
+    struct candidates  *candidates;
+    struct collector   *collector;
+    uint32_t            list_count;
     struct posting_view lists[PREDICATE_CODES_KEPT];
-    posting_tag        low, most; /* tags that this round collects */
-    uint32_t           column_count;
-    struct table_array columns[COLUMNS_MAX]; /* that a row is judged by */
-    size_t             rate_offset; /* of the column beside, in a group */
-    uint32_t           other_column; /* which leaders tell of beside the rate; 0: none */
-    bool               leaders_tell; /* what the conditions ask, nearly always */
-    uint32_t           least_count, rest_count; /* the conditions, but for `posted` */
-    struct least       leasts[KNACKDB_CONDITIONS_MAX];
-    struct predicate  *rest[KNACKDB_CONDITIONS_MAX];
-    uint32_t           place_count, count;
-    const uint32_t    *places[BATCH]; /* of rows in blocks */
-    struct asked_row   rows[BATCH];
+    posting_tag         low, most; /* tags that this round collects */
+    uint32_t            column_count;
+    struct table_array  columns[COLUMNS_MAX];    /* that a row is judged by */
+    size_t              rate_offset;             /* of the column beside, in a group */
+    uint32_t            other_column;            /* which leaders tell of beside the rate; 0: none */
+    bool                leaders_tell;            /* what the conditions ask, nearly always */
+    uint32_t            least_count, rest_count; /* the conditions, but for `posted` */
+    struct least        leasts[KNACKDB_CONDITIONS_MAX];
+    struct predicate   *rest[KNACKDB_CONDITIONS_MAX];
+    uint32_t            place_count, count;
+    const uint32_t     *places[BATCH]; /* of rows in blocks */
+    struct asked_row    rows[BATCH];
 };
 
 static uint32_t
@@ -80,8 +80,8 @@ ranked_serves(const struct candidates *candidates, const struct collector *colle
     const struct table  *definition = candidates->table->definition;
     const knackdb_order *order = &collector->query->order[0];
 
-    if (candidates->posted == NULL || collector->query->order_count == 0 || !order->descending || order->column <= 0
-        || (uint32_t) order->column != column_beside(candidates) || !definition->columns[order->column].is_rate)
+    if (candidates->posted == NULL || collector->query->order_count == 0 || !order->descending || order->column <= 0 ||
+        (uint32_t) order->column != column_beside(candidates) || !definition->columns[order->column].is_rate)
         return false;
     return candidates->run_end != 0 && candidates->posted_rows >= ROWS_MIN && collector->keep < candidates->posted_rows;
 }
@@ -106,9 +106,9 @@ tag_floor(const struct candidates *candidates)
         const struct predicate *predicate = &candidates->predicates[i];
         posting_tag             tag;
 
-        if (predicate->form != PREDICATE_REAL || predicate->condition->column != column
-            || (predicate->condition->op != KNACKDB_AT_LEAST && predicate->condition->op != KNACKDB_MORE
-                && predicate->condition->op != KNACKDB_EQUAL))
+        if (predicate->form != PREDICATE_REAL || predicate->condition->column != column ||
+            (predicate->condition->op != KNACKDB_AT_LEAST && predicate->condition->op != KNACKDB_MORE &&
+             predicate->condition->op != KNACKDB_EQUAL))
             continue;
         tag = tag_of_rate(candidates, predicate->real);
         floor = tag > floor ? tag : floor;
@@ -242,8 +242,8 @@ judge_rows(struct search *search, knackdb_error *error)
         if (matches(search, &search->rows[i])) {
             double rate = real_of(&search->rows[i], search->rate_offset);
 
-            status = collector_add_ranked(search->collector, search->rows[i].row, isnan(rate) ? INFINITY : -rate,
-                                          error);
+            status =
+                collector_add_ranked(search->collector, search->rows[i].row, isnan(rate) ? INFINITY : -rate, error);
         }
     search->count = 0;
     if (status == KNACKDB_OK && search->collector->count >= search->collector->keep)

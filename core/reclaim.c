@@ -4,15 +4,15 @@
 #include "core/store_data.h"
 
 /* What a slice may cost, in rows looked at; a row that is moved or unlinked counts for more. */
-#define SLICE_BUDGET  256
-#define MOVE_COST     8
-#define UNLINK_COST   6
-#define TEXT_UNIT     512 /* bytes of text that cost one more */
-#define DEAD_SHARE    2   /* one row in so many is dead: the chunk is emptied */
-#define CHUNKS_TOGETHER 4 /* are emptied before the first goes, where it can */
-#define SLOTS_A_SLICE 512
-#define TEXTS_A_SLICE 16
-#define PRESSED_BUDGET 32 /* what a slice takes even from who waits, once much is to be done */
+#define SLICE_BUDGET    256
+#define MOVE_COST       8
+#define UNLINK_COST     6
+#define TEXT_UNIT       512 /* bytes of text that cost one more */
+#define DEAD_SHARE      2   /* one row in so many is dead: the chunk is emptied */
+#define CHUNKS_TOGETHER 4   /* are emptied before the first goes, where it can */
+#define SLOTS_A_SLICE   512
+#define TEXTS_A_SLICE   16
+#define PRESSED_BUDGET  32 /* what a slice takes even from who waits, once much is to be done */
 
 /* What a slice takes out of the store and leaves to be freed without the lock, and what it wants to be made. */
 struct leavings {
@@ -72,9 +72,8 @@ deaths_until_worth_it(const struct table_data *table)
         struct chunk *chunk = table_chunk_at(table, number);
         uint32_t      rows = rows_of(chunk), living = rows - chunk->dead_count;
         uint64_t      half = chunk->dead_count * DEAD_SHARE >= rows ? 0 : (rows + 1) / DEAD_SHARE - chunk->dead_count;
-        uint64_t      many = chunk->dead_count >= table->reclaim.rows_min ? 0
-                                                                          : table->reclaim.rows_min - chunk->dead_count;
-        uint64_t      deaths = half > many ? half : many;
+        uint64_t many = chunk->dead_count >= table->reclaim.rows_min ? 0 : table->reclaim.rows_min - chunk->dead_count;
+        uint64_t deaths = half > many ? half : many;
 
         if (chunk->state != CHUNK_KEPT || rows == 0)
             continue;
@@ -289,8 +288,8 @@ is_unseen(const struct table_data *table, row_number row, const struct chunk *ch
 {
     uint64_t birth = table_row_birth(table, row), end = table_row_end(table, row);
 
-    return birth == BIRTH_NEVER || end <= table->reclaim.oldest_view || is_doomed(table, row)
-           || (birth >= chunk->born && end <= chunk->emptied);
+    return birth == BIRTH_NEVER || end <= table->reclaim.oldest_view || is_doomed(table, row) ||
+           (birth >= chunk->born && end <= chunk->emptied);
 }
 
 /* R3: all of this id that nobody sees, down to what was there before the chunk. The others, too: a chain that many have
@@ -352,8 +351,8 @@ unlink_some(struct store *store, struct table_data *table, int64_t *budget)
     uint32_t        rows = rows_of(chunk);
     uint64_t        readers;
 
-    reclaim->oldest_view = epoch_oldest_view(&store->epochs, atomic_load_explicit(&store->moment, memory_order_relaxed),
-                                             &readers);
+    reclaim->oldest_view =
+        epoch_oldest_view(&store->epochs, atomic_load_explicit(&store->moment, memory_order_relaxed), &readers);
 
     for (; reclaim->place < rows; reclaim->place++) {
         row_number row = reclaim->unlinking << CHUNK_ROW_BITS | reclaim->place;
@@ -436,8 +435,8 @@ tend_indexes(struct table_data *table, struct leavings *leavings)
         if (tend_index(&table->keys[k], table->epochs, leavings))
             return true;
     for (uint32_t c = 0; c < table->definition->column_count; c++)
-        if (column_is_dictionary(&table->definition->columns[c])
-            && tend_index(&table->dictionaries[c].index, table->epochs, leavings))
+        if (column_is_dictionary(&table->definition->columns[c]) &&
+            tend_index(&table->dictionaries[c].index, table->epochs, leavings))
             return true;
     return false;
 }
@@ -476,7 +475,8 @@ work_on(struct store *store, struct table_data *table, struct leavings *leavings
         return unlink_some(store, table, &budget) ? RECLAIM_GOES_ON : RECLAIM_WAITING;
     outcome = free_some_texts(table); /* first, as it must keep pace with what follows */
     if (outcome == RECLAIM_GOES_ON || take_chunk(table, leavings) ||
-        (reclaim->waiting < CHUNKS_TOGETHER && begin_emptying(table)) || begin_unlinking(table) || begin_emptying(table))
+        (reclaim->waiting < CHUNKS_TOGETHER && begin_emptying(table)) || begin_unlinking(table) ||
+        begin_emptying(table))
         return RECLAIM_GOES_ON;
     if (tend_indexes(table, leavings))
         return RECLAIM_GOES_ON;

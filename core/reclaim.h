@@ -43,16 +43,16 @@ struct store;
 
 /* What is under way in one table; the writer's. */
 struct reclaim {
-    uint32_t rows_min;   /* dead rows in a chunk that are worth the work */
-    uint64_t died;       /* rows that died since a chunk was last looked for */
-    uint64_t worth_after; /* so many of them, and it is worth looking again */
-    uint32_t waiting;    /* chunks that are EMPTIED or UNLINKED */
-    uint32_t emptying;   /* the chunk whose rows are being moved, or CHUNK_NONE */
-    uint32_t unlinking;  /* the one among the DOOMED, or CHUNK_NONE */
-    uint32_t place;      /* next row of either */
-    uint32_t column;     /* of that row: the next whose posting list is compacted */
-    uint32_t round;      /* counts what was DOOMED together */
-    uint64_t oldest_view; /* moment, when the slice began */
+    uint32_t                  rows_min;    /* dead rows in a chunk that are worth the work */
+    uint64_t                  died;        /* rows that died since a chunk was last looked for */
+    uint64_t                  worth_after; /* so many of them, and it is worth looking again */
+    uint32_t                  waiting;     /* chunks that are EMPTIED or UNLINKED */
+    uint32_t                  emptying;    /* the chunk whose rows are being moved, or CHUNK_NONE */
+    uint32_t                  unlinking;   /* the one among the DOOMED, or CHUNK_NONE */
+    uint32_t                  place;       /* next row of either */
+    uint32_t                  column;      /* of that row: the next whose posting list is compacted */
+    uint32_t                  round;       /* counts what was DOOMED together */
+    uint64_t                  oldest_view; /* moment, when the slice began */
     struct posting_compaction compaction;
 };
 

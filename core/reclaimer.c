@@ -7,14 +7,14 @@
 #include <time.h>
 #include <unistd.h>
 
-#define PAUSE_NS       50000u    /* between two slices while others store */
-#define DOZE_NS_MIN    1000000u  /* before something that waits is tried again; longer each time in vain */
-#define DOZE_NS_MAX    500000000u
-#define ROWS_A_SLICE   8u        /* dead rows that a slice works off, or fewer */
-#define BACKLOG_ROWS   32768u    /* dead rows beyond those that live: from there on writers help */
-#define SLICES_MAX     64u       /* of a writer at a time */
-#define LOOKS_LEAST    20u       /* whether the others have the lock by now: part of a microsecond */
-#define LOOKS_PRESSED  400u      /* and how often before it sleeps after all: they may not be running */
+#define PAUSE_NS      50000u   /* between two slices while others store */
+#define DOZE_NS_MIN   1000000u /* before something that waits is tried again; longer each time in vain */
+#define DOZE_NS_MAX   500000000u
+#define ROWS_A_SLICE  8u     /* dead rows that a slice works off, or fewer */
+#define BACKLOG_ROWS  32768u /* dead rows beyond those that live: from there on writers help */
+#define SLICES_MAX    64u    /* of a writer at a time */
+#define LOOKS_LEAST   20u    /* whether the others have the lock by now: part of a microsecond */
+#define LOOKS_PRESSED 400u   /* and how often before it sleeps after all: they may not be running */
 
 void
 reclaimer_init(struct reclaimer *reclaimer)

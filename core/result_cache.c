@@ -41,15 +41,12 @@ key_add_value(struct result_key *key, const knackdb_value *value)
     if (!key_add(key, &type, sizeof type))
         return false;
     switch (value->type) {
-    case KNACKDB_INTEGER:
-        return key_add(key, &value->as.integer, sizeof value->as.integer);
-    case KNACKDB_REAL:
-        return key_add(key, &value->as.real, sizeof value->as.real);
+    case KNACKDB_INTEGER: return key_add(key, &value->as.integer, sizeof value->as.integer);
+    case KNACKDB_REAL: return key_add(key, &value->as.real, sizeof value->as.real);
     case KNACKDB_TEXT:
-        return key_add(key, &value->as.text.length, sizeof value->as.text.length)
-               && key_add(key, value->as.text.data, value->as.text.length);
-    default:
-        return true;
+        return key_add(key, &value->as.text.length, sizeof value->as.text.length) &&
+               key_add(key, value->as.text.data, value->as.text.length);
+    default: return true;
     }
 }
 
@@ -112,9 +109,8 @@ bucket_place(struct result_cache *cache, const struct result_key *key)
 {
     struct result_entry **place = &cache->buckets[key->hash % RESULT_CACHE_BUCKETS];
 
-    while (*place != NULL
-           && ((*place)->hash != key->hash || (*place)->key_bytes != key->bytes
-               || memcmp(entry_key(*place), key->data, key->bytes) != 0))
+    while (*place != NULL && ((*place)->hash != key->hash || (*place)->key_bytes != key->bytes ||
+                              memcmp(entry_key(*place), key->data, key->bytes) != 0))
         place = &(*place)->next_in_bucket;
     return place;
 }
@@ -164,8 +160,7 @@ result_cache_get(struct result_cache *cache, const struct result_key *key, struc
     struct result_entry *entry;
     bool                 found = false;
 
-    if (atomic_load_explicit(&cache->bytes_max, memory_order_relaxed) == 0
-        || pthread_mutex_trylock(&cache->mutex) != 0)
+    if (atomic_load_explicit(&cache->bytes_max, memory_order_relaxed) == 0 || pthread_mutex_trylock(&cache->mutex) != 0)
         return false;
     entry = *bucket_place(cache, key);
     if (entry != NULL) {
@@ -200,8 +195,8 @@ was_asked(struct result_cache *cache, const struct result_key *key)
 static bool
 is_full(const struct result_cache *cache, size_t bytes, uint64_t bytes_max)
 {
-    return atomic_load_explicit(&((struct result_cache *) (uintptr_t) cache)->bytes, memory_order_relaxed) + bytes
-           > bytes_max;
+    return atomic_load_explicit(&((struct result_cache *) (uintptr_t) cache)->bytes, memory_order_relaxed) + bytes >
+           bytes_max;
 }
 
 void
@@ -220,7 +215,7 @@ result_cache_put(struct result_cache *cache, const struct result_key *key, const
         if (count != 0)
             memcpy((*place)->rows, rows, count * sizeof *rows);
     } else if (*place == NULL ? !is_full(cache, bytes, bytes_max) || was_asked(cache, key)
-                       : (*place)->cached.moment < cached->moment) {
+                              : (*place)->cached.moment < cached->moment) {
         if (*place != NULL)
             drop(cache, *place);
         while (cache->oldest != NULL && is_full(cache, bytes, bytes_max))

@@ -43,7 +43,7 @@ struct result_cache {
     pthread_mutex_t      mutex;
     _Atomic uint64_t     bytes_max; /* 0: no cache */
     struct result_entry *buckets[RESULT_CACHE_BUCKETS];
-    struct result_entry *newest, *oldest; /* by last use */
+    struct result_entry *newest, *oldest;                     /* by last use */
     uint8_t              asked[1 << RESULT_CACHE_ASKED_BITS]; /* by hash, some other bits of it: what was not kept */
     _Atomic uint64_t     bytes, entries, hits, misses;
 };

@@ -4,8 +4,8 @@
 
 #include "core/table.h"
 
-double score_value(double success_rate, int64_t usage_count, double confidence_score, double updated_at,
-                   uint64_t nulls, double now, double half_life_seconds);
+double score_value(double success_rate, int64_t usage_count, double confidence_score, double updated_at, uint64_t nulls,
+                   double now, double half_life_seconds);
 
 /* execution_patterns only. */
 double score_of_row(const struct table_data *table, row_number row, double now, double half_life_seconds);

@@ -19,9 +19,9 @@ selection_visible(const struct table_data *table, row_number first, uint32_t cou
 }
 
 /* A loop for each operator: the comparison is then one instruction. NULL is NaN, for which all are false but !=. */
-#define SELECT_WHERE(condition)                                   \
-    for (uint32_t i = 0; i < 64; i++)                             \
-        holds |= (uint64_t) (condition) << i;                     \
+#define SELECT_WHERE(condition)               \
+    for (uint32_t i = 0; i < 64; i++)         \
+        holds |= (uint64_t) (condition) << i; \
     return holds
 
 static uint64_t

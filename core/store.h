@@ -73,9 +73,9 @@ knackdb_status store_clean_up(struct store *store, const struct clean_up *tables
 /* Where the loaded rows come from: the newest commit they hold (CORRUPT where no commit has such a number), and the
  * next id of each table. */
 knackdb_status store_load_sequence(struct store *store, uint64_t sequence, knackdb_error *error);
-void    store_load_next_id(struct store *store, uint32_t table, int64_t next_id);
+void           store_load_next_id(struct store *store, uint32_t table, int64_t next_id);
 /* Past every id of any view begun before the call; waits for the writer. */
-int64_t store_next_id(struct store *store, uint32_t table);
+int64_t        store_next_id(struct store *store, uint32_t table);
 
 /* Applies a commit read from a log. Its sequence must be the next one (CORRUPT otherwise). */
 knackdb_status store_apply(struct store *store, const struct commit_map *map, uint64_t sequence, int64_t time_us,
@@ -165,9 +165,9 @@ struct store_table_figures {
 };
 struct store_figures {
     struct store_table_figures tables[KNACKDB_TABLES_MAX];
-    uint64_t column_bytes, text_bytes, index_bytes, cache_bytes, other_bytes;
-    uint64_t cache_hits, cache_misses, cache_entries;
-    uint64_t sequence, reader_count, oldest_reader_sequence;
+    uint64_t                   column_bytes, text_bytes, index_bytes, cache_bytes, other_bytes;
+    uint64_t                   cache_hits, cache_misses, cache_entries;
+    uint64_t                   sequence, reader_count, oldest_reader_sequence;
 };
 void store_get_figures(struct store *store, struct store_figures *ret_figures);
 

@@ -31,16 +31,16 @@ struct store {
     _Atomic uint64_t     memory_limit; /* 0: none */
 
     /* Every view loads it: its line changes hands once a commit, and not whenever the lock is taken as well. */
-    unsigned char        before_moment[CACHE_LINE_BYTES];
-    _Atomic uint64_t     moment; /* S1 */
-    unsigned char        behind_moment[CACHE_LINE_BYTES];
+    unsigned char    before_moment[CACHE_LINE_BYTES];
+    _Atomic uint64_t moment; /* S1 */
+    unsigned char    behind_moment[CACHE_LINE_BYTES];
 
     pthread_mutex_t      writer;    /* taken by lock_writer() */
     _Atomic bool         is_locked; /* a guess, for those who wait; nothing hangs on it */
     _Atomic uint32_t     waiting;   /* threads that found the lock taken; a hint to the reclaimer (relaxed) */
-    struct commit_log   *log;     /* writer */
-    struct commit_writer commit;  /* writer; the bytes of the transaction under way */
-    struct ended_row    *ended;   /* writer */
+    struct commit_log   *log;       /* writer */
+    struct commit_writer commit;    /* writer; the bytes of the transaction under way */
+    struct ended_row    *ended;     /* writer */
     size_t               ended_count, ended_capacity;
     uint64_t             moved_at; /* writer; the moment of the rows moved last (reclaim.h) */
 };
@@ -70,15 +70,15 @@ pause_processor(void)
 
 /* One commit under way. Lives on the stack between transaction_begin() and _end(). */
 struct transaction {
-    struct store *store;
-    uint64_t      sequence; /* that it will have */
-    uint64_t      moment;   /* of that commit */
-    int64_t       time_us;
-    bool          is_logged;
-    struct table_mark marks[KNACKDB_TABLES_MAX];  /* to forget from, should it fail */
-    int64_t       next_ids[KNACKDB_TABLES_MAX];   /* to go back to */
-    int64_t       living[KNACKDB_TABLES_MAX];     /* change of the count of living rows */
-    uint32_t      touched;                        /* tables, as bits */
+    struct store     *store;
+    uint64_t          sequence; /* that it will have */
+    uint64_t          moment;   /* of that commit */
+    int64_t           time_us;
+    bool              is_logged;
+    struct table_mark marks[KNACKDB_TABLES_MAX];    /* to forget from, should it fail */
+    int64_t           next_ids[KNACKDB_TABLES_MAX]; /* to go back to */
+    int64_t           living[KNACKDB_TABLES_MAX];   /* change of the count of living rows */
+    uint32_t          touched;                      /* tables, as bits */
 };
 
 /* Takes the writers' lock. */

@@ -42,8 +42,8 @@ sums_add_avx2(struct sums *groups, const uint32_t *numbers, const double *values
     __m256d       nans = _mm256_setzero_pd();
 
     for (uint32_t i = 0; i < SUMS_BLOCK_ROWS; i += 8) /* unordered: one of the two is NaN */
-        nans = _mm256_or_pd(nans, _mm256_cmp_pd(_mm256_loadu_pd(values + i), _mm256_loadu_pd(values + i + 4),
-                                                _CMP_UNORD_Q));
+        nans = _mm256_or_pd(nans,
+                            _mm256_cmp_pd(_mm256_loadu_pd(values + i), _mm256_loadu_pd(values + i + 4), _CMP_UNORD_Q));
     if (_mm256_movemask_pd(nans) != 0)
         return false;
     for (uint32_t i = 0; i < SUMS_BLOCK_ROWS; i += SUMS_LANES)

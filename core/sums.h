@@ -32,7 +32,7 @@ void sums_init(struct sums *sums);
  * nothing is done. */
 typedef bool sums_add_block(struct sums *groups, const uint32_t *numbers, const double *values);
 
-sums_add_block sums_add_plain;
+sums_add_block  sums_add_plain;
 sums_add_block *sums_add_fastest(void); /* that this processor has */
 
 static inline void

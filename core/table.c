@@ -50,8 +50,8 @@ table_data_init(struct table_data *table, const struct table *definition, struct
         table->links_offset[k] = place_array(table, sizeof(row_number));
     table->settled_offset = GROUPS_PER_CHUNK * table->group_bytes;
     /* On pages of its own, large ones even: it is hardly ever touched, and then costs nothing. */
-    table->exact_offset = (table->settled_offset + GROUPS_PER_CHUNK * sizeof(uint64_t) + ALLOCATOR_HUGE_BYTES - 1)
-                          & ~(ALLOCATOR_HUGE_BYTES - 1);
+    table->exact_offset = (table->settled_offset + GROUPS_PER_CHUNK * sizeof(uint64_t) + ALLOCATOR_HUGE_BYTES - 1) &
+                          ~(ALLOCATOR_HUGE_BYTES - 1);
     table->chunk_bytes = table->exact_offset + CHUNK_ROWS * sizeof(uint64_t);
 
     table->dictionaries =
@@ -153,8 +153,7 @@ encode_cell(struct table_data *table, struct text_arena *texts, uint32_t column,
                                         : value->type == KNACKDB_INTEGER ? (double) value->as.integer
                                                                          : value->as.real);
         return KNACKDB_OK;
-    default:
-        return encode_text(table, texts, column, value, &cells->bits[column], error);
+    default: return encode_text(table, texts, column, value, &cells->bits[column], error);
     }
 }
 
@@ -190,8 +189,7 @@ reserve_id(struct table_data *table, int64_t id, struct key_place *place, knackd
 }
 
 static knackdb_status
-reserve_indexes(struct table_data *table, const struct row_cells *cells, struct key_place *places,
-                knackdb_error *error)
+reserve_indexes(struct table_data *table, const struct row_cells *cells, struct key_place *places, knackdb_error *error)
 {
     const struct table *definition = table->definition;
     knackdb_status      status;
@@ -221,8 +219,8 @@ reserve_indexes(struct table_data *table, const struct row_cells *cells, struct 
         if (!dictionary->is_posted || cells->bits[c] == DICTIONARY_CODE_NULL)
             continue;
         posting = dictionary_posting(dictionary, (uint32_t) cells->bits[c]);
-        status = posting_reserve(posting, table_row_note(table, c, posting_only(posting)),
-                                 table->epochs, &dictionary->posting_bytes, error);
+        status = posting_reserve(posting, table_row_note(table, c, posting_only(posting)), table->epochs,
+                                 &dictionary->posting_bytes, error);
         if (status != KNACKDB_OK)
             return status;
     }
@@ -308,14 +306,14 @@ forget_texts(struct table_data *table, const struct row_cells *cells, uint64_t e
 }
 
 knackdb_status
-table_add_row(struct table_data *table, const knackdb_value *values, row_number from, uint64_t changed,
-              uint64_t moment, row_number *ret_row, knackdb_error *error)
+table_add_row(struct table_data *table, const knackdb_value *values, row_number from, uint64_t changed, uint64_t moment,
+              row_number *ret_row, knackdb_error *error)
 {
-    row_number        row;
-    struct row_cells  cells;
-    struct key_place  places[SCHEMA_KEYS_MAX];
-    uint64_t          encoded = 0;
-    knackdb_status    status = table_reserve_row(table, moment, &row, error);
+    row_number       row;
+    struct row_cells cells;
+    struct key_place places[SCHEMA_KEYS_MAX];
+    uint64_t         encoded = 0;
+    knackdb_status   status = table_reserve_row(table, moment, &row, error);
 
     if (status != KNACKDB_OK)
         return status;
@@ -412,7 +410,8 @@ table_forget_rows(struct table_data *table, struct table_mark mark, uint64_t new
             chunk->born = newest; /* so that whatever comes on top of these rows is born later (unlink_id()) */
         for (uint32_t place = number == mark.filling ? mark.filled : 0; place < rows; place++) {
             atomic_store_explicit(TABLE_AT(table, number << CHUNK_ROW_BITS | place, table->births_offset,
-                                           _Atomic uint64_t), BIRTH_NEVER, memory_order_relaxed); /* T3 */
+                                           _Atomic uint64_t),
+                                  BIRTH_NEVER, memory_order_relaxed); /* T3 */
             atomic_store_explicit(table_settled(table, number << CHUNK_ROW_BITS | place), SETTLED_NEVER,
                                   memory_order_relaxed); /* T6 */
             chunk->dead_count++;

@@ -63,20 +63,20 @@
 
 #include <math.h>
 
-#define GROUP_ROW_BITS  7
-#define GROUP_ROWS      ((uint32_t) 1 << GROUP_ROW_BITS)
-#define GROUP_ROW_MASK  (GROUP_ROWS - 1)
-#define CHUNK_ROW_BITS  16
-#define CHUNK_ROWS      ((uint32_t) 1 << CHUNK_ROW_BITS)
-#define CHUNK_ROW_MASK  (CHUNK_ROWS - 1)
+#define GROUP_ROW_BITS   7
+#define GROUP_ROWS       ((uint32_t) 1 << GROUP_ROW_BITS)
+#define GROUP_ROW_MASK   (GROUP_ROWS - 1)
+#define CHUNK_ROW_BITS   16
+#define CHUNK_ROWS       ((uint32_t) 1 << CHUNK_ROW_BITS)
+#define CHUNK_ROW_MASK   (CHUNK_ROWS - 1)
 #define GROUPS_PER_CHUNK (CHUNK_ROWS >> GROUP_ROW_BITS)
 #define CHUNKS_PER_GROUP 256u
 #define CHUNK_GROUPS     255u /* less than 256, so that ROW_NONE is no row and value + 1 fits an index slot */
 
-#define END_NEVER   UINT64_MAX /* alive */
-#define BIRTH_NEVER UINT64_MAX
+#define END_NEVER     UINT64_MAX /* alive */
+#define BIRTH_NEVER   UINT64_MAX
 #define SETTLED_NEVER UINT64_MAX
-#define MOMENT_LAST (UINT64_MAX - 1) /* after every moment there is: sees what is alive */
+#define MOMENT_LAST   (UINT64_MAX - 1) /* after every moment there is: sees what is alive */
 
 #define INTEGER_NULL INT64_MIN
 
@@ -91,17 +91,17 @@ enum chunk_state {
 };
 
 struct chunk {
-    _Atomic(unsigned char *) arrays;    /* pages: the groups, then `exact`; NULL: no chunk has this number */
-    _Atomic uint32_t         row_count; /* published (T1); 0 again when UNLINKED (T5) */
+    _Atomic(unsigned char *) arrays;     /* pages: the groups, then `exact`; NULL: no chunk has this number */
+    _Atomic uint32_t         row_count;  /* published (T1); 0 again when UNLINKED (T5) */
     uint32_t                 dead_count; /* rows with an end, or never born; the writer's, as what follows */
     uint32_t                 older;      /* the chunk that was filled before this one; CHUNK_NONE */
     enum chunk_state         state;
-    bool                     is_large;   /* consists of 2 MiB pages, where there are such */
-    uint64_t                 identity;   /* from 1, no other chunk of the table ever has it; set before T1 */
-    uint64_t                 born;       /* no view of an earlier moment sees a row of it */
-    uint64_t                 emptied;    /* nor does one of this moment or a later one, once EMPTIED */
-    uint64_t                 epoch;      /* in which it became UNLINKED */
-    struct text_arena        texts;      /* of TEXT_OWN columns */
+    bool                     is_large; /* consists of 2 MiB pages, where there are such */
+    uint64_t                 identity; /* from 1, no other chunk of the table ever has it; set before T1 */
+    uint64_t                 born;     /* no view of an earlier moment sees a row of it */
+    uint64_t                 emptied;  /* nor does one of this moment or a later one, once EMPTIED */
+    uint64_t                 epoch;    /* in which it became UNLINKED */
+    struct text_arena        texts;    /* of TEXT_OWN columns */
 };
 
 /* An array of a group. */
@@ -125,13 +125,13 @@ struct table_data {
     struct epochs      *epochs;
 
     /* Byte offsets of the arrays within a group, and its whole size; of `exact` within a chunk. */
-    size_t offsets[KNACKDB_COLUMNS_MAX];
-    size_t births_offset, ends_offset, links_offset[SCHEMA_KEYS_MAX];
-    size_t settled_offset; /* within a chunk, behind the groups */
-    size_t group_bytes;
-    size_t exact_offset;
-    size_t chunk_bytes;
-    size_t row_bytes; /* touched for each row */
+    size_t   offsets[KNACKDB_COLUMNS_MAX];
+    size_t   births_offset, ends_offset, links_offset[SCHEMA_KEYS_MAX];
+    size_t   settled_offset; /* within a chunk, behind the groups */
+    size_t   group_bytes;
+    size_t   exact_offset;
+    size_t   chunk_bytes;
+    size_t   row_bytes;                  /* touched for each row */
     uint8_t  kinds[KNACKDB_COLUMNS_MAX]; /* enum cell_kind; what `definition` says of the column, close together */
     uint32_t coded[KNACKDB_COLUMNS_MAX]; /* the columns of CELL_CODE */
     uint32_t coded_count;
@@ -141,24 +141,24 @@ struct table_data {
     _Atomic(struct chunk *) groups[CHUNK_GROUPS]; /* CHUNKS_PER_GROUP each; set once */
     _Atomic uint32_t        chunk_end;            /* no chunk has a number as large */
 
-    struct dictionary *dictionaries; /* one a column; used where storage says so */
+    struct dictionary *dictionaries;          /* one a column; used where storage says so */
     struct id_map      ids;                   /* of key 0 */
     struct index       keys[SCHEMA_KEYS_MAX]; /* key 0: only ids that the map does not take */
 
     unsigned char apart[CACHE_LINE_BYTES]; /* what readers need is in no line with what every store changes */
 
-    uint64_t chunk_count; /* chunks ever made; the writer's, as what follows */
-    uint32_t filling;     /* the chunk that rows are added to; CHUNK_NONE */
-    uint32_t filled;      /* rows in it */
-    struct pages_ahead pages; /* of its arrays */
-    uint32_t free_hint;   /* no lower number is free */
-    uint64_t rows_added;  /* ever */
-    struct reclaim reclaim;
+    uint64_t           chunk_count; /* chunks ever made; the writer's, as what follows */
+    uint32_t           filling;     /* the chunk that rows are added to; CHUNK_NONE */
+    uint32_t           filled;      /* rows in it */
+    struct pages_ahead pages;       /* of its arrays */
+    uint32_t           free_hint;   /* no lower number is free */
+    uint64_t           rows_added;  /* ever */
+    struct reclaim     reclaim;
 
-    _Atomic int64_t  next_id;       /* past the largest ever used; the writer's, others may look (relaxed) */
-    _Atomic uint64_t living;        /* rows alive at the newest commit */
-    _Atomic uint64_t row_count;     /* rows there are, dead ones too */
-    _Atomic uint64_t last_change;   /* newest moment that touched the table */
+    _Atomic int64_t  next_id;     /* past the largest ever used; the writer's, others may look (relaxed) */
+    _Atomic uint64_t living;      /* rows alive at the newest commit */
+    _Atomic uint64_t row_count;   /* rows there are, dead ones too */
+    _Atomic uint64_t last_change; /* newest moment that touched the table */
     unsigned char    apart_too[CACHE_LINE_BYTES];
 };
 
@@ -242,17 +242,17 @@ table_row_visible(const struct table_data *table, row_number row, uint64_t momen
     size_t               place = row & GROUP_ROW_MASK;
 
     return atomic_load_explicit((_Atomic uint64_t *) (uintptr_t) (group + table->births_offset) + place,
-                                memory_order_relaxed) <= moment
-           && atomic_load_explicit((_Atomic uint64_t *) (uintptr_t) (group + table->ends_offset) + place,
-                                   memory_order_relaxed) > moment;
+                                memory_order_relaxed) <= moment &&
+           atomic_load_explicit((_Atomic uint64_t *) (uintptr_t) (group + table->ends_offset) + place,
+                                memory_order_relaxed) > moment;
 }
 
 /* T6 */
 static inline _Atomic uint64_t *
 table_settled(const struct table_data *table, row_number row)
 {
-    return (_Atomic uint64_t *) (void *) (table_arrays(table, row) + table->settled_offset)
-           + ((row & CHUNK_ROW_MASK) >> GROUP_ROW_BITS);
+    return (_Atomic uint64_t *) (void *) (table_arrays(table, row) + table->settled_offset) +
+           ((row & CHUNK_ROW_MASK) >> GROUP_ROW_BITS);
 }
 
 /* Whether every row of the group is visible; where not, some may be. */
@@ -274,9 +274,9 @@ table_row_shown(const struct table_data *table, row_number row, uint64_t moment)
 static inline bool
 table_row_seen(const struct table_data *table, uint64_t row, uint64_t moment)
 {
-    return row >> CHUNK_ROW_BITS < table_chunk_end(table)
-           && (row & CHUNK_ROW_MASK) < table_chunk_rows(table, (uint32_t) (row >> CHUNK_ROW_BITS))
-           && table_row_shown(table, (row_number) row, moment);
+    return row >> CHUNK_ROW_BITS < table_chunk_end(table) &&
+           (row & CHUNK_ROW_MASK) < table_chunk_rows(table, (uint32_t) (row >> CHUNK_ROW_BITS)) &&
+           table_row_shown(table, (row_number) row, moment);
 }
 
 /* The first visible row from `from` on, by number; ROW_NONE. */
@@ -328,12 +328,11 @@ table_integer_given(const struct table_data *table, row_number row, uint32_t col
     int64_t integer = table_integer(table, row, column);
 
     *ret_integer = integer;
-    return integer != INTEGER_NULL
-           || (*table_exact(table, row) >> column & 1) != 0;
+    return integer != INTEGER_NULL || (*table_exact(table, row) >> column & 1) != 0;
 }
 
-_Static_assert(sizeof(const char *) == sizeof(uint64_t)
-                   && offsetof(knackdb_value, as.text.data) == offsetof(knackdb_value, as),
+_Static_assert(sizeof(const char *) == sizeof(uint64_t) &&
+                   offsetof(knackdb_value, as.text.data) == offsetof(knackdb_value, as),
                "the bits of a number are where those of a text's address are");
 
 /* Of a row in that group. Put together from three words at the end: a value of which parts are stored and that is then
@@ -431,9 +430,9 @@ table_row_note(const struct table_data *table, uint32_t column, row_number row)
 
 /* A key value ready to be searched for. */
 struct key_search {
-    uint64_t hash;
-    uint32_t count;
-    int64_t  integers[SCHEMA_KEY_COLUMNS_MAX]; /* id, or a dictionary code */
+    uint64_t     hash;
+    uint32_t     count;
+    int64_t      integers[SCHEMA_KEY_COLUMNS_MAX]; /* id, or a dictionary code */
     knackdb_text texts[SCHEMA_KEY_COLUMNS_MAX];
 };
 

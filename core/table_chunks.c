@@ -6,8 +6,7 @@
 /* A small table has few pages that it may not need; a large one gets what a 2 MiB page holds. */
 #define PAGES_STEP_SMALL ((size_t) 128 * 1024)
 
-_Static_assert((uint64_t) CHUNK_GROUPS * CHUNKS_PER_GROUP * CHUNK_ROWS <= INDEX_VALUE_MAX,
-               "a row number fits an index");
+_Static_assert((uint64_t) CHUNK_GROUPS *CHUNKS_PER_GROUP *CHUNK_ROWS <= INDEX_VALUE_MAX, "a row number fits an index");
 
 /* The lowest number that no chunk has. */
 static knackdb_status
@@ -15,8 +14,8 @@ find_number(struct table_data *table, uint32_t *ret_number, knackdb_error *error
 {
     uint32_t number = table->free_hint;
 
-    while (number < atomic_load_explicit(&table->chunk_end, memory_order_relaxed)
-           && atomic_load_explicit(&table_chunk_at(table, number)->arrays, memory_order_relaxed) != NULL)
+    while (number < atomic_load_explicit(&table->chunk_end, memory_order_relaxed) &&
+           atomic_load_explicit(&table_chunk_at(table, number)->arrays, memory_order_relaxed) != NULL)
         number++;
     table->free_hint = number;
     *ret_number = number;
@@ -79,8 +78,8 @@ make_chunk(struct table_data *table, uint32_t number, uint32_t older, uint64_t i
 static knackdb_status
 open_chunk(struct table_data *table, uint64_t moment, knackdb_error *error)
 {
-    bool           is_large = table->filling != CHUNK_NONE
-                    && atomic_load_explicit(&table->living, memory_order_relaxed) >= CHUNK_ROWS / 2;
+    bool is_large = table->filling != CHUNK_NONE &&
+                    atomic_load_explicit(&table->living, memory_order_relaxed) >= CHUNK_ROWS / 2;
     uint32_t       number = 0;
     knackdb_status status = find_number(table, &number, error);
 
@@ -91,7 +90,8 @@ open_chunk(struct table_data *table, uint64_t moment, knackdb_error *error)
     if (is_large)
         allocator_advise_huge(table->epochs->allocator,
                               atomic_load_explicit(&table_chunk_at(table, table->filling)->arrays,
-                                                   memory_order_relaxed), table->exact_offset);
+                                                   memory_order_relaxed),
+                              table->exact_offset);
     table->chunk_count++;
     table->filling = number;
     table->filled = 0;
@@ -112,8 +112,8 @@ table_reserve_run(struct table_data *table, uint64_t first, uint32_t count, bool
          number <= (first + count - 1) >> CHUNK_ROW_BITS && status == KNACKDB_OK; number++) {
         if (number < atomic_load_explicit(&table->chunk_end, memory_order_relaxed)) {
             status = reserve_number(table, number, error); /* one behind it may have come first */
-            if (status == KNACKDB_OK
-                && atomic_load_explicit(&table_chunk_at(table, number)->arrays, memory_order_relaxed) != NULL)
+            if (status == KNACKDB_OK &&
+                atomic_load_explicit(&table_chunk_at(table, number)->arrays, memory_order_relaxed) != NULL)
                 continue;
         }
         if (status == KNACKDB_OK)

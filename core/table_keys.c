@@ -152,8 +152,8 @@ table_rows_share_key(const struct table_data *table, uint32_t key_index, row_num
 {
     struct key_search search;
 
-    return key_search_init_stored(&search, table, key_index, row)
-           && row_has_key(table, other, &table->definition->keys[key_index], &search);
+    return key_search_init_stored(&search, table, key_index, row) &&
+           row_has_key(table, other, &table->definition->keys[key_index], &search);
 }
 
 /* ---- taking out ---- */

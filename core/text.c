@@ -14,10 +14,10 @@ struct text_block {
 #define BLOCK_BYTES_PAGES ((size_t) 64 * 1024)
 #define COUNT_BYTES       ((size_t) 16 * 1024)
 /* How far ahead its pages are asked for, and the smallest block for which that is worth it. */
-#define PAGES_STEP_MIN    ((size_t) 64 * 1024)
-#define PAGES_STEP_MAX    ((size_t) 512 * 1024)
-#define PAGES_STEP_SHARE  32 /* of what is there */
-#define PAGES_BLOCK_MIN   ((size_t) 8 * 1024)
+#define PAGES_STEP_MIN   ((size_t) 64 * 1024)
+#define PAGES_STEP_MAX   ((size_t) 512 * 1024)
+#define PAGES_STEP_SHARE 32 /* of what is there */
+#define PAGES_BLOCK_MIN  ((size_t) 8 * 1024)
 
 static struct text_block *
 block_new(struct allocator *allocator, size_t bytes)
@@ -117,8 +117,8 @@ choose_block_bytes(uint64_t total)
 static size_t
 choose_pages_step(const struct text_arena *arena)
 {
-    uint64_t share = atomic_load_explicit(&((struct text_arena *) (uintptr_t) arena)->bytes, memory_order_relaxed)
-                     / PAGES_STEP_SHARE;
+    uint64_t share = atomic_load_explicit(&((struct text_arena *) (uintptr_t) arena)->bytes, memory_order_relaxed) /
+                     PAGES_STEP_SHARE;
 
     return share < PAGES_STEP_MIN ? PAGES_STEP_MIN : share > PAGES_STEP_MAX ? PAGES_STEP_MAX : (size_t) share;
 }

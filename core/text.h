@@ -66,8 +66,8 @@ text_cell_view(text_cell cell)
 static inline bool
 text_equal(knackdb_text a, knackdb_text b)
 {
-    return a.length == b.length && (a.data == NULL) == (b.data == NULL)
-           && (a.length == 0 || memcmp(a.data, b.data, a.length) == 0);
+    return a.length == b.length && (a.data == NULL) == (b.data == NULL) &&
+           (a.length == 0 || memcmp(a.data, b.data, a.length) == 0);
 }
 
 /* By bytes, NULL before everything. */
@@ -96,10 +96,10 @@ stored_text_bytes(size_t length)
 /* Grows by blocks that never move; freed as a whole. One writer. */
 struct text_arena {
     struct text_block *newest;
-    size_t             used;      /* of the newest block */
-    size_t             counted;   /* of the newest block, in `bytes` */
-    struct pages_ahead pages;     /* of the newest block */
-    _Atomic uint64_t   bytes; /* of all blocks, but for what is untouched of the newest; read by figures */
+    size_t             used;    /* of the newest block */
+    size_t             counted; /* of the newest block, in `bytes` */
+    struct pages_ahead pages;   /* of the newest block */
+    _Atomic uint64_t   bytes;   /* of all blocks, but for what is untouched of the newest; read by figures */
 };
 
 const struct stored_text *text_arena_add(struct text_arena *arena, struct allocator *allocator, knackdb_text text);

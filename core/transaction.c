@@ -133,12 +133,12 @@ end_row(struct transaction *transaction, uint32_t table, row_number row, knackdb
 }
 
 static knackdb_status
-add_row(struct transaction *transaction, uint32_t table, const knackdb_value *values, row_number from,
-        uint64_t changed, knackdb_error *error)
+add_row(struct transaction *transaction, uint32_t table, const knackdb_value *values, row_number from, uint64_t changed,
+        knackdb_error *error)
 {
     row_number     row;
-    knackdb_status status = table_add_row(&transaction->store->tables[table], values, from, changed,
-                                          transaction->moment, &row, error);
+    knackdb_status status =
+        table_add_row(&transaction->store->tables[table], values, from, changed, transaction->moment, &row, error);
 
     if (status == KNACKDB_OK) {
         transaction->living[table]++;
@@ -226,8 +226,8 @@ transaction_clean_up(struct transaction *transaction, uint32_t table, double bef
         }
     }
     if (status == KNACKDB_OK && deleted != 0 && transaction->is_logged)
-        status = commit_writer_put(&transaction->store->commit, KNACKDB_LOG_CLEAN_UP, table, 0, &column, &bound, 1,
-                                   error);
+        status =
+            commit_writer_put(&transaction->store->commit, KNACKDB_LOG_CLEAN_UP, table, 0, &column, &bound, 1, error);
     *ret_deleted = deleted;
     return status;
 }

@@ -18,15 +18,13 @@ is_same_value(const knackdb_value *left, const knackdb_value *right)
     if (left->type != right->type)
         return false;
     switch (left->type) {
-    case KNACKDB_INTEGER:
-        return left->as.integer == right->as.integer;
+    case KNACKDB_INTEGER: return left->as.integer == right->as.integer;
     case KNACKDB_REAL: /* bits, as -0 is not 0 to whoever reads it back */
         return memcmp(&left->as.real, &right->as.real, sizeof left->as.real) == 0;
     case KNACKDB_TEXT:
         return left->as.text.length == right->as.text.length &&
                memcmp(left->as.text.data, right->as.text.data, left->as.text.length) == 0;
-    case KNACKDB_NULL:
-        break;
+    case KNACKDB_NULL: break;
     }
     return true;
 }

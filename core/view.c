@@ -130,8 +130,7 @@ view_cells(const struct view *view, uint32_t table, row_number row, size_t colum
 /* Written out, and not over view_cells(): a knackdb_value stored in halves and loaded whole
  * costs the processor more than the cell itself, fourteen times a row; and where the row lies is asked once. */
 void
-view_struct(const struct view *view, uint32_t table, row_number row, const struct row_layout *layout,
-            void *ret_struct)
+view_struct(const struct view *view, uint32_t table, row_number row, const struct row_layout *layout, void *ret_struct)
 {
     const struct table_data *data = &view->store->tables[table];
     const unsigned char     *group = table_group(data, row);

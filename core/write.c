@@ -38,7 +38,8 @@ check_memory(struct store *store, const struct table_data *table, const knackdb_
         used += table_column_bytes(&store->tables[t]);
     if (used + more <= limit)
         return KNACKDB_OK;
-    return error_set(error, KNACKDB_FULL, "memory limit: %llu bytes in use, %llu more wanted, %llu allowed; "
+    return error_set(error, KNACKDB_FULL,
+                     "memory limit: %llu bytes in use, %llu more wanted, %llu allowed; "
                      "clean up, or allow more",
                      (unsigned long long) used, (unsigned long long) more, (unsigned long long) limit);
 }
@@ -49,8 +50,8 @@ compute_change(const struct table *definition, knackdb_value *row)
     const struct derived_change *derived = &definition->derived;
     double                       value, baseline, change;
 
-    if (!derived->present || row[derived->target].type != KNACKDB_NULL || row[derived->value].type != KNACKDB_REAL
-        || row[derived->baseline].type != KNACKDB_REAL)
+    if (!derived->present || row[derived->target].type != KNACKDB_NULL || row[derived->value].type != KNACKDB_REAL ||
+        row[derived->baseline].type != KNACKDB_REAL)
         return;
     value = row[derived->value].as.real;
     baseline = row[derived->baseline].as.real;
@@ -100,8 +101,7 @@ merge_row(struct transaction *transaction, uint32_t table, row_number row, const
         knackdb_status status;
 
         switch (definition->columns[c].merge) {
-        case MERGE_KEEP:
-            continue;
+        case MERGE_KEEP: continue;
         case MERGE_ADD:
             stored = table_cell(data, row, c);
             status = add_integers(definition, c, &stored, values[c].type == KNACKDB_INTEGER ? values[c].as.integer : 1,
@@ -115,9 +115,8 @@ merge_row(struct transaction *transaction, uint32_t table, row_number row, const
             merged[count] = values[c];
             break;
         case MERGE_TAKE_OR_NOW:
-            merged[count] = values[c].type != KNACKDB_NULL
-                                ? values[c]
-                                : knackdb_value_real((double) transaction->time_us / 1e6);
+            merged[count] = values[c].type != KNACKDB_NULL ? values[c]
+                                                           : knackdb_value_real((double) transaction->time_us / 1e6);
             break;
         }
         columns[count++] = c;
@@ -245,8 +244,8 @@ store_put_own_rows(struct store *store, uint32_t table, knackdb_value *values, s
 }
 
 knackdb_status
-store_put_rows(struct store *store, uint32_t table, const knackdb_value *values, size_t column_count,
-               size_t row_count, uint32_t flags, int64_t *ret_ids, uint64_t *ret_sequence, knackdb_error *error)
+store_put_rows(struct store *store, uint32_t table, const knackdb_value *values, size_t column_count, size_t row_count,
+               uint32_t flags, int64_t *ret_ids, uint64_t *ret_sequence, knackdb_error *error)
 {
     return put_rows(store, table, values, NULL, column_count, row_count, flags, ret_ids, ret_sequence, error);
 }

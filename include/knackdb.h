@@ -171,8 +171,8 @@ enum knackdb_pattern_column {
     KNACKDB_PATTERN_ID = 0,
     KNACKDB_PATTERN_TASK_TYPE,
     KNACKDB_PATTERN_PATTERN_USED,
-    KNACKDB_PATTERN_EXECUTION_TIME, /**< seconds */
-    KNACKDB_PATTERN_SUCCESS_RATE,   /**< 0..1 */
+    KNACKDB_PATTERN_EXECUTION_TIME,   /**< seconds */
+    KNACKDB_PATTERN_SUCCESS_RATE,     /**< 0..1 */
     KNACKDB_PATTERN_CONFIDENCE_SCORE, /**< 0..1 */
     KNACKDB_PATTERN_AGENT_COUNT,
     KNACKDB_PATTERN_COMPLEXITY_LEVEL,
@@ -256,8 +256,8 @@ typedef struct knackdb_pattern {
     int64_t      id;
     knackdb_text task_type;
     knackdb_text pattern_used;
-    double       execution_time; /**< seconds */
-    double       success_rate;   /**< 0..1 */
+    double       execution_time;   /**< seconds */
+    double       success_rate;     /**< 0..1 */
     double       confidence_score; /**< 0..1 */
     int64_t      agent_count;
     knackdb_text complexity_level;
@@ -341,11 +341,11 @@ typedef struct knackdb_allocator {
 } knackdb_allocator;
 
 enum knackdb_open_flags {
-    KNACKDB_OPEN_READ_ONLY = 1,  /**< no lock, no writing; beside a writer, too */
-    KNACKDB_OPEN_NO_CREATE = 2,  /**< fail where the directory holds no store */
-    KNACKDB_OPEN_SNAPSHOT = 4,   /**< read-only: only what the newest snapshot holds */
-    KNACKDB_OPEN_NO_MIGRATE = 8, /**< refuse, not migrate, an older schema version */
-    KNACKDB_OPEN_FOLLOW = 16,    /**< read-only, and brought up to date by knackdb_refresh() */
+    KNACKDB_OPEN_READ_ONLY = 1,        /**< no lock, no writing; beside a writer, too */
+    KNACKDB_OPEN_NO_CREATE = 2,        /**< fail where the directory holds no store */
+    KNACKDB_OPEN_SNAPSHOT = 4,         /**< read-only: only what the newest snapshot holds */
+    KNACKDB_OPEN_NO_MIGRATE = 8,       /**< refuse, not migrate, an older schema version */
+    KNACKDB_OPEN_FOLLOW = 16,          /**< read-only, and brought up to date by knackdb_refresh() */
     KNACKDB_OPEN_REFUSE_DEGRADED = 32, /**< while the disk fails stores are refused with KNACKDB_IO, instead of being
                                             kept in memory alone; a refused store changes nothing */
 };
@@ -356,17 +356,17 @@ typedef struct knackdb_options {
     uint32_t           flags;       /**< enum knackdb_open_flags */
     knackdb_durability durability;
     knackdb_log_io     log_io;
-    uint32_t           flush_interval_ms;       /**< 0 means 10 */
-    uint64_t           log_segment_bytes_max;   /**< 0 means 64 MiB; segments grow towards it */
-    uint64_t           snapshot_log_bytes;      /**< snapshot after so much log; 0 means 64 MiB, UINT64_MAX never */
-    uint32_t           snapshot_interval_s;     /**< and so long after the last one; 0 means never by time */
-    uint32_t           snapshots_kept;          /**< 0 means 1 */
-    uint64_t           memory_bytes_max;        /**< a store past it fails with KNACKDB_FULL; 0 means no limit */
-    uint64_t           cache_bytes_max;         /**< result cache; 0 means 1 MiB, UINT64_MAX none */
-    uint32_t           slow_operation_us;       /**< slower ones are kept for inspection; 0 means 1000 */
-    uint32_t           file_mode;               /**< of files; directories get x where r is; 0 means 0600 */
-    int64_t            as_of_sequence;          /**< read-only: the moment after this commit; 0 means the newest */
-    double             as_of_time;              /**< read-only: the moment of this time; 0 means the newest */
+    uint32_t           flush_interval_ms;     /**< 0 means 10 */
+    uint64_t           log_segment_bytes_max; /**< 0 means 64 MiB; segments grow towards it */
+    uint64_t           snapshot_log_bytes;    /**< snapshot after so much log; 0 means 64 MiB, UINT64_MAX never */
+    uint32_t           snapshot_interval_s;   /**< and so long after the last one; 0 means never by time */
+    uint32_t           snapshots_kept;        /**< 0 means 1 */
+    uint64_t           memory_bytes_max;      /**< a store past it fails with KNACKDB_FULL; 0 means no limit */
+    uint64_t           cache_bytes_max;       /**< result cache; 0 means 1 MiB, UINT64_MAX none */
+    uint32_t           slow_operation_us;     /**< slower ones are kept for inspection; 0 means 1000 */
+    uint32_t           file_mode;             /**< of files; directories get x where r is; 0 means 0600 */
+    int64_t            as_of_sequence;        /**< read-only: the moment after this commit; 0 means the newest */
+    double             as_of_time;            /**< read-only: the moment of this time; 0 means the newest */
     /** Receives messages about what happens behind the calls. May come from the
      *  background thread; must not call knackdb. NULL means none. */
     void (*log_message)(void *context, knackdb_severity severity, const char *message);
@@ -375,7 +375,7 @@ typedef struct knackdb_options {
     /** Log that no snapshot needs any more is kept, packed, up to so many bytes of files, the oldest going first, for
      *  replay and for opening as of an earlier moment; UINT64_MAX: all of it. 0 means none, or, in a directory that
      *  has some, no more than there is. */
-    uint64_t log_history_bytes;
+    uint64_t                 log_history_bytes;
 } knackdb_options;
 
 static inline knackdb_options
@@ -406,8 +406,8 @@ knackdb_options_default(void)
  * then names the oldest and the newest that are. Kept is every moment from the oldest snapshot that is
  * kept on, and all of them where the log goes back to the first commit.
  */
-KNACKDB_API knackdb_status knackdb_open(const char *path, const knackdb_options *options,
-                                        knackdb **ret_db, knackdb_error *error);
+KNACKDB_API knackdb_status knackdb_open(const char *path, const knackdb_options *options, knackdb **ret_db,
+                                        knackdb_error *error);
 
 /**
  * Syncs, stops the background thread and frees the store, in every case. NULL is
@@ -596,8 +596,8 @@ typedef enum knackdb_operator {
     KNACKDB_AT_MOST = 3,
     KNACKDB_MORE = 4,
     KNACKDB_AT_LEAST = 5,
-    KNACKDB_ONE_OF = 6,    /**< equal to one of `values` */
-    KNACKDB_CONTAINS = 7,  /**< the text is a JSON list that holds this string */
+    KNACKDB_ONE_OF = 6,   /**< equal to one of `values` */
+    KNACKDB_CONTAINS = 7, /**< the text is a JSON list that holds this string */
     KNACKDB_IS_NULL = 8,
     KNACKDB_IS_NOT_NULL = 9,
 } knackdb_operator;
@@ -646,9 +646,9 @@ typedef struct knackdb_order {
     bool    descending;
 } knackdb_order;
 
-#define KNACKDB_ORDER_BY_SCORE   (-1)
-#define KNACKDB_ORDER_KEYS_MAX   4
-#define KNACKDB_CONDITIONS_MAX   32
+#define KNACKDB_ORDER_BY_SCORE    (-1)
+#define KNACKDB_ORDER_KEYS_MAX    4
+#define KNACKDB_CONDITIONS_MAX    32
 #define KNACKDB_HALF_LIFE_DEFAULT 604800.0 /**< seconds: 7 days */
 
 /**
@@ -687,7 +687,7 @@ typedef struct knackdb_prepared knackdb_prepared;
 
 KNACKDB_API knackdb_status knackdb_prepare(knackdb *db, const knackdb_query *query, knackdb_prepared **ret_prepared,
                                            knackdb_error *error);
-KNACKDB_API void knackdb_prepared_free(knackdb_prepared *prepared);
+KNACKDB_API void           knackdb_prepared_free(knackdb_prepared *prepared);
 KNACKDB_API knackdb_status knackdb_read_find_prepared(knackdb_read *read, const knackdb_prepared *prepared,
                                                       knackdb_rows *ret_rows, knackdb_error *error);
 
@@ -773,11 +773,10 @@ typedef struct knackdb_group {
  *                      nearest ranks (Hyndman and Fan 1996, type 7).
  * @param ret_groups    owned by the read view; valid until knackdb_read_end().
  */
-KNACKDB_API knackdb_status knackdb_read_aggregate(knackdb_read *read, const knackdb_query *query,
-                                                  uint32_t value_column, int32_t group_column,
-                                                  const double *percentiles, size_t percentile_count,
-                                                  const knackdb_group **ret_groups, size_t *ret_group_count,
-                                                  knackdb_error *error);
+KNACKDB_API knackdb_status knackdb_read_aggregate(knackdb_read *read, const knackdb_query *query, uint32_t value_column,
+                                                  int32_t group_column, const double *percentiles,
+                                                  size_t percentile_count, const knackdb_group **ret_groups,
+                                                  size_t *ret_group_count, knackdb_error *error);
 
 /* ---- health ------------------------------------------------------------- */
 
@@ -817,7 +816,7 @@ typedef struct knackdb_latency {
 } knackdb_latency;
 
 typedef struct knackdb_table_stats {
-    uint64_t row_count;    /**< living rows */
+    uint64_t row_count;     /**< living rows */
     uint64_t version_count; /**< living and dead row versions held */
     uint64_t memory_bytes;
 } knackdb_table_stats;
@@ -832,11 +831,11 @@ typedef struct knackdb_stats {
     uint32_t            table_count;
     knackdb_table_stats tables[KNACKDB_TABLES_MAX];
 
-    uint64_t memory_bytes;            /**< all that the store holds */
-    uint64_t memory_column_bytes;     /**< column arrays */
-    uint64_t memory_text_bytes;       /**< arenas and dictionaries */
-    uint64_t memory_index_bytes;      /**< hash indexes and posting lists */
-    uint64_t memory_cache_bytes;      /**< result cache */
+    uint64_t memory_bytes;        /**< all that the store holds */
+    uint64_t memory_column_bytes; /**< column arrays */
+    uint64_t memory_text_bytes;   /**< arenas and dictionaries */
+    uint64_t memory_index_bytes;  /**< hash indexes and posting lists */
+    uint64_t memory_cache_bytes;  /**< result cache */
     uint64_t memory_other_bytes;
 
     knackdb_latency operations[KNACKDB_OPERATION_COUNT];
@@ -845,12 +844,12 @@ typedef struct knackdb_stats {
     uint64_t        cache_misses;
     uint64_t        cache_entries;
 
-    uint64_t sequence;                /**< newest commit */
-    uint64_t durable_sequence;        /**< newest commit on stable storage */
-    uint64_t log_bytes;               /**< log on disk since the snapshot, in bytes used */
-    uint64_t log_unsynced_bytes;      /**< not yet on stable storage */
-    uint64_t reader_count;            /**< read views open now */
-    uint64_t oldest_reader_sequence;  /**< what the oldest of them sees; the newest commit without any */
+    uint64_t sequence;               /**< newest commit */
+    uint64_t durable_sequence;       /**< newest commit on stable storage */
+    uint64_t log_bytes;              /**< log on disk since the snapshot, in bytes used */
+    uint64_t log_unsynced_bytes;     /**< not yet on stable storage */
+    uint64_t reader_count;           /**< read views open now */
+    uint64_t oldest_reader_sequence; /**< what the oldest of them sees; the newest commit without any */
 
     uint64_t       snapshot_count;    /**< written since open */
     uint64_t       snapshot_sequence; /**< newest commit in the newest snapshot; 0 without one */
@@ -859,14 +858,14 @@ typedef struct knackdb_stats {
     uint64_t       snapshot_bytes;    /**< size on disk */
     knackdb_status snapshot_status;   /**< result of the last attempt since open */
 
-    uint64_t recovered_commits;       /**< replayed from the log at open */
-    uint64_t torn_bytes;              /**< cut from the log's end at open */
+    uint64_t recovered_commits; /**< replayed from the log at open */
+    uint64_t torn_bytes;        /**< cut from the log's end at open */
     double   open_seconds;
     double   opened_at;
 
-    uint64_t refresh_count;           /**< of a store that follows: calls of knackdb_refresh() */
-    uint64_t reload_count;            /**< of these, how many had to read the store anew from a snapshot */
-    double   refreshed_at;            /**< all that the writer had stored by then is seen; 0: does not follow */
+    uint64_t refresh_count; /**< of a store that follows: calls of knackdb_refresh() */
+    uint64_t reload_count;  /**< of these, how many had to read the store anew from a snapshot */
+    double   refreshed_at;  /**< all that the writer had stored by then is seen; 0: does not follow */
 } knackdb_stats;
 
 /** Fills the status of a store. Costs microseconds; takes the writers' lock for none of them. */
@@ -876,9 +875,9 @@ KNACKDB_API knackdb_status knackdb_get_stats(knackdb *db, knackdb_stats *stats, 
 
 typedef struct knackdb_slow_operation {
     knackdb_operation operation;
-    double            at;         /**< when it ended */
+    double            at; /**< when it ended */
     uint64_t          duration_ns;
-    char              what[104];  /**< "store execution_patterns, 100 rows" */
+    char              what[104]; /**< "store execution_patterns, 100 rows" */
 } knackdb_slow_operation;
 
 /** The last operations slower than options.slow_operation_us, newest first. */
@@ -899,10 +898,10 @@ typedef struct knackdb_log knackdb_log; /**< a place in a log; one thread at a t
 
 /** What one entry did. Numbers are ABI. */
 typedef enum knackdb_log_operation {
-    KNACKDB_LOG_PUT = 1,       /**< a whole row: `values` in the order of `columns` */
-    KNACKDB_LOG_UPDATE = 2,    /**< `values` of `columns` of row `id` */
-    KNACKDB_LOG_DELETE = 3,    /**< row `id` */
-    KNACKDB_LOG_CLEAN_UP = 4,  /**< rows whose columns[0] is below values[0] */
+    KNACKDB_LOG_PUT = 1,      /**< a whole row: `values` in the order of `columns` */
+    KNACKDB_LOG_UPDATE = 2,   /**< `values` of `columns` of row `id` */
+    KNACKDB_LOG_DELETE = 3,   /**< row `id` */
+    KNACKDB_LOG_CLEAN_UP = 4, /**< rows whose columns[0] is below values[0] */
 } knackdb_log_operation;
 
 /** One operation. Everything it points to is valid until the next call on the log. */
@@ -913,12 +912,12 @@ typedef struct knackdb_log_entry {
     uint32_t              batch_count; /**< operations in its commit */
     int                   table;
     knackdb_log_operation operation;
-    int64_t               id;          /**< 0 for KNACKDB_LOG_CLEAN_UP */
+    int64_t               id; /**< 0 for KNACKDB_LOG_CLEAN_UP */
     size_t                column_count;
-    const uint32_t       *columns;     /**< indexes in the current schema */
+    const uint32_t       *columns; /**< indexes in the current schema */
     const knackdb_value  *values;
-    const char           *file;        /**< name in the directory */
-    uint64_t              offset;      /**< of the record, in bytes */
+    const char           *file;   /**< name in the directory */
+    uint64_t              offset; /**< of the record, in bytes */
 } knackdb_log_entry;
 
 KNACKDB_API knackdb_status knackdb_log_open(const char *path, knackdb_log **ret_log, knackdb_error *error);
@@ -953,7 +952,7 @@ typedef struct knackdb_verify_report {
     uint64_t record_count; /**< log records */
     uint64_t block_count;  /**< snapshot blocks */
     uint64_t fault_count;
-    uint64_t torn_bytes;   /**< at the log's end; not a fault */
+    uint64_t torn_bytes; /**< at the log's end; not a fault */
 } knackdb_verify_report;
 
 /**
@@ -962,9 +961,8 @@ typedef struct knackdb_verify_report {
  * is none, CORRUPT when there is one, or why it could not look; the report is
  * filled in the first two cases.
  */
-KNACKDB_API knackdb_status knackdb_verify(const char *path,
-                                          void (*on_fault)(void *context, const knackdb_fault *fault), void *context,
-                                          knackdb_verify_report *ret_report, knackdb_error *error);
+KNACKDB_API knackdb_status knackdb_verify(const char *path, void (*on_fault)(void *context, const knackdb_fault *fault),
+                                          void *context, knackdb_verify_report *ret_report, knackdb_error *error);
 
 /** What could not be saved. Numbers are ABI. */
 typedef enum knackdb_loss_kind {
@@ -980,15 +978,15 @@ typedef enum knackdb_loss_kind {
 /** One thing that could not be saved. Everything it points to is valid during the call. */
 typedef struct knackdb_loss {
     knackdb_loss_kind kind;
-    const char       *file;   /**< name in the damaged directory */
-    uint64_t          offset; /**< where in it what is lost begins */
-    uint64_t          bytes;  /**< that cannot be read there; 0: told of before, or nothing is there */
+    const char       *file;           /**< name in the damaged directory */
+    uint64_t          offset;         /**< where in it what is lost begins */
+    uint64_t          bytes;          /**< that cannot be read there; 0: told of before, or nothing is there */
     uint64_t          first_sequence; /**< commits; 0: none, or not known */
     uint64_t          last_sequence;  /**< 0 with a first one: not known how many */
-    int               table;  /**< -1: not known */
-    int               column; /**< -1: all */
-    uint64_t          row_count; /**< 0: none, or not known */
-    int64_t           first_id;  /**< their ids lie between these two, both included; 0: not known */
+    int               table;          /**< -1: not known */
+    int               column;         /**< -1: all */
+    uint64_t          row_count;      /**< 0: none, or not known */
+    int64_t           first_id;       /**< their ids lie between these two, both included; 0: not known */
     int64_t           last_id;
     const char       *reason; /**< in words */
 } knackdb_loss;
@@ -1001,8 +999,8 @@ typedef struct knackdb_repair_report {
     uint64_t rows_lost;     /**< of parts, as far as known */
     uint64_t values_lost;   /**< that are NULL now */
     uint64_t blocks_lost;
-    uint64_t commits_lost;  /**< as far as known */
-    uint64_t bytes_lost;    /**< that could not be read, of all files */
+    uint64_t commits_lost; /**< as far as known */
+    uint64_t bytes_lost;   /**< that could not be read, of all files */
 } knackdb_repair_report;
 
 /**
@@ -1020,7 +1018,7 @@ typedef struct knackdb_repair_report {
  * where there is nothing of a store; UNSUPPORTED where a newer version wrote it; BUSY where a writer's snapshots
  * follow too fast. `to` is then not made.
  */
-KNACKDB_API knackdb_status knackdb_repair(const char *path, const char *to,
+KNACKDB_API knackdb_status knackdb_repair(const char *path, const char                                   *to,
                                           void (*on_loss)(void *context, const knackdb_loss *loss), void *context,
                                           knackdb_repair_report *ret_report, knackdb_error *error);
 
@@ -1030,7 +1028,7 @@ KNACKDB_API knackdb_status knackdb_repair(const char *path, const char *to,
  *
  * @param ret_from  the version found, even when it is the current one; may be NULL.
  */
-KNACKDB_API knackdb_status knackdb_migrate(const char *path, bool dry_run,
+KNACKDB_API knackdb_status knackdb_migrate(const char *path, bool                                  dry_run,
                                            void (*on_step)(void *context, const char *step), void *context,
                                            uint32_t *ret_from, knackdb_error *error);
 

@@ -261,7 +261,8 @@ read_dictionary(struct block_decoder *decoder, struct byte_reader *from, size_t 
         uint32_t code = text_count <= 256 ? decoder->codes[i] : bytes_get_u16(decoder->codes + 2 * i);
 
         if (code >= text_count)
-            return error_set(error, KNACKDB_CORRUPT, "a block names text %u of %u", (unsigned) code, (unsigned) text_count);
+            return error_set(error, KNACKDB_CORRUPT, "a block names text %u of %u", (unsigned) code,
+                             (unsigned) text_count);
     }
     return KNACKDB_OK;
 }
@@ -355,7 +356,8 @@ block_next(struct block_decoder *decoder)
     else if (decoder->type == KNACKDB_REAL)
         value = knackdb_value_real(bytes_get_real(decoder->plain.data + (size_t) decoder->value * NUMBER_BYTES));
     else
-        value = knackdb_value_integer((int64_t) bytes_get_u64(decoder->plain.data + (size_t) decoder->value * NUMBER_BYTES));
+        value = knackdb_value_integer(
+            (int64_t) bytes_get_u64(decoder->plain.data + (size_t) decoder->value * NUMBER_BYTES));
     decoder->value++;
     return value;
 }

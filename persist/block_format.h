@@ -33,11 +33,11 @@ struct block_header {
     uint32_t raw_bytes;    /* before compression */
     uint32_t row_count;
     uint32_t null_count;
-    uint16_t column;       /* in the part's description */
+    uint16_t column; /* in the part's description */
     uint8_t  encoding;
     uint8_t  compression;
-    uint32_t first_row;    /* in the part */
-    uint64_t minimum;      /* of the values that are not NULL: integer, or bits of the double; 0 for TEXT */
+    uint32_t first_row; /* in the part */
+    uint64_t minimum;   /* of the values that are not NULL: integer, or bits of the double; 0 for TEXT */
     uint64_t maximum;
     uint64_t checksum;
 };
@@ -45,12 +45,12 @@ struct block_header {
 /* ---- writing ---- */
 
 struct block_encoder {
-    struct allocator   *allocator;
-    struct byte_buffer  raw;
-    struct byte_buffer  other;      /* a transformation on trial, then the compressed bytes */
-    uint32_t           *slots;      /* hash table of a dictionary: number of the distinct text, plus 1 */
-    uint16_t           *codes;      /* of each row */
-    uint32_t           *firsts;     /* the row in which a distinct text came first */
+    struct allocator  *allocator;
+    struct byte_buffer raw;
+    struct byte_buffer other;  /* a transformation on trial, then the compressed bytes */
+    uint32_t          *slots;  /* hash table of a dictionary: number of the distinct text, plus 1 */
+    uint16_t          *codes;  /* of each row */
+    uint32_t          *firsts; /* the row in which a distinct text came first */
 };
 
 void block_encoder_init(struct block_encoder *encoder, struct allocator *allocator);
@@ -74,20 +74,20 @@ bool block_is_intact(const void *header, const void *stored, uint32_t stored_byt
 
 /* Gives the values of a block one by one. */
 struct block_decoder {
-    struct allocator   *allocator;
-    knackdb_type        type;
-    struct block_header header;
-    struct byte_buffer  raw;
-    struct byte_buffer  plain;      /* numbers, or lengths of texts, as they were */
-    const unsigned char *nulls;     /* bitmap, or NULL */
-    const unsigned char *texts;     /* bytes of all texts */
-    const unsigned char *codes;     /* of a dictionary */
-    uint32_t            *offsets;   /* of its texts */
+    struct allocator    *allocator;
+    knackdb_type         type;
+    struct block_header  header;
+    struct byte_buffer   raw;
+    struct byte_buffer   plain;   /* numbers, or lengths of texts, as they were */
+    const unsigned char *nulls;   /* bitmap, or NULL */
+    const unsigned char *texts;   /* bytes of all texts */
+    const unsigned char *codes;   /* of a dictionary */
+    uint32_t            *offsets; /* of its texts */
     uint32_t             text_count;
     uint32_t             offsets_capacity;
-    uint32_t             row;       /* of the next value */
-    uint32_t             value;     /* its place among those that are not NULL */
-    size_t               text_at;   /* where its bytes begin */
+    uint32_t             row;     /* of the next value */
+    uint32_t             value;   /* its place among those that are not NULL */
+    size_t               text_at; /* where its bytes begin */
 };
 
 void block_decoder_init(struct block_decoder *decoder, struct allocator *allocator);

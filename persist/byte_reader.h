@@ -51,12 +51,11 @@ byte_reader_u8(struct byte_reader *reader)
     return taken != NULL ? *taken : 0;
 }
 
-#define BYTE_READER_DEFINE(bits)                                              \
-    static inline uint##bits##_t                                              \
-    byte_reader_u##bits(struct byte_reader *reader)                           \
-    {                                                                         \
-        const unsigned char *taken = byte_reader_take(reader, (bits) / 8);    \
-        return taken != NULL ? bytes_get_u##bits(taken) : 0;                  \
+#define BYTE_READER_DEFINE(bits)                                                 \
+    static inline uint##bits##_t byte_reader_u##bits(struct byte_reader *reader) \
+    {                                                                            \
+        const unsigned char *taken = byte_reader_take(reader, (bits) / 8);       \
+        return taken != NULL ? bytes_get_u##bits(taken) : 0;                     \
     }
 
 BYTE_READER_DEFINE(16)

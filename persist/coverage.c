@@ -60,8 +60,8 @@ knackdb_status
 coverage_add(struct coverage *coverage, uint32_t table, struct cover *cover, knackdb_error *error)
 {
     struct cover_list *list = &coverage->tables[table];
-    struct cover     **covers = allocator_make_room(coverage->allocator, list->covers, list->count + 1, &list->capacity,
-                                                    sizeof *covers);
+    struct cover     **covers =
+        allocator_make_room(coverage->allocator, list->covers, list->count + 1, &list->capacity, sizeof *covers);
 
     if (covers == NULL)
         return error_no_memory(error, "what a snapshot holds");

@@ -14,10 +14,10 @@
 /* Rows that live stand in memory and in the part in the same order. So the k-th bit set in `rows` is the row that the
  * k-th bit clear in `ended` tells of: a row that ends leaves both. */
 struct cover {
-    uint32_t             references; /* coverages that hold it; one thread's at a time */
-    struct manifest_part part;       /* .table: in the store's schema */
-    row_number           first;      /* its rows stand among first .. first + span - 1 */
-    uint32_t             span;       /* 1 to PART_ROWS_MAX, so they stand in one chunk or two */
+    uint32_t             references;    /* coverages that hold it; one thread's at a time */
+    struct manifest_part part;          /* .table: in the store's schema */
+    row_number           first;         /* its rows stand among first .. first + span - 1 */
+    uint32_t             span;          /* 1 to PART_ROWS_MAX, so they stand in one chunk or two */
     uint64_t             identities[2]; /* of the chunks of the first and the last of them: core/store.h */
     uint32_t             ended_count;
     uint64_t            *rows;  /* bit i: row first + i is in the part and has not ended; NULL: all of them */
@@ -28,7 +28,7 @@ struct cover_list {
     struct cover       **covers; /* by rising `first`, which is the order in which parts are loaded */
     size_t               count;
     size_t               capacity;
-    struct manifest_part ends;   /* the part that holds their `ended`; its number is 0 where there is none */
+    struct manifest_part ends; /* the part that holds their `ended`; its number is 0 where there is none */
 };
 
 struct coverage {
@@ -37,7 +37,7 @@ struct coverage {
 };
 
 void coverage_init(struct coverage *coverage, struct allocator *allocator); /* covers nothing */
-void coverage_clear(struct coverage *coverage);                            /* frees; may be used again */
+void coverage_clear(struct coverage *coverage);                             /* frees; may be used again */
 
 /* A cover of these rows, all of them in the part, which nobody else holds; identities are to be set. NULL: no
  * memory. */

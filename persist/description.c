@@ -103,8 +103,8 @@ description_map(const void *data, size_t bytes, const struct schema_history *his
     for (uint32_t i = 0; i < ret_map->table_count; i++) {
         if (!description_read_table(&reader, &table))
             return error_set(error, KNACKDB_CORRUPT, "the description of table %u makes no sense", (unsigned) i);
-        status = description_map_table(&table, history, schema, from_version, &ret_map->tables[i],
-                                       ret_map->columns[i], error);
+        status = description_map_table(&table, history, schema, from_version, &ret_map->tables[i], ret_map->columns[i],
+                                       error);
         if (status != KNACKDB_OK)
             return status;
         for (uint32_t earlier = 0; earlier < i; earlier++) {

@@ -39,7 +39,7 @@ struct held_dir {
     dev_t            device;
     ino_t            inode;
     pid_t            pid;
-    int              fd;   /* -1: closed, in a child */
+    int              fd; /* -1: closed, in a child */
     struct held_dir *next;
 };
 

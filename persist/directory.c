@@ -33,10 +33,10 @@ directory_mode(uint32_t file_mode)
 static knackdb_status
 judge_file(const struct disk *disk, const char *path, knackdb_error *error)
 {
-    char           first[sizeof sqlite_magic];
-    ssize_t        bytes = 0;
-    int64_t        size;
-    int            handle = disk->open(disk, DISK_NO_DIR, path, DISK_READ, 0);
+    char    first[sizeof sqlite_magic];
+    ssize_t bytes = 0;
+    int64_t size;
+    int     handle = disk->open(disk, DISK_NO_DIR, path, DISK_READ, 0);
 
     if (handle < 0)
         return error_set_errno(error, -handle, "%s: cannot open it", path);
@@ -47,9 +47,10 @@ judge_file(const struct disk *disk, const char *path, knackdb_error *error)
     if (size == 0)
         return KNACKDB_OK;
     if (bytes == (ssize_t) sizeof first && memcmp(first, sqlite_magic, sizeof first) == 0)
-        return error_set(error, KNACKDB_INVALID,
-                         "%s: this is an SQLite database; bring it into a new directory with: knackdb import DIR TABLE %s",
-                         path, path);
+        return error_set(
+            error, KNACKDB_INVALID,
+            "%s: this is an SQLite database; bring it into a new directory with: knackdb import DIR TABLE %s", path,
+            path);
     return error_set(error, KNACKDB_INVALID, "%s: this is %s, not a directory", path,
                      size > 0 ? "a file" : "no plain file");
 }
@@ -68,7 +69,8 @@ sync_above(const struct disk *disk, const char *path, knackdb_error *error)
     while (length > 0 && path[length - 1] != '/')
         length--;
     if (length >= sizeof name)
-        return error_set(error, KNACKDB_INVALID, "a path of %zu bytes is too long; %d fit", length, DISK_PATH_BYTES_MAX - 1);
+        return error_set(error, KNACKDB_INVALID, "a path of %zu bytes is too long; %d fit", length,
+                         DISK_PATH_BYTES_MAX - 1);
     memcpy(name, path, length);
     name[length] = '\0';
     status = dir_open(disk, length == 0 ? "." : name, &above, error);
@@ -142,10 +144,11 @@ directory_lock(const struct dir *dir, uint32_t file_mode, int *ret_lock, knackdb
     int     result = dir->disk->lock(dir->disk, dir->handle, FILE_NAME_LOCK, file_mode, &holder);
 
     if (result == -EAGAIN && holder != 0)
-        return error_set(error, KNACKDB_BUSY, "%s: process %" PRId64 " has it open for writing; " BESIDE_A_WRITER, dir->path,
-                         holder);
+        return error_set(error, KNACKDB_BUSY, "%s: process %" PRId64 " has it open for writing; " BESIDE_A_WRITER,
+                         dir->path, holder);
     if (result == -EAGAIN)
-        return error_set(error, KNACKDB_BUSY, "%s: another process has it open for writing; " BESIDE_A_WRITER, dir->path);
+        return error_set(error, KNACKDB_BUSY, "%s: another process has it open for writing; " BESIDE_A_WRITER,
+                         dir->path);
     if (result < 0)
         return error_set_errno(error, -result, "%s/%s: cannot lock", dir->path, FILE_NAME_LOCK);
     *ret_lock = result;

@@ -20,12 +20,12 @@
 /* A signal a microsecond could keep a call from ever ending; a disk that answers nothing else has failed. */
 #define INTERRUPTIONS_MAX 1000
 
-#define AGAIN(result, call)                                                                   \
-    do {                                                                                      \
-        int interruptions = 0;                                                                \
-        do                                                                                    \
-            (result) = (call);                                                                \
-        while ((result) == -EINTR && ++interruptions < INTERRUPTIONS_MAX);                    \
+#define AGAIN(result, call)                                                \
+    do {                                                                   \
+        int interruptions = 0;                                             \
+        do                                                                 \
+            (result) = (call);                                             \
+        while ((result) == -EINTR && ++interruptions < INTERRUPTIONS_MAX); \
     } while (0)
 
 static bool
@@ -248,7 +248,8 @@ file_check_name(const struct file *file, knackdb_error *error)
     AGAIN(result, file->dir->disk->is_named(file->dir->disk, file->handle));
     if (result < 0)
         return file_failed(file, result, "ask for its names", error);
-    return result > 0 ? KNACKDB_OK : error_set_errno(error, ENOENT, "%s/%s: somebody has removed it", file->dir->path, file->name);
+    return result > 0 ? KNACKDB_OK
+                      : error_set_errno(error, ENOENT, "%s/%s: somebody has removed it", file->dir->path, file->name);
 }
 
 knackdb_status

@@ -65,7 +65,7 @@ struct disk {
     int (*sync_map)(const struct disk *disk, void *memory, size_t bytes); /* as sync, for these pages and the size */
     /* Make writing there cheap; may do nothing. */
     void (*populate)(const struct disk *disk, void *memory, size_t bytes);
-    void (*drop)(const struct disk *disk, void *memory, size_t bytes);     /* out of our memory, not out of the file */
+    void (*drop)(const struct disk *disk, void *memory, size_t bytes); /* out of our memory, not out of the file */
 };
 
 /* The operating system. Static. */

@@ -106,7 +106,8 @@ ends_file_read(const struct file *file, const struct manifest_part *part, const 
     status = file_read(file, 0, ret_bytes->data, (size_t) file_bytes, &ret_bytes->bytes, error);
     if (status != KNACKDB_OK)
         return status;
-    status = ends_open(ret_reader, ret_bytes->data, ret_bytes->bytes, manifest->store_id, part->number, ret_fault, error);
+    status =
+        ends_open(ret_reader, ret_bytes->data, ret_bytes->bytes, manifest->store_id, part->number, ret_fault, error);
     if (status == KNACKDB_OK &&
         (!checksum_matches(part->checksum, ret_reader->checksum) || ret_reader->row_count != part->row_count)) {
         *ret_fault = 32;

@@ -16,9 +16,9 @@ uint64_t ends_file_bytes_max(size_t part_count);
 
 /* Reads the file of a part of kind 2 into an empty buffer and opens it. CORRUPT and UNSUPPORTED: the message says what,
  * and *ret_fault where in the file; anything else names it. */
-knackdb_status ends_file_read(const struct file *file, const struct manifest_part *part, const struct manifest *manifest,
-                              struct byte_buffer *ret_bytes, struct ends_reader *ret_reader, size_t *ret_fault,
-                              knackdb_error *error);
+knackdb_status ends_file_read(const struct file *file, const struct manifest_part *part,
+                              const struct manifest *manifest, struct byte_buffer *ret_bytes,
+                              struct ends_reader *ret_reader, size_t *ret_fault, knackdb_error *error);
 
 /* The next entry, as ends_next() gives it, if the manifest names such a part, at *index or behind, where *index then
  * is: begin with 0, and go on one behind it. Errors likewise. */

@@ -291,7 +291,8 @@ ends_seek(struct ends_reader *reader, struct ends_entry *ret_entry, size_t *ret_
 {
     struct byte_reader *from = &reader->entries;
 
-    for (; byte_reader_left(from) >= ENDS_ENTRY_HEAD_BYTES && reader->work / SEEK_WORK_FACTOR <= from->bytes; from->at++) {
+    for (; byte_reader_left(from) >= ENDS_ENTRY_HEAD_BYTES && reader->work / SEEK_WORK_FACTOR <= from->bytes;
+         from->at++) {
         size_t bytes = 0;
         bool   is_entry = read_entry(reader, from->at, ret_entry, &bytes, NULL) == KNACKDB_OK;
 

@@ -38,16 +38,16 @@ struct ends_reader {
     uint32_t           entry_count;
     uint64_t           row_count; /* of all entries */
     uint64_t           checksum;
-    uint32_t           read;      /* entries so far */
+    uint32_t           read; /* entries so far */
     uint64_t           rows_read;
-    uint64_t           work;      /* bytes that ends_seek() has hashed */
+    uint64_t           work; /* bytes that ends_seek() has hashed */
 };
 
 struct ends_entry {
     uint64_t             part;
-    uint32_t             row_count;   /* of that part */
+    uint32_t             row_count; /* of that part */
     uint32_t             ended_count;
-    bool                 is_list;     /* of places; otherwise bits */
+    bool                 is_list; /* of places; otherwise bits */
     const unsigned char *data;
 };
 

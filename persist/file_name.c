@@ -98,8 +98,8 @@ file_name_read(const char *name, uint64_t *ret_number)
             return judge_end(at, patterns[i].kind);
     }
     at = name;
-    if (skip_text(&at, "torn-") && skip_number(&at, ret_number) && skip_text(&at, "-") &&
-        skip_number(&at, &offset) && skip_text(&at, ".knt"))
+    if (skip_text(&at, "torn-") && skip_number(&at, ret_number) && skip_text(&at, "-") && skip_number(&at, &offset) &&
+        skip_text(&at, ".knt"))
         return judge_end(at, FILE_TORN);
     *ret_number = 0;
     return FILE_FOREIGN;

@@ -48,25 +48,25 @@ struct follower {
     struct store                *store;
     uint64_t                     store_id;
 
-    pthread_mutex_t              mutex;      /* a refresh at work; taken before figures_mutex */
-    struct log_reader           *reader;
-    struct log_commit            commit;     /* read from the log... */
-    bool                         has_commit; /* ...and not applied yet */
-    struct log_glance            glance;     /* before the last look for more; never, where that ended early */
-    uint64_t                     jump;       /* the commit behind the last doubtful jump; 0: it was no jump */
-    uint64_t                     vain_jump;  /* one that reading the directory anew led nowhere; 0: none */
-    uint64_t                     generation; /* newest manifest that we know not to be ahead of us */
+    pthread_mutex_t    mutex; /* a refresh at work; taken before figures_mutex */
+    struct log_reader *reader;
+    struct log_commit  commit;     /* read from the log... */
+    bool               has_commit; /* ...and not applied yet */
+    struct log_glance  glance;     /* before the last look for more; never, where that ended early */
+    uint64_t           jump;       /* the commit behind the last doubtful jump; 0: it was no jump */
+    uint64_t           vain_jump;  /* one that reading the directory anew led nowhere; 0: none */
+    uint64_t           generation; /* newest manifest that we know not to be ahead of us */
 
-    pthread_mutex_t              figures_mutex; /* a leaf */
-    struct follower_figures      figures;
+    pthread_mutex_t         figures_mutex; /* a leaf */
+    struct follower_figures figures;
 };
 
 /* One refresh. */
 struct round {
     int64_t  begun_us;
     uint64_t begun_ns;
-    uint64_t log_bytes; /* of the commits applied */
-    int64_t  time_us;   /* of the last of them; 0: none */
+    uint64_t log_bytes;    /* of the commits applied */
+    int64_t  time_us;      /* of the last of them; 0: none */
     bool     is_cut_short; /* there may be more in the log */
 };
 
@@ -175,8 +175,8 @@ apply_log(struct follower *follower, struct round *round, knackdb_error *error)
         follower->has_commit = false;
         round->time_us = commit->record.time_us;
         round->log_bytes += log_record_bytes(commit->record.payload_bytes);
-        round->is_cut_short =
-            commit->record.time_us > round->begun_us && clock_monotonic_ns() - round->begun_ns > REFRESH_ENOUGH_NS;
+        round->is_cut_short = commit->record.time_us > round->begun_us &&
+                              clock_monotonic_ns() - round->begun_ns > REFRESH_ENOUGH_NS;
         if (round->is_cut_short)
             return KNACKDB_OK;
     }
@@ -237,10 +237,13 @@ turn(struct follower *follower, struct store *fresh, struct recovery *recovery, 
     if (recovery->is_new)
         return error_set(error, KNACKDB_NOT_FOUND, "%s: the store is gone", follower->dir->path);
     if (recovery->manifest.store_id != follower->store_id)
-        return error_set(error, KNACKDB_CORRUPT, "%s: another store has taken the place of the one that was followed; "
-                         "open it anew", follower->dir->path);
+        return error_set(error, KNACKDB_CORRUPT,
+                         "%s: another store has taken the place of the one that was followed; "
+                         "open it anew",
+                         follower->dir->path);
     if (store_sequence(fresh) < store_sequence(follower->store))
-        return error_set(error, KNACKDB_CORRUPT, "%s: it ends at commit %" PRIu64 ", and commit %" PRIu64
+        return error_set(error, KNACKDB_CORRUPT,
+                         "%s: it ends at commit %" PRIu64 ", and commit %" PRIu64
                          " had been seen: it has gone back behind what was followed; open it anew",
                          follower->dir->path, store_sequence(fresh), store_sequence(follower->store));
     follower->vain_jump = 0;

@@ -28,12 +28,12 @@
 #include <string.h>
 #include <time.h>
 
-#define FLUSH_INTERVAL_MS_DEFAULT 10
-#define SEGMENT_BYTES_MAX_DEFAULT ((uint64_t) 64 * 1024 * 1024)
-#define SEGMENT_BYTES_MAX_LIMIT   ((uint64_t) 1024 * 1024 * 1024)
-#define SEGMENT_BYTES_MAX_LEAST   ((uint64_t) 4096)
+#define FLUSH_INTERVAL_MS_DEFAULT  10
+#define SEGMENT_BYTES_MAX_DEFAULT  ((uint64_t) 64 * 1024 * 1024)
+#define SEGMENT_BYTES_MAX_LIMIT    ((uint64_t) 1024 * 1024 * 1024)
+#define SEGMENT_BYTES_MAX_LEAST    ((uint64_t) 4096)
 #define SNAPSHOT_LOG_BYTES_DEFAULT ((uint64_t) 64 * 1024 * 1024)
-#define FILE_MODE_DEFAULT         0600u
+#define FILE_MODE_DEFAULT          0600u
 
 static struct keeper_options
 with_defaults(const struct keeper_options *given)
@@ -243,8 +243,8 @@ take_over(struct keeper *keeper, struct recovery *recovery, knackdb_error *error
 
     if (recovery->is_new)
         return write_first_manifest(keeper, error);
-    status = log_settle(keeper->allocator, &keeper->dir, recovery, keeper->options.file_mode, torn_name, &torn_bytes,
-                        error);
+    status =
+        log_settle(keeper->allocator, &keeper->dir, recovery, keeper->options.file_mode, torn_name, &torn_bytes, error);
     if (status != KNACKDB_OK)
         return status;
     if (torn_bytes > 0)
@@ -281,8 +281,9 @@ find_highest_serial(const struct keeper *keeper, uint64_t *ret_highest, knackdb_
     *ret_highest = 0;
     status = dir_list(&keeper->dir, hear_serial, ret_highest, error);
     if (status == KNACKDB_OK && *ret_highest == UINT64_MAX)
-        status = error_set(error, KNACKDB_CORRUPT, "%s: offset 0: a log segment of number %" PRIx64
-                           " is here, which no writer of knackdb made", keeper->dir.path, *ret_highest);
+        status = error_set(error, KNACKDB_CORRUPT,
+                           "%s: offset 0: a log segment of number %" PRIx64 " is here, which no writer of knackdb made",
+                           keeper->dir.path, *ret_highest);
     return status;
 }
 
@@ -298,7 +299,8 @@ adopt_segment(void *context, const struct log_segment_facts *facts)
     struct adoption *adoption = context;
 
     if (adoption->status == KNACKDB_OK && facts->last_sequence != 0)
-        adoption->status = log_writer_adopt(adoption->keeper->log, facts->serial, facts->last_sequence, adoption->error);
+        adoption->status =
+            log_writer_adopt(adoption->keeper->log, facts->serial, facts->last_sequence, adoption->error);
 }
 
 static knackdb_status
@@ -330,7 +332,7 @@ begin_log(struct keeper *keeper, const struct recovery *recovery, uint64_t highe
         .file_mode = keeper->options.file_mode,
     };
     options.next_serial = highest_serial + 1 > keeper->manifest.log_serial ? highest_serial + 1
-                                                                            : keeper->manifest.log_serial;
+                                                                           : keeper->manifest.log_serial;
     status = log_writer_new(keeper->allocator, &options, &keeper->log, error);
     if (status != KNACKDB_OK)
         return status;
@@ -386,7 +388,8 @@ become_writer(struct keeper *keeper, struct recovery *recovery, knackdb_error *e
     if (status != KNACKDB_OK)
         return status;
     if (!recovery->is_new && clear_away(keeper, &why) != KNACKDB_OK)
-        keeper_say(keeper, KNACKDB_LOG_WARNING, "files that are not needed any more could not be removed: %s", why.message);
+        keeper_say(keeper, KNACKDB_LOG_WARNING, "files that are not needed any more could not be removed: %s",
+                   why.message);
     status = flusher_start(keeper, error);
     if (status == KNACKDB_OK)
         store_set_log(keeper->store, log_writer_face(keeper->log));
@@ -516,7 +519,8 @@ keeper_refresh(struct keeper *keeper, uint64_t *ret_sequence, knackdb_error *err
     if (keeper->follower != NULL)
         return follower_refresh(keeper->follower, ret_sequence, error);
     if (keeper->log == NULL)
-        return error_set(error, KNACKDB_INVALID, "%s: it was opened at one moment, not to be followed", keeper->dir.path);
+        return error_set(error, KNACKDB_INVALID, "%s: it was opened at one moment, not to be followed",
+                         keeper->dir.path);
     if (ret_sequence != NULL)
         *ret_sequence = store_sequence(keeper->store);
     return KNACKDB_OK;

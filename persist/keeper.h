@@ -13,23 +13,23 @@ struct keeper;
 
 /* Of the same name and meaning as in knackdb_options; 0 takes the default throughout. */
 struct keeper_options {
-    knackdb_log_io     log_io;
-    uint32_t           flush_interval_ms;
-    uint64_t           log_segment_bytes_max;
-    uint64_t           snapshot_log_bytes;
-    uint32_t           snapshot_interval_s;
-    uint32_t           snapshots_kept;
-    uint64_t           log_history_bytes;
-    uint32_t           file_mode;
-    bool               read_only;
-    bool               follow;         /* with read_only: keeper_refresh() may be called */
-    bool               no_create;
-    bool               snapshot_only;  /* with read_only */
-    bool               no_migrate;
-    bool               refuses_degraded; /* KNACKDB_OPEN_REFUSE_DEGRADED */
-    uint64_t           as_of_sequence; /* with read_only; 0: the newest */
-    int64_t            as_of_time_us;  /* likewise */
-    bool               by_hand;        /* no background thread: nothing happens but in keeper_turn() and other calls */
+    knackdb_log_io log_io;
+    uint32_t       flush_interval_ms;
+    uint64_t       log_segment_bytes_max;
+    uint64_t       snapshot_log_bytes;
+    uint32_t       snapshot_interval_s;
+    uint32_t       snapshots_kept;
+    uint64_t       log_history_bytes;
+    uint32_t       file_mode;
+    bool           read_only;
+    bool           follow; /* with read_only: keeper_refresh() may be called */
+    bool           no_create;
+    bool           snapshot_only; /* with read_only */
+    bool           no_migrate;
+    bool           refuses_degraded; /* KNACKDB_OPEN_REFUSE_DEGRADED */
+    uint64_t       as_of_sequence;   /* with read_only; 0: the newest */
+    int64_t        as_of_time_us;    /* likewise */
+    bool           by_hand;          /* no background thread: nothing happens but in keeper_turn() and other calls */
     void (*log_message)(void *context, knackdb_severity severity, const char *message);
     void                        *log_context;
     const struct disk           *disk;    /* NULL: the operating system */

@@ -17,42 +17,42 @@ struct keeper {
     struct keeper_options options; /* with the defaults filled in */
     struct store         *store;
     struct dir            dir;
-    int                   lock;    /* DISK_NONE: read-only */
-    struct log_writer    *log;     /* NULL: read-only */
-    struct follower      *follower; /* NULL: does not follow */
+    int                   lock;         /* DISK_NONE: read-only */
+    struct log_writer    *log;          /* NULL: read-only */
+    struct follower      *follower;     /* NULL: does not follow */
     int64_t               recovered_us; /* time of the newest commit found at open */
 
     /* The flusher, and the syncer that waits for the disk in its place (flusher.c). */
-    pthread_t             flusher;
-    pthread_t             syncer;
-    bool                  has_flusher;
-    bool                  has_syncer;
-    pthread_mutex_t       wake_mutex; /* a leaf: nothing is locked, and no disk waited for, under it */
-    pthread_cond_t        wake;
-    pthread_cond_t        sync_wake;
-    uint64_t              sync_wanted; /* under wake_mutex: the syncer is to sync commits up to this one; 0: none */
-    bool                  next_wanted; /* under wake_mutex: it is to make the log's next segment */
-    bool                  is_woken;    /* under wake_mutex */
-    bool                  is_stopping; /* under wake_mutex */
-    bool                  failure_is_told; /* the flusher's */
-    struct page_server    page_server; /* brings in pages of memory, too, before the store fills them */
+    pthread_t          flusher;
+    pthread_t          syncer;
+    bool               has_flusher;
+    bool               has_syncer;
+    pthread_mutex_t    wake_mutex; /* a leaf: nothing is locked, and no disk waited for, under it */
+    pthread_cond_t     wake;
+    pthread_cond_t     sync_wake;
+    uint64_t           sync_wanted;     /* under wake_mutex: the syncer is to sync commits up to this one; 0: none */
+    bool               next_wanted;     /* under wake_mutex: it is to make the log's next segment */
+    bool               is_woken;        /* under wake_mutex */
+    bool               is_stopping;     /* under wake_mutex */
+    bool               failure_is_told; /* the flusher's */
+    struct page_server page_server;     /* brings in pages of memory, too, before the store fills them */
 
     /* Snapshots (snapshot_taker.c). One at a time: under snapshot_mutex, which is held for as long as one takes. */
-    pthread_mutex_t       snapshot_mutex;
-    struct manifest       manifest;  /* the newest; read-only: the one that was opened. Under snapshot_mutex */
-    struct manifest       ancestor;  /* the migrations alone, which do not change while a store is open */
-    struct coverage       coverage;  /* what of the store its parts hold */
-    struct log_past       past;      /* what becomes of the log that nobody needs */
-    uint64_t              covered;   /* the log up to this commit is not needed any more */
-    pthread_t             taker;     /* the flusher's: a thread that takes a snapshot by trigger */
-    bool                  has_taker; /* likewise; to be joined */
-    _Atomic bool          taker_done;
-    _Atomic bool          cancelled; /* no more snapshots: the store is being closed */
-    uint64_t              trigger_position; /* the flusher's: after a failed one, no other before this much log */
-    uint64_t              trigger_ns;       /* likewise: not before this time, which setting the clock does not move */
-    uint64_t              retry_ns;         /* likewise: when to try again what failed; 0: not yet decided */
-    uint64_t              retry_wait_ns;    /* likewise: how long to wait for that */
-    bool                  retries;          /* the taker's attempt is one that was told to have failed before */
+    pthread_mutex_t snapshot_mutex;
+    struct manifest manifest;  /* the newest; read-only: the one that was opened. Under snapshot_mutex */
+    struct manifest ancestor;  /* the migrations alone, which do not change while a store is open */
+    struct coverage coverage;  /* what of the store its parts hold */
+    struct log_past past;      /* what becomes of the log that nobody needs */
+    uint64_t        covered;   /* the log up to this commit is not needed any more */
+    pthread_t       taker;     /* the flusher's: a thread that takes a snapshot by trigger */
+    bool            has_taker; /* likewise; to be joined */
+    _Atomic bool    taker_done;
+    _Atomic bool    cancelled;        /* no more snapshots: the store is being closed */
+    uint64_t        trigger_position; /* the flusher's: after a failed one, no other before this much log */
+    uint64_t        trigger_ns;       /* likewise: not before this time, which setting the clock does not move */
+    uint64_t        retry_ns;         /* likewise: when to try again what failed; 0: not yet decided */
+    uint64_t        retry_wait_ns;    /* likewise: how long to wait for that */
+    bool            retries;          /* the taker's attempt is one that was told to have failed before */
 
     /* Figures, under figures_mutex, a leaf. */
     pthread_mutex_t       figures_mutex;
@@ -72,9 +72,9 @@ void           flusher_wake(void *keeper);
 
 /* snapshot_taker.c */
 knackdb_status snapshot_take(struct keeper *keeper, knackdb_error *error);
-void           snapshot_take_if_due(struct keeper *keeper); /* the flusher's */
+void           snapshot_take_if_due(struct keeper *keeper);  /* the flusher's */
 uint64_t       snapshot_due_ns(const struct keeper *keeper); /* when time alone makes one due; UINT64_MAX: never */
-void           snapshot_end_taker(struct keeper *keeper);   /* waits for it; the flusher must have ended */
-void           snapshot_salvage_log(struct keeper *keeper); /* one that broke, where a moment of it may be wanted */
+void           snapshot_end_taker(struct keeper *keeper);    /* waits for it; the flusher must have ended */
+void           snapshot_salvage_log(struct keeper *keeper);  /* one that broke, where a moment of it may be wanted */
 
 #endif

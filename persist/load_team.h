@@ -14,7 +14,7 @@ struct load_team {
     void    *context;
     /* What a thread works with, NULL without memory; and its end. Both NULL: nothing. */
     void *(*tool_new)(void *context);
-    void  (*tool_free)(void *tool);
+    void (*tool_free)(void *tool);
     knackdb_status (*run)(void *context, void *tool, size_t job, knackdb_error *error);
 };
 

@@ -164,8 +164,8 @@ go_without(struct log_writer *writer, int64_t time_us, knackdb_error *error)
 
 /* W3: NO_MEMORY refuses this one commit, which may come again; anything else breaks the log. */
 knackdb_status
-log_writer_append(struct commit_log *log, uint64_t sequence, int64_t time_us, const void *payload,
-                  size_t payload_bytes, knackdb_error *error)
+log_writer_append(struct commit_log *log, uint64_t sequence, int64_t time_us, const void *payload, size_t payload_bytes,
+                  knackdb_error *error)
 {
     struct log_writer *writer = (struct log_writer *) log;
     struct log_record  record = {

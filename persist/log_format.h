@@ -20,7 +20,7 @@ struct log_head {
     uint32_t             head_bytes; /* where the records begin */
     uint64_t             store_id;
     uint64_t             serial;
-    uint64_t             durable;    /* newest commit known to be on stable storage when the segment was made */
+    uint64_t             durable; /* newest commit known to be on stable storage when the segment was made */
     int64_t              made_at_us;
     uint32_t             schema_version;
     const unsigned char *description;

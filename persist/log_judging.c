@@ -59,11 +59,11 @@ hear_witnesses(struct segment_reader *reader, uint64_t from, uint64_t *durable, 
 
 /* All that lies behind the end, gathered segment by segment. */
 struct behind {
-    uint64_t              testimony; /* newest commit that any record or head calls durable */
-    uint64_t              torn_bytes;
-    const struct log_reader_segment *place;     /* the first segment in which something cannot be read */
-    uint64_t              offset;    /* where in it */
-    knackdb_error         head_error; /* of a head that cannot be read */
+    uint64_t                         testimony; /* newest commit that any record or head calls durable */
+    uint64_t                         torn_bytes;
+    const struct log_reader_segment *place;      /* the first segment in which something cannot be read */
+    uint64_t                         offset;     /* where in it */
+    knackdb_error                    head_error; /* of a head that cannot be read */
 };
 
 static knackdb_status
@@ -122,8 +122,8 @@ static knackdb_status
 tell_damage(const struct log_reader *reader, const struct behind *behind, knackdb_error *error)
 {
     const struct log_reader_segment *place = behind->place != NULL ? behind->place : reader->current;
-    uint64_t              offset = behind->place != NULL ? behind->offset : reader->reader.offset;
-    uint64_t              missing = end_of(reader) + 1;
+    uint64_t                         offset = behind->place != NULL ? behind->offset : reader->reader.offset;
+    uint64_t                         missing = end_of(reader) + 1;
 
     if (behind->place != NULL && behind->head_error.message[0] != '\0') {
         if (error != NULL)
@@ -203,7 +203,8 @@ log_reader_judge(struct log_reader *reader, struct log_end *ret_end, knackdb_err
     }
     for (int look = 0; look < SECOND_LOOKS; look++) {
         status = judge_once(reader, ret_end, error);
-        if (reader->options.is_locked || (status != KNACKDB_CORRUPT && !(status == KNACKDB_OK && ret_end->torn_bytes > 0)))
+        if (reader->options.is_locked ||
+            (status != KNACKDB_CORRUPT && !(status == KNACKDB_OK && ret_end->torn_bytes > 0)))
             return status;
         if (has_grown(reader)) {
             /* A live writer: what lay behind the end were its next commits. */

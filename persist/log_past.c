@@ -98,7 +98,8 @@ hear_name(void *context, const char *name)
 
     if (file_name_read(name, &serial) != FILE_PAST)
         return;
-    serials = allocator_make_room(list->past->allocator, list->serials, list->count + 1, &list->capacity, sizeof *serials);
+    serials =
+        allocator_make_room(list->past->allocator, list->serials, list->count + 1, &list->capacity, sizeof *serials);
     if (serials == NULL) {
         list->no_memory = true;
         return;

@@ -13,7 +13,7 @@ struct log_past {
     uint32_t          file_mode;
     /* How many bytes of a segment are sound: no more of it is kept. NULL: all of any. */
     uint64_t (*sound_bytes)(void *context, uint64_t serial);
-    void             *context;
+    void *context;
 };
 
 /* Is this the name of a segment, packed or not? */

@@ -21,10 +21,10 @@
 static void
 hear_name(void *context, const char *name)
 {
-    struct log_reader *reader = context;
-    struct log_reader_segment   **link = &reader->first;
-    struct log_reader_segment    *segment;
-    uint64_t           serial;
+    struct log_reader          *reader = context;
+    struct log_reader_segment **link = &reader->first;
+    struct log_reader_segment  *segment;
+    uint64_t                    serial;
 
     if (reader->options.skips_history ? file_name_read(name, &serial) != FILE_LOG : !log_is_segment_name(name, &serial))
         return;
@@ -241,7 +241,8 @@ static knackdb_status
 unknown_kind(const struct log_reader *reader, const char *file, uint64_t offset, const struct log_record *record,
              knackdb_error *error)
 {
-    return error_set(error, KNACKDB_UNSUPPORTED, "%s/%s: offset %" PRIu64 ": a record of kind %u, unknown to this version",
+    return error_set(error, KNACKDB_UNSUPPORTED,
+                     "%s/%s: offset %" PRIu64 ": a record of kind %u, unknown to this version",
                      reader->options.dir->path, file, offset, (unsigned) record->kind);
 }
 
@@ -257,8 +258,7 @@ first_commit(const struct log_reader *reader, struct segment_reader *candidate, 
     do {
         offset = candidate->offset;
         status = segment_reader_next(candidate, ret_record, error);
-    } while (status == KNACKDB_OK &&
-             (ret_record->kind == LOG_RECORD_SEAL || ret_record->kind >= LOG_RECORD_SKIPPABLE));
+    } while (status == KNACKDB_OK && (ret_record->kind == LOG_RECORD_SEAL || ret_record->kind >= LOG_RECORD_SKIPPABLE));
     if (status == KNACKDB_OK && ret_record->kind != LOG_RECORD_COMMIT)
         status = unknown_kind(reader, candidate->file->name, offset, ret_record, error);
     return status;
@@ -270,7 +270,7 @@ peek_segment(struct log_reader *reader, struct segment_reader *candidate, struct
              struct log_record *ret_record, knackdb_error *error)
 {
     struct log_reader_segment *segment = reader->current != NULL ? reader->current->next : reader->first;
-    knackdb_status  status;
+    knackdb_status             status;
 
     for (; segment != NULL; segment = segment->next) {
         if (segment->file.dir != NULL)
@@ -302,10 +302,10 @@ peek_segment(struct log_reader *reader, struct segment_reader *candidate, struct
 knackdb_status
 log_reader_next_segment(struct log_reader *reader, knackdb_error *error)
 {
-    struct segment_reader candidate = { 0 };
-    struct log_record     record = { 0 };
-    struct log_reader_segment       *segment = NULL;
-    knackdb_status        status;
+    struct segment_reader      candidate = { 0 };
+    struct log_record          record = { 0 };
+    struct log_reader_segment *segment = NULL;
+    knackdb_status             status;
 
     status = list_segments(reader, error);
     if (status == KNACKDB_OK)
@@ -344,7 +344,8 @@ take_record(struct log_reader *reader, const struct log_record *record, uint64_t
     if (record->kind != LOG_RECORD_COMMIT)
         return unknown_kind(reader, reader->current->file.name, offset, record, error);
     if (!continues(reader, record->sequence))
-        return error_set(error, KNACKDB_CORRUPT, "%s/%s: offset %" PRIu64 ": commit %" PRIu64 " follows commit %" PRIu64,
+        return error_set(error, KNACKDB_CORRUPT,
+                         "%s/%s: offset %" PRIu64 ": commit %" PRIu64 " follows commit %" PRIu64,
                          reader->options.dir->path, reader->current->file.name, offset, record->sequence,
                          reader->last != 0 ? reader->last : reader->options.after_sequence);
     reader->last = record->sequence;
@@ -411,10 +412,10 @@ log_reader_is_clean(struct log_reader *reader, bool *ret_clean, knackdb_error *e
 knackdb_status
 log_reader_find_gap(struct log_reader *reader, uint64_t *ret_sequence, knackdb_error *error)
 {
-    struct segment_reader candidate = { 0 };
-    struct log_record     record = { 0 };
-    struct log_reader_segment       *segment = NULL;
-    knackdb_status        status;
+    struct segment_reader      candidate = { 0 };
+    struct log_record          record = { 0 };
+    struct log_reader_segment *segment = NULL;
+    knackdb_status             status;
 
     *ret_sequence = 0;
     status = peek_segment(reader, &candidate, &segment, &record, error);

@@ -37,14 +37,14 @@ knackdb_status log_reader_next(struct log_reader *reader, struct log_commit *ret
 
 /* Where the log ends, after NOT_FOUND. */
 struct log_end {
-    uint64_t sequence;   /* newest commit */
-    uint64_t durable;    /* newest commit that the log itself knows to have been on stable storage */
-    uint64_t serial;     /* of the segment that holds the end; 0: there is no log */
-    uint64_t offset;     /* in it */
-    uint64_t torn_bytes; /* behind the end, in this segment and later ones; the first of them */
+    uint64_t sequence;    /* newest commit */
+    uint64_t durable;     /* newest commit that the log itself knows to have been on stable storage */
+    uint64_t serial;      /* of the segment that holds the end; 0: there is no log */
+    uint64_t offset;      /* in it */
+    uint64_t torn_bytes;  /* behind the end, in this segment and later ones; the first of them */
     uint64_t torn_serial; /* are in this one */
     uint64_t torn_offset; /* from here on */
-    bool     is_sealed;  /* closed in order */
+    bool     is_sealed;   /* closed in order */
 };
 
 /* Looks at all that lies behind the end. OK where it is clean or torn; CORRUPT,

@@ -5,26 +5,26 @@
 #include "persist/log_reader.h"
 
 struct log_reader_segment {
-    struct log_reader_segment          *next;
-    struct log_segment_facts facts;
-    struct file              file; /* dir == NULL: not open */
-    char                     name[DISK_NAME_BYTES_MAX];
+    struct log_reader_segment *next;
+    struct log_segment_facts   facts;
+    struct file                file; /* dir == NULL: not open */
+    char                       name[DISK_NAME_BYTES_MAX];
 };
 
 struct log_reader {
-    struct allocator         *allocator;
-    struct log_reader_options options;
-    struct log_reader_segment           *first; /* by rising serial */
-    size_t                    files_held;
-    bool                      no_memory;
-    struct log_reader_segment           *current; /* NULL: none yet */
-    struct segment_reader     reader;  /* of the current one */
-    uint64_t                  last;    /* sequence of the commit read last, given or passed over; 0: none */
-    uint64_t                  durable; /* highest testimony read so far */
-    bool                      is_sealed; /* the last record read is a seal */
-    struct log_end            judged;    /* a torn end... */
-    uint64_t                  judged_ns; /* ...as it was found at this time; 0: none was */
-    bool                      forgets;   /* nobody asks for facts of segments that have been passed */
+    struct allocator          *allocator;
+    struct log_reader_options  options;
+    struct log_reader_segment *first; /* by rising serial */
+    size_t                     files_held;
+    bool                       no_memory;
+    struct log_reader_segment *current;   /* NULL: none yet */
+    struct segment_reader      reader;    /* of the current one */
+    uint64_t                   last;      /* sequence of the commit read last, given or passed over; 0: none */
+    uint64_t                   durable;   /* highest testimony read so far */
+    bool                       is_sealed; /* the last record read is a seal */
+    struct log_end             judged;    /* a torn end... */
+    uint64_t                   judged_ns; /* ...as it was found at this time; 0: none was */
+    bool                       forgets;   /* nobody asks for facts of segments that have been passed */
 };
 
 /* Opens the file unless it is open; NOT_FOUND where it is gone. */

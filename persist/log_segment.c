@@ -58,7 +58,8 @@ lay_out(struct log_segment *segment, const struct log_segment_options *options, 
         return status;
     /* Without space set aside a mapping would be a trap; without a mapping (the host may have used up its
      * address space) there is still write(2). */
-    if (status == KNACKDB_OK && options->maps && file_map(&segment->file, segment->capacity, &memory, NULL) == KNACKDB_OK)
+    if (status == KNACKDB_OK && options->maps &&
+        file_map(&segment->file, segment->capacity, &memory, NULL) == KNACKDB_OK)
         segment->map = memory;
     return file_write(&segment->file, 0, head->data, head->bytes, error);
 }
@@ -85,8 +86,8 @@ log_segment_new(struct allocator *allocator, const struct log_segment_options *o
     segment->serial = options->serial;
     segment->seed = store_id_seed(options->store_id, options->serial);
     segment->head_bytes = head.bytes;
-    segment->capacity = page_up(options->bytes > head.bytes + options->room ? options->bytes
-                                                                             : head.bytes + options->room);
+    segment->capacity =
+        page_up(options->bytes > head.bytes + options->room ? options->bytes : head.bytes + options->room);
     atomic_init(&segment->used, head.bytes);
 
     file_name_write(name, FILE_LOG, options->serial);
@@ -182,8 +183,7 @@ log_segment_sync(struct log_segment *segment, knackdb_error *error)
         if (whole > from)
             disk->drop(disk, segment->map + from, whole - from);
         status = file_sync_map(&segment->file, segment->map + from, page_up(used) - from, error);
-    }
-    else
+    } else
         status = file_sync(&segment->file, error);
     if (status == KNACKDB_OK)
         segment->synced = used;

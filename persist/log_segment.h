@@ -9,7 +9,7 @@
 
 struct log_segment {
     struct allocator   *allocator;
-    struct log_segment *next;     /* in whatever list it is */
+    struct log_segment *next; /* in whatever list it is */
     struct file         file;
     uint64_t            serial;
     uint64_t            seed;
@@ -30,8 +30,8 @@ struct log_segment_options {
     uint64_t             store_id;
     uint64_t             serial;
     uint64_t             durable;
-    uint64_t             bytes;      /* wanted; rounded up to a page, and to what the head needs beside `room` */
-    size_t               room;       /* of the first record, 0 where unknown */
+    uint64_t             bytes; /* wanted; rounded up to a page, and to what the head needs beside `room` */
+    size_t               room;  /* of the first record, 0 where unknown */
     uint32_t             file_mode;
     bool                 maps;
 };

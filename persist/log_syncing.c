@@ -104,7 +104,8 @@ log_writer_lift(_Atomic uint64_t *sequence, uint64_t to)
 
 /* Until `reached`, one of `durable` and `log_durable`, has come to `sequence`. */
 knackdb_status
-log_writer_sync_until(struct log_writer *writer, const _Atomic uint64_t *reached, uint64_t sequence, knackdb_error *error)
+log_writer_sync_until(struct log_writer *writer, const _Atomic uint64_t *reached, uint64_t sequence,
+                      knackdb_error *error)
 {
     knackdb_status status = KNACKDB_OK;
 

@@ -15,17 +15,17 @@
 #define AHEAD_BYTES_SMALL ((uint64_t) 160 * 1024)
 #define AHEAD_SHARE       16
 /* Rounds that follow upon each other at once tell no speed; that of the time before them holds. */
-#define SPEED_NS_MIN      ((uint64_t) 30000)
+#define SPEED_NS_MIN ((uint64_t) 30000)
 /* So much at a time, for the store's memory is asked for, too, and sooner needed; and a writer who wants a new piece of
  * the address space waits until nobody readies pages. */
 #define AHEAD_BYTES_SLICE ((uint64_t) 32 * 1024)
 /* While commits come the flusher looks after them unasked, when this part of what is ready will be used up at the speed
  * they have: waking it costs the appender a system call, and where the other processor sleeps as much as ten stores. */
-#define LOOK_SHARE        3
-#define LOOK_NS_MIN       ((uint64_t) 50000)
-#define LOOK_NS_MAX       ((uint64_t) 1000000000)
+#define LOOK_SHARE  3
+#define LOOK_NS_MIN ((uint64_t) 50000)
+#define LOOK_NS_MAX ((uint64_t) 1000000000)
 /* Bytes a nanosecond that are none: what is left of a speed after many looks that found nothing. */
-#define SPEED_LEAST       1e-6
+#define SPEED_LEAST 1e-6
 
 /* W6. All that they hold is on stable storage; where the space behind cannot be given back, it is no loss but of
  * space. */

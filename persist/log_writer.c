@@ -77,8 +77,8 @@ log_writer_serial_for(struct log_writer *writer, uint64_t sequence)
 
     (void) pthread_mutex_lock(&writer->making);
     (void) pthread_mutex_lock(&writer->mutex);
-    serial = segment_list_find(&writer->kept, sequence,
-                               writer->next != NULL ? writer->next->serial : writer->next_serial);
+    serial =
+        segment_list_find(&writer->kept, sequence, writer->next != NULL ? writer->next->serial : writer->next_serial);
     (void) pthread_mutex_unlock(&writer->mutex);
     (void) pthread_mutex_unlock(&writer->making);
     return serial;

@@ -8,18 +8,18 @@
 struct log_writer;
 
 struct log_writer_options {
-    const struct dir    *dir;
-    const struct schema *schema;
-    uint64_t             store_id;
-    uint64_t             next_serial;
-    uint64_t             sequence;          /* newest commit; it and all before it are on stable storage */
-    int64_t              time_us;           /* of that commit */
-    uint64_t             segment_bytes_max;
-    uint64_t             log_bytes;         /* already there since the snapshot */
-    uint32_t             file_mode;
-    const struct log_past *past;            /* what becomes of segments that are not needed; outlives the writer */
-    knackdb_log_io       io;
-    bool                 refuses;           /* commits while it is not sound, instead of letting them go on in memory */
+    const struct dir      *dir;
+    const struct schema   *schema;
+    uint64_t               store_id;
+    uint64_t               next_serial;
+    uint64_t               sequence; /* newest commit; it and all before it are on stable storage */
+    int64_t                time_us;  /* of that commit */
+    uint64_t               segment_bytes_max;
+    uint64_t               log_bytes; /* already there since the snapshot */
+    uint32_t               file_mode;
+    const struct log_past *past; /* what becomes of segments that are not needed; outlives the writer */
+    knackdb_log_io         io;
+    bool                   refuses; /* commits while it is not sound, instead of letting them go on in memory */
     /* Asks the flusher for a round of log_writer_tend(). From the appender, so rarely, and it must not wait. */
     void (*wake)(void *context);
     void *wake_context;
@@ -117,16 +117,16 @@ uint64_t log_writer_serial_for(struct log_writer *writer, uint64_t sequence);
 /* ---- figures; any thread ---- */
 
 struct log_figures {
-    uint64_t sequence;        /* newest commit appended */
-    uint64_t durable;         /* newest commit on stable storage */
-    int64_t  time_us;         /* of the newest commit */
-    uint64_t position;        /* bytes of records appended since open */
-    uint64_t log_bytes;       /* since the snapshot */
-    uint64_t unsynced_bytes;
-    bool     has_failed;         /* and is not sound again */
+    uint64_t      sequence;  /* newest commit appended */
+    uint64_t      durable;   /* newest commit on stable storage */
+    int64_t       time_us;   /* of the newest commit */
+    uint64_t      position;  /* bytes of records appended since open */
+    uint64_t      log_bytes; /* since the snapshot */
+    uint64_t      unsynced_bytes;
+    bool          has_failed; /* and is not sound again */
     knackdb_error failure;
 };
-void log_writer_get_figures(struct log_writer *writer, struct log_figures *ret_figures);
+void     log_writer_get_figures(struct log_writer *writer, struct log_figures *ret_figures);
 uint64_t log_writer_position(struct log_writer *writer);
 
 #endif

@@ -60,50 +60,50 @@ struct log_writer {
     bool                      maps;
 
     /* The appender's. */
-    struct byte_buffer        staging;
-    _Atomic uint64_t          appended; /* sequence; W1, W4 */
-    _Atomic int64_t           time_us;  /* of that commit; stored before it, relaxed: a figure */
-    _Atomic uint64_t          position; /* bytes of records since open; likewise */
+    struct byte_buffer staging;
+    _Atomic uint64_t   appended; /* sequence; W1, W4 */
+    _Atomic int64_t    time_us;  /* of that commit; stored before it, relaxed: a figure */
+    _Atomic uint64_t   position; /* bytes of records since open; likewise */
 
     /* Where the appender wakes the flusher, as an offset in the current segment: set by the flusher, or to
      * never by the appender once it has done so. Relaxed: a late look costs a little time. */
-    _Atomic uint64_t          wake_at;
-    _Atomic bool              asleep;   /* the flusher's; W4 */
-    _Atomic bool              rotates;  /* the snapshot's wish; the appender clears it */
+    _Atomic uint64_t wake_at;
+    _Atomic bool     asleep;  /* the flusher's; W4 */
+    _Atomic bool     rotates; /* the snapshot's wish; the appender clears it */
     /* An enum log_condition. Stored under mutex, broken after `failure` (release); read by the appender and the
      * flusher without it (acquire). */
-    _Atomic int               condition;
+    _Atomic int      condition;
 
     /* Under mutex. */
-    pthread_mutex_t           mutex;
-    pthread_cond_t            synced;
-    struct log_segment       *current;  /* changed by the appender under mutex, read by it without */
-    struct log_segment       *next;     /* made ahead */
-    struct log_segment       *sealed;   /* full ones, oldest first, that wait for their last sync */
-    struct log_segment       *done;     /* synced for the last time; the flusher closes them */
-    struct log_segment       *dead;     /* of a log that broke; the flusher frees them as they are */
-    struct segment_list       kept;     /* every segment with commits that is on the disk */
-    uint64_t                  covered;  /* a segment may go when its last commit is not behind this one */
-    bool                      syncing;  /* somebody does */
-    uint64_t                  named;    /* serials up to this one are durable in the directory */
-    uint64_t                  synced_position;
-    uint64_t                  log_base; /* position at which the snapshot was begun, less what was there at open */
-    knackdb_error             failure;  /* why it is not sound */
-    uint64_t                  first_fresh; /* serial with which the mending began */
+    pthread_mutex_t     mutex;
+    pthread_cond_t      synced;
+    struct log_segment *current; /* changed by the appender under mutex, read by it without */
+    struct log_segment *next;    /* made ahead */
+    struct log_segment *sealed;  /* full ones, oldest first, that wait for their last sync */
+    struct log_segment *done;    /* synced for the last time; the flusher closes them */
+    struct log_segment *dead;    /* of a log that broke; the flusher frees them as they are */
+    struct segment_list kept;    /* every segment with commits that is on the disk */
+    uint64_t            covered; /* a segment may go when its last commit is not behind this one */
+    bool                syncing; /* somebody does */
+    uint64_t            named;   /* serials up to this one are durable in the directory */
+    uint64_t            synced_position;
+    uint64_t            log_base;    /* position at which the snapshot was begun, less what was there at open */
+    knackdb_error       failure;     /* why it is not sound */
+    uint64_t            first_fresh; /* serial with which the mending began */
     /* Newest commit on stable storage, in the log or in a snapshot; and in the log itself, which is what records and
      * heads testify to. Written under mutex, read by anyone (relaxed: they only rise). */
-    _Atomic uint64_t          durable;
-    _Atomic uint64_t          log_durable;
+    _Atomic uint64_t    durable;
+    _Atomic uint64_t    log_durable;
 
-    pthread_mutex_t           making;   /* W5 */
-    uint64_t                  next_serial; /* under making */
+    pthread_mutex_t making;      /* W5 */
+    uint64_t        next_serial; /* under making */
 
     /* The flusher's. */
-    uint64_t                  tended_position; /* when the speed was last told */
-    uint64_t                  tended_ns;
-    double                    tended_speed;    /* of the appender, bytes a nanosecond */
-    uint64_t                  look_at_ns;      /* when to look again unasked; UINT64_MAX: never */
-    bool                      has_just_woken;
+    uint64_t tended_position; /* when the speed was last told */
+    uint64_t tended_ns;
+    double   tended_speed; /* of the appender, bytes a nanosecond */
+    uint64_t look_at_ns;   /* when to look again unasked; UINT64_MAX: never */
+    bool     has_just_woken;
 };
 
 static inline enum log_condition
@@ -119,14 +119,14 @@ knackdb_status log_writer_append(struct commit_log *log, uint64_t sequence, int6
 knackdb_status log_writer_make_segment(struct log_writer *writer, size_t room, struct log_segment **ret_segment,
                                        knackdb_error *error);
 /* Removes one that was made and never used; NULL is accepted. */
-void log_writer_discard_segment(struct log_writer *writer, struct log_segment *segment);
+void           log_writer_discard_segment(struct log_writer *writer, struct log_segment *segment);
 /* W3. Not under mutex, and not about a file of a log before this one. */
-void log_writer_fail(struct log_writer *writer, const knackdb_error *failure);
+void           log_writer_fail(struct log_writer *writer, const knackdb_error *failure);
 
 /* log_syncing.c */
 /* Of what is not synced nobody knows what its file holds; under mutex. */
-void log_writer_doubt(struct log_writer *writer);
-void log_writer_lift(_Atomic uint64_t *sequence, uint64_t to); /* where it is higher; under mutex */
+void           log_writer_doubt(struct log_writer *writer);
+void           log_writer_lift(_Atomic uint64_t *sequence, uint64_t to); /* where it is higher; under mutex */
 /* log_writer_sync() until this counter has reached the sequence. */
 knackdb_status log_writer_sync_until(struct log_writer *writer, const _Atomic uint64_t *reached, uint64_t sequence,
                                      knackdb_error *error);

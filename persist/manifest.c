@@ -12,8 +12,8 @@
 
 static const char magic[8] = { 'K', 'N', 'A', 'C', 'K', 'M', 'A', 'N' };
 
-#define HEAD_BYTES     112
-#define CHECKSUM_BYTES 8
+#define HEAD_BYTES      112
+#define CHECKSUM_BYTES  8
 #define MIGRATION_BYTES 16
 #define PART_BYTES      48
 #define MIGRATIONS_MAX  4096
@@ -52,8 +52,8 @@ knackdb_status
 manifest_add_migration(struct manifest *manifest, const struct manifest_migration *migration, knackdb_error *error)
 {
     size_t                     bytes = manifest->migration_count * sizeof *manifest->migrations;
-    struct manifest_migration *moved = allocator_resize(manifest->allocator, manifest->migrations, bytes,
-                                                        bytes + sizeof *moved);
+    struct manifest_migration *moved =
+        allocator_resize(manifest->allocator, manifest->migrations, bytes, bytes + sizeof *moved);
 
     if (moved == NULL)
         return error_no_memory(error, "the manifest");
@@ -194,7 +194,8 @@ read_tables(struct manifest *manifest, struct byte_reader *from)
         uint8_t                name_bytes = byte_reader_u8(from);
         const unsigned char   *name = byte_reader_take(from, name_bytes);
 
-        if (name == NULL || name_bytes == 0 || name_bytes > SCHEMA_NAME_BYTES_MAX || memchr(name, 0, name_bytes) != NULL)
+        if (name == NULL || name_bytes == 0 || name_bytes > SCHEMA_NAME_BYTES_MAX ||
+            memchr(name, 0, name_bytes) != NULL)
             return false;
         memcpy(table->name, name, name_bytes);
         table->name[name_bytes] = '\0';

@@ -20,10 +20,10 @@ struct manifest_part {
     uint64_t number;
     uint8_t  table; /* index in manifest.tables */
     uint8_t  kind;
-    uint64_t base;  /* 0 */
+    uint64_t base;      /* 0 */
     uint64_t row_count; /* in it, or told of */
-    uint64_t bytes;    /* of the file */
-    uint64_t checksum; /* of the part's block checksums: part_format.h; of a part of ends, its own */
+    uint64_t bytes;     /* of the file */
+    uint64_t checksum;  /* of the part's block checksums: part_format.h; of a part of ends, its own */
 };
 
 struct manifest_table {
@@ -42,8 +42,8 @@ struct manifest {
     struct allocator          *allocator;
     uint64_t                   store_id;
     uint64_t                   generation;
-    uint64_t                   sequence;    /* newest commit in the snapshot */
-    int64_t                    time_us;     /* of that commit, or a little later */
+    uint64_t                   sequence; /* newest commit in the snapshot */
+    int64_t                    time_us;  /* of that commit, or a little later */
     int64_t                    made_at_us;
     uint64_t                   duration_us; /* of writing it */
     uint64_t                   log_serial;  /* replay begins with this segment */

@@ -26,8 +26,8 @@ hear_name(void *context, const char *name)
 
     if (file_name_read(name, &generation) != FILE_MANIFEST)
         return;
-    generations = allocator_make_room(list->allocator, list->generations, list->count + 1, &list->capacity,
-                                      sizeof *generations);
+    generations =
+        allocator_make_room(list->allocator, list->generations, list->count + 1, &list->capacity, sizeof *generations);
     if (generations == NULL) {
         list->no_memory = true;
         return;
@@ -40,8 +40,7 @@ hear_name(void *context, const char *name)
 }
 
 knackdb_status
-manifest_list_read(struct manifest_list *list, struct allocator *allocator, const struct dir *dir,
-                   knackdb_error *error)
+manifest_list_read(struct manifest_list *list, struct allocator *allocator, const struct dir *dir, knackdb_error *error)
 {
     knackdb_status status;
 

@@ -33,9 +33,9 @@ struct packed {
     uint32_t          block_count;
     uint64_t         *offsets; /* block_count + 1: where each begins in the file */
     uint64_t         *checksums;
-    unsigned char    *stored;  /* room for a block; made when first wanted */
+    unsigned char    *stored; /* room for a block; made when first wanted */
     unsigned char    *raw;
-    uint32_t          block;   /* that `raw` holds; block_count: none */
+    uint32_t          block; /* that `raw` holds; block_count: none */
 };
 
 uint64_t
@@ -99,8 +99,8 @@ load_block(const struct file *file, uint32_t block, knackdb_error *error)
     status = read_stored(file, packed->offsets[block], packed->stored, stored_bytes, &read, error);
     if (status != KNACKDB_OK)
         return status;
-    if (read != stored_bytes || !checksum_matches(packed->checksums[block],
-                                                      hash_bytes(packed->stored, stored_bytes, packed->seed)))
+    if (read != stored_bytes ||
+        !checksum_matches(packed->checksums[block], hash_bytes(packed->stored, stored_bytes, packed->seed)))
         return error_set(error, KNACKDB_CORRUPT, "a block's checksum does not match");
     if (stored_bytes == raw_bytes)
         memcpy(packed->raw, packed->stored, raw_bytes);
@@ -195,9 +195,9 @@ fetch_front(const struct file *file, uint64_t file_bytes, struct byte_buffer *fr
     if (!byte_buffer_reserve(front, bytes))
         return error_no_memory(error, "a segment of the log's history");
     status = file_read(file, 0, front->data, bytes, &front->bytes, error);
-    if (status == KNACKDB_OK && (front->bytes != bytes ||
-                                 !checksum_matches(bytes_get_u64(front->data + bytes - CHECKSUM_BYTES),
-                                                   hash_bytes(front->data, bytes - CHECKSUM_BYTES, 0))))
+    if (status == KNACKDB_OK &&
+        (front->bytes != bytes || !checksum_matches(bytes_get_u64(front->data + bytes - CHECKSUM_BYTES),
+                                                    hash_bytes(front->data, bytes - CHECKSUM_BYTES, 0))))
         status = error_set(error, KNACKDB_CORRUPT, "the head's checksum does not match");
     return status;
 }
@@ -210,7 +210,8 @@ check_head(const unsigned char *head, uint64_t store_id, uint64_t number, knackd
     uint64_t raw_bytes = bytes_get_u64(head + 48);
 
     if (format > FORMAT_VERSION || bytes_get_u64(head + 24) != 0)
-        return error_set(error, KNACKDB_UNSUPPORTED, "written by a newer version of knackdb (format %u)", (unsigned) format);
+        return error_set(error, KNACKDB_UNSUPPORTED, "written by a newer version of knackdb (format %u)",
+                         (unsigned) format);
     if (format == 0 || bytes_get_u16(head + 10) != 0 || bytes_get_u64(head + 32) != store_id ||
         bytes_get_u64(head + 40) != number || raw_bytes > RAW_BYTES_MAX ||
         (raw_bytes + BLOCK_RAW_BYTES - 1) / BLOCK_RAW_BYTES != bytes_get_u32(head + 12))
@@ -308,8 +309,8 @@ put_block(struct packing *packing, uint32_t block, unsigned char *entry, knackdb
     const void    *data = packing->stored;
     int            bytes;
     size_t         read;
-    knackdb_status status = file_read(packing->from, (uint64_t) block * BLOCK_RAW_BYTES, packing->raw, raw_bytes, &read,
-                                      error);
+    knackdb_status status =
+        file_read(packing->from, (uint64_t) block * BLOCK_RAW_BYTES, packing->raw, raw_bytes, &read, error);
 
     if (status != KNACKDB_OK)
         return status;
@@ -371,8 +372,7 @@ write_packed(struct byte_buffer *front, const struct file *from, const struct fi
     bytes_put_u64(front->data + 32, store_id);
     bytes_put_u64(front->data + 40, number);
     bytes_put_u64(front->data + 48, raw_bytes);
-    bytes_put_u64(front->data + front_bytes - CHECKSUM_BYTES,
-                  hash_bytes(front->data, front_bytes - CHECKSUM_BYTES, 0));
+    bytes_put_u64(front->data + front_bytes - CHECKSUM_BYTES, hash_bytes(front->data, front_bytes - CHECKSUM_BYTES, 0));
     status = file_write(to, 0, front->data, front_bytes, error);
     return status == KNACKDB_OK ? file_sync(to, error) : status;
 }
@@ -392,8 +392,8 @@ packed_file_write(struct allocator *allocator, const struct file *from, uint64_t
         return status;
     raw_bytes = raw_bytes < bytes_max ? raw_bytes : bytes_max;
     if (raw_bytes > RAW_BYTES_MAX)
-        return error_set(error, KNACKDB_UNSUPPORTED, "%s/%s: %" PRIu64 " bytes are too many to be packed", from->dir->path,
-                         from->name, raw_bytes);
+        return error_set(error, KNACKDB_UNSUPPORTED, "%s/%s: %" PRIu64 " bytes are too many to be packed",
+                         from->dir->path, from->name, raw_bytes);
     block_count = (uint32_t) ((raw_bytes + BLOCK_RAW_BYTES - 1) / BLOCK_RAW_BYTES);
     file_name_write_unfinished(unfinished, name);
     status = file_open(from->dir, unfinished, DISK_CREATE, file_mode, &to, error);

@@ -10,8 +10,8 @@
 #include "persist/disk.h"
 
 /* Opens for reading. Errors name the file. */
-knackdb_status packed_file_open(struct allocator *allocator, const struct dir *dir, const char *name,
-                                uint64_t store_id, uint64_t number, struct file *ret_file, knackdb_error *error);
+knackdb_status packed_file_open(struct allocator *allocator, const struct dir *dir, const char *name, uint64_t store_id,
+                                uint64_t number, struct file *ret_file, knackdb_error *error);
 
 /* The same for a file that is open; on failure it stays what it was. */
 knackdb_status packed_file_take(struct allocator *allocator, struct file *file, uint64_t store_id, uint64_t number,

@@ -14,8 +14,8 @@ static const char end_magic[8] = { 'K', 'N', 'A', 'C', 'K', 'E', 'N', 'D' };
 #define CHECKSUM_BYTES 8
 
 void
-part_head_write(struct byte_buffer *to, uint64_t store_id, uint64_t number, uint32_t row_count,
-                uint32_t schema_version, const struct table *table, uint64_t *ret_checksum)
+part_head_write(struct byte_buffer *to, uint64_t store_id, uint64_t number, uint32_t row_count, uint32_t schema_version,
+                const struct table *table, uint64_t *ret_checksum)
 {
     static const unsigned char zeros[8] = { 0 };
     size_t                     start = to->bytes;

@@ -17,8 +17,8 @@ fault(struct part_reader *reader, knackdb_status status, uint64_t offset, const 
 {
     reader->fault_offset = offset;
     (void) snprintf(reader->fault_reason, sizeof reader->fault_reason, "%.150s", what);
-    return error_set(error, status, "%s/%s: offset %" PRIu64 ": %s", reader->file->dir->path, reader->file->name, offset,
-                     what);
+    return error_set(error, status, "%s/%s: offset %" PRIu64 ": %s", reader->file->dir->path, reader->file->name,
+                     offset, what);
 }
 
 /* Exactly `bytes` at `offset` behind what the buffer holds; CORRUPT where the file is shorter. */
@@ -51,8 +51,8 @@ read_head(struct part_reader *reader, const struct manifest_part *part, uint64_t
     if (reader->file_bytes != part->bytes) {
         (void) snprintf(sizes, sizeof sizes, "%" PRIu64 " bytes are there, the manifest says %" PRIu64,
                         reader->file_bytes, part->bytes);
-        return fault(reader, KNACKDB_CORRUPT, reader->file_bytes < part->bytes ? reader->file_bytes : part->bytes, sizes,
-                     error);
+        return fault(reader, KNACKDB_CORRUPT, reader->file_bytes < part->bytes ? reader->file_bytes : part->bytes,
+                     sizes, error);
     }
     status = read_into(reader, &reader->head_data, 0, PART_HEAD_FIXED_BYTES, error);
     if (status != KNACKDB_OK)

@@ -8,27 +8,27 @@
 #include "persist/part_format.h"
 
 struct part_reader {
-    struct allocator   *allocator;
-    const struct file  *file;
-    uint64_t            file_bytes;
-    uint64_t            seed;
-    struct byte_buffer  head_data;
-    struct part_head    head;
-    struct byte_buffer  block;      /* header and stored bytes of the block read last */
-    uint64_t            offset;     /* of the next block */
-    uint64_t            block_offset;
-    uint64_t            checksum;   /* of head and blocks so far */
-    uint32_t            block_count;
-    uint32_t            end_block_count; /* as the end tells */
-    uint64_t            end_checksum;
-    uint32_t            band_row;  /* first row of the band of blocks being read */
-    uint32_t            band_rows;
-    uint32_t            column;     /* of the next block */
-    bool                is_damaged; /* a block's checksum did not match; it could be passed over */
+    struct allocator  *allocator;
+    const struct file *file;
+    uint64_t           file_bytes;
+    uint64_t           seed;
+    struct byte_buffer head_data;
+    struct part_head   head;
+    struct byte_buffer block;  /* header and stored bytes of the block read last */
+    uint64_t           offset; /* of the next block */
+    uint64_t           block_offset;
+    uint64_t           checksum; /* of head and blocks so far */
+    uint32_t           block_count;
+    uint32_t           end_block_count; /* as the end tells */
+    uint64_t           end_checksum;
+    uint32_t           band_row; /* first row of the band of blocks being read */
+    uint32_t           band_rows;
+    uint32_t           column;     /* of the next block */
+    bool               is_damaged; /* a block's checksum did not match; it could be passed over */
     /* After CORRUPT or UNSUPPORTED: */
-    uint64_t            fault_offset;
-    char                fault_reason[160];
-    bool                can_go_on;  /* the blocks after it can be read */
+    uint64_t           fault_offset;
+    char               fault_reason[160];
+    bool               can_go_on; /* the blocks after it can be read */
 };
 
 /* `part` is what the manifest says of it; errors name file and offset. */

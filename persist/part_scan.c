@@ -103,7 +103,8 @@ add(struct part_scan *scan, uint64_t offset, const struct block_header *header, 
                          (header->first_row == last->first_row && header->column <= last->column)))
         /* Sound, and yet not where it belongs: bytes of this very part, put there by nobody honest. */
         return KNACKDB_OK;
-    blocks = allocator_make_room(scan->allocator, scan->blocks, scan->block_count + 1, &scan->block_capacity, sizeof *blocks);
+    blocks = allocator_make_room(scan->allocator, scan->blocks, scan->block_count + 1, &scan->block_capacity,
+                                 sizeof *blocks);
     if (blocks == NULL)
         return error_no_memory(error, "the blocks of a snapshot");
     scan->blocks = blocks;

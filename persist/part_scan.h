@@ -24,9 +24,9 @@ struct part_scan {
     struct found_block    *blocks;    /* by rising first row and column, as they stand in the file */
     size_t                 block_count;
     size_t                 block_capacity;
-    struct byte_buffer     window;    /* a piece of the file */
+    struct byte_buffer     window; /* a piece of the file */
     uint64_t               window_offset;
-    struct byte_buffer     stored;    /* of the block looked at */
+    struct byte_buffer     stored; /* of the block looked at */
     uint64_t               work;
 };
 

@@ -71,7 +71,7 @@ measure_band(const struct part_writer *writer, uint32_t table, const row_number 
 
 static knackdb_status
 write_band(struct part_writer *writer, uint32_t table, uint32_t first_row, const row_number *rows, uint32_t row_count,
-            uint64_t seed, knackdb_error *error)
+           uint64_t seed, knackdb_error *error)
 {
     const struct table *definition = &store_schema(writer->view->store)->tables[table];
     uint64_t            checksum;

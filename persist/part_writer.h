@@ -16,7 +16,7 @@ struct part_writer {
     const _Atomic bool  *cancelled; /* asked between blocks; BUSY when it became true */
     const struct view   *view;
     uint64_t             store_id;
-    knackdb_value       *values;    /* one column of a band */
+    knackdb_value       *values; /* one column of a band */
     struct block_encoder encoder;
     struct byte_buffer   out;
     struct file          file;

@@ -224,7 +224,8 @@ find_sources(struct sources *sources, const struct recovery_options *options, co
             return status;
     }
     if (again)
-        return error_set(error, KNACKDB_BUSY, "%s: snapshots follow each other too fast to read one", options->dir->path);
+        return error_set(error, KNACKDB_BUSY, "%s: snapshots follow each other too fast to read one",
+                         options->dir->path);
     return KNACKDB_OK;
 }
 
@@ -263,8 +264,9 @@ judge_end(struct recovery *recovery, const struct recovery_options *options, str
         return status == KNACKDB_OK ? log_reader_judge(recovery->log, &recovery->end, error) : status;
     if (options->as_of_sequence > store_sequence(store) || options->as_of_time_us != 0) {
         name_moment(moment, options);
-        return error_set(error, KNACKDB_NOT_FOUND, "%s: %s is not kept: between commit %" PRIu64 " and commit %" PRIu64
-                         " the log has none", options->dir->path, moment, store_sequence(store), next);
+        return error_set(error, KNACKDB_NOT_FOUND,
+                         "%s: %s is not kept: between commit %" PRIu64 " and commit %" PRIu64 " the log has none",
+                         options->dir->path, moment, store_sequence(store), next);
     }
     recovery->end.sequence = recovery->end.durable = store_sequence(store);
     return KNACKDB_OK;

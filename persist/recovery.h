@@ -10,7 +10,7 @@
 struct recovery_options {
     const struct dir            *dir;
     const struct schema_history *history;
-    bool                         is_locked;     /* we hold the lock: nothing changes while we read */
+    bool                         is_locked; /* we hold the lock: nothing changes while we read */
     bool                         snapshot_only;
     bool                         covers;         /* say which rows stand in which part */
     uint64_t                     as_of_sequence; /* 0: the newest */

@@ -238,11 +238,13 @@ tell_damage(struct repair *repair, const struct manifest_part *part, const char 
     if (damage->is_none)
         repair_note(repair, &loss, name, "what frames the ends of rows; none of them is lost with it");
     else if (damage->entries > 0)
-        repair_note(repair, &loss, name, "which rows of %" PRIu64 " part%s had ended is lost, and those that were deleted "
-                    "may be back: %.100s", damage->entries, damage->entries == 1 ? "" : "s", why);
+        repair_note(repair, &loss, name,
+                    "which rows of %" PRIu64 " part%s had ended is lost, and those that were deleted "
+                    "may be back: %.100s",
+                    damage->entries, damage->entries == 1 ? "" : "s", why);
     else
-        repair_note(repair, &loss, name, "which rows had ended is lost, and those that were deleted may be back: %.150s",
-                    why);
+        repair_note(repair, &loss, name,
+                    "which rows had ended is lost, and those that were deleted may be back: %.150s", why);
 }
 
 knackdb_status

@@ -33,15 +33,15 @@ struct log_repair {
     struct gap       *gaps;
     size_t            gap_count;
     size_t            gap_capacity;
-    size_t            open_gaps;   /* from this one on no commit has come behind them */
+    size_t            open_gaps; /* from this one on no commit has come behind them */
     bool              no_memory;
-    uint64_t          covered;     /* commits up to this one are in the snapshot */
-    uint64_t          last;        /* the newest commit read, or covered */
-    struct log_place  last_end;    /* where it ends; serial 0: none was read */
+    uint64_t          covered;  /* commits up to this one are in the snapshot */
+    uint64_t          last;     /* the newest commit read, or covered */
+    struct log_place  last_end; /* where it ends; serial 0: none was read */
     uint64_t          testimony;
-    struct commit_map spare;       /* for a segment whose head is lost */
-    const char       *name;        /* of the segment being read, */
-    uint64_t          offset;      /* and of the commit being applied */
+    struct commit_map spare;  /* for a segment whose head is lost */
+    const char       *name;   /* of the segment being read, */
+    uint64_t          offset; /* and of the commit being applied */
     uint64_t          sequence;
 };
 
@@ -87,8 +87,8 @@ hear_name(void *context, const char *name)
 static void
 note_gap(struct log_repair *log, const struct gap *gap)
 {
-    struct gap *gaps = allocator_make_room(log->repair->allocator, log->gaps, log->gap_count + 1, &log->gap_capacity,
-                                           sizeof *gaps);
+    struct gap *gaps =
+        allocator_make_room(log->repair->allocator, log->gaps, log->gap_count + 1, &log->gap_capacity, sizeof *gaps);
 
     if (gaps == NULL) {
         log->no_memory = true;
@@ -174,8 +174,9 @@ take_record(struct log_repair *log, const struct segment_reader *segment, const 
         return take_commit(log, segment, record, offset, error);
     if (record->kind == LOG_RECORD_SEAL || record->kind >= LOG_RECORD_SKIPPABLE)
         return KNACKDB_OK;
-    return error_set(error, KNACKDB_UNSUPPORTED, "%s/%s: offset %" PRIu64 ": a record of kind %u, unknown to this version",
-                     log->repair->dir.path, log->name, offset, (unsigned) record->kind);
+    return error_set(error, KNACKDB_UNSUPPORTED,
+                     "%s/%s: offset %" PRIu64 ": a record of kind %u, unknown to this version", log->repair->dir.path,
+                     log->name, offset, (unsigned) record->kind);
 }
 
 /* ---- segments ---- */
@@ -185,10 +186,10 @@ take_record(struct log_repair *log, const struct segment_reader *segment, const 
 static knackdb_status
 pass_gap(struct log_repair *log, struct segment_reader *segment, bool is_head, bool *ret_goes_on, knackdb_error *error)
 {
-    struct gap     gap = {
-            .place = segment_reader_place(segment, segment->offset),
-            .after = log->last,
-            .is_head = is_head,
+    struct gap gap = {
+        .place = segment_reader_place(segment, segment->offset),
+        .after = log->last,
+        .is_head = is_head,
     };
     uint64_t       end;
     knackdb_status status = segment_reader_seek(segment, gap.place.offset, SEGMENT_STEP_BYTES, error);
@@ -300,12 +301,11 @@ find_spare(struct log_repair *log, knackdb_error *error)
 {
     const struct repair         *repair = log->repair;
     const struct repair_options *options = repair->options;
-    uint32_t                     version = repair->has_manifest ? repair->manifest.schema_version
-                                                                : options->schema->version;
-    struct schema               *schema = allocator_get(repair->allocator, sizeof *schema);
-    struct byte_buffer           description;
-    bool                         found = false;
-    knackdb_status               status = KNACKDB_OK;
+    uint32_t           version = repair->has_manifest ? repair->manifest.schema_version : options->schema->version;
+    struct schema     *schema = allocator_get(repair->allocator, sizeof *schema);
+    struct byte_buffer description;
+    bool               found = false;
+    knackdb_status     status = KNACKDB_OK;
 
     if (schema == NULL)
         return error_no_memory(error, "the log's tables");
@@ -362,7 +362,8 @@ tell_gap(struct log_repair *log, const struct gap *gap, bool is_told)
     loss.first_sequence = first;
     loss.last_sequence = gap->next != 0 ? gap->next - 1 : log->testimony;
     if (loss.first_sequence == loss.last_sequence)
-        repair_note(log->repair, &loss, name, "commit %" PRIu64 " is %s", first, gap->bytes != 0 ? "damaged" : "missing");
+        repair_note(log->repair, &loss, name, "commit %" PRIu64 " is %s", first,
+                    gap->bytes != 0 ? "damaged" : "missing");
     else
         repair_note(log->repair, &loss, name, "commits %" PRIu64 " to %" PRIu64 " are %s", first, loss.last_sequence,
                     gap->bytes != 0 ? "damaged" : "missing");
@@ -376,8 +377,9 @@ judge(struct log_repair *log)
     if (log->testimony > last && log->open_gaps == log->gap_count && log->last_end.serial != 0)
         note_gap(log, &(struct gap) { .place = log->last_end, .after = last });
     for (size_t i = 0; i < log->gap_count; i++)
-        tell_gap(log, &log->gaps[i], i > 0 && log->gaps[i].after == log->gaps[i - 1].after &&
-                                         log->gaps[i].next == log->gaps[i - 1].next && log->gaps[i].next != 0);
+        tell_gap(log, &log->gaps[i],
+                 i > 0 && log->gaps[i].after == log->gaps[i - 1].after && log->gaps[i].next == log->gaps[i - 1].next &&
+                     log->gaps[i].next != 0);
 }
 
 knackdb_status

@@ -134,8 +134,9 @@ repair_note_spared(struct repair *repair, const struct repair *given_up)
         else if (kind == FILE_PART && kept->loss.kind == KNACKDB_LOSS_FRAME)
             repair_note(repair, &loss, kept->file, "%s", kept->reason);
         else if (kind == FILE_PART)
-            repair_note(repair, &loss, kept->file, "%.150s; nothing is lost, as the log since %s leads to the same rows",
-                        kept->reason, repair->from_nothing ? "the first commit" : "an earlier snapshot");
+            repair_note(repair, &loss, kept->file,
+                        "%.150s; nothing is lost, as the log since %s leads to the same rows", kept->reason,
+                        repair->from_nothing ? "the first commit" : "an earlier snapshot");
     }
     allocator_put(repair->allocator, own, own_count * sizeof *own);
 }

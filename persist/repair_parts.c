@@ -25,13 +25,13 @@ struct part_repair {
     const char          *name;
     struct part_scan     scan;
     struct byte_buffer   head_data;
-    uint64_t             head_bytes;    /* where the blocks begin */
-    uint64_t             told_up_to;    /* bytes before this have been told of as lost */
-    bool                 knows_rows;    /* scan.row_count is the part's */
-    int32_t              table;         /* in the store's schema; -1: dropped since */
+    uint64_t             head_bytes; /* where the blocks begin */
+    uint64_t             told_up_to; /* bytes before this have been told of as lost */
+    bool                 knows_rows; /* scan.row_count is the part's */
+    int32_t              table;      /* in the store's schema; -1: dropped since */
     int16_t              targets[KNACKDB_COLUMNS_MAX];
     struct block_decoder columns[KNACKDB_COLUMNS_MAX];
-    struct schema        version;       /* that stands in for a head that is lost */
+    struct schema        version; /* that stands in for a head that is lost */
 };
 
 /* ---- losses ---- */
@@ -100,8 +100,8 @@ static void
 lose_block(struct part_repair *part, uint32_t column, const struct block_header *band, const struct block_header *ids,
            uint64_t from, uint64_t to, const char *why)
 {
-    knackdb_loss loss = loss_of(part, column == 0 ? KNACKDB_LOSS_ROWS : KNACKDB_LOSS_VALUES, from,
-                                untold(part, from, to));
+    knackdb_loss loss =
+        loss_of(part, column == 0 ? KNACKDB_LOSS_ROWS : KNACKDB_LOSS_VALUES, from, untold(part, from, to));
 
     loss.column = part->targets[column];
     loss.row_count = count_living(part, band->first_row, band->row_count);
@@ -275,7 +275,8 @@ repair_bands(struct part_repair *part, knackdb_error *error)
         while (end < scan->block_count && scan->blocks[end].header.first_row == header->first_row &&
                scan->blocks[end].header.row_count == header->row_count)
             last_end = found_block_end(&scan->blocks[end++]);
-        status = repair_band(part, first, end, place, end < scan->block_count ? scan->blocks[end].offset : limit, error);
+        status =
+            repair_band(part, first, end, place, end < scan->block_count ? scan->blocks[end].offset : limit, error);
         place = last_end;
         row = behind;
         first = end;

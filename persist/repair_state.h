@@ -28,27 +28,27 @@ struct repair {
     struct dir                   dir;
     struct store                *store;    /* what has been saved so far */
     struct manifest              manifest; /* whose parts are saved: the newest that can be read, or one before it... */
-    bool                         has_manifest; /* ...if there is one */
+    bool                         has_manifest;   /* ...if there is one */
     size_t                       manifest_index; /* in the list of them */
-    bool                         from_nothing; /* no part is looked at: all rows come from the log, all of it */
+    bool                         from_nothing;   /* no part is looked at: all rows come from the log, all of it */
     uint64_t                     store_id;
     uint64_t                     sequence; /* newest commit saved */
     int64_t                      time_us;  /* its time */
     knackdb_repair_report        report;
 
-    struct kept_loss            *losses;
-    size_t                       loss_count;
-    size_t                       loss_capacity;
-    bool                         no_memory;
+    struct kept_loss *losses;
+    size_t            loss_count;
+    size_t            loss_capacity;
+    bool              no_memory;
 
-    uint64_t                     ends_bytes_max; /* no more is read of a file of ends */
-    struct ends_file            *ends_files;
-    struct ends_entry           *ends;        /* which rows of parts have ended, as read: bits would be many... */
-    size_t                       ends_count;
-    size_t                       ends_capacity;
-    uint64_t                     ended_part;  /* ...and are made for one part, the one asked for last */
-    uint32_t                     ended_rows;  /* of that part; 0: of none */
-    uint64_t                     ended[PART_ROWS_MAX / 64];
+    uint64_t           ends_bytes_max; /* no more is read of a file of ends */
+    struct ends_file  *ends_files;
+    struct ends_entry *ends; /* which rows of parts have ended, as read: bits would be many... */
+    size_t             ends_count;
+    size_t             ends_capacity;
+    uint64_t           ended_part; /* ...and are made for one part, the one asked for last */
+    uint32_t           ended_rows; /* of that part; 0: of none */
+    uint64_t           ended[PART_ROWS_MAX / 64];
 };
 
 /* ---- repair_losses.c ---- */

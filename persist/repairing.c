@@ -29,8 +29,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TRIES_MAX    10
-#define FILE_MODE    0600u
+#define TRIES_MAX 10
+#define FILE_MODE 0600u
 
 /* Read of a file of ends at the least where no manifest says how many parts there were. */
 #define UNNAMED_ENDS_BYTES ((uint64_t) 1024 * 1024)
@@ -171,15 +171,15 @@ save_found_parts(struct repair *repair, knackdb_error *error)
     knackdb_status   status = dir_list(&repair->dir, hear_file, &files, error);
 
     if (status == KNACKDB_OK && files.part_count == 0 && !files.has_log)
-        status = error_set(error, KNACKDB_NOT_FOUND, "%s: there is nothing of a store in this directory",
-                           repair->dir.path);
+        status =
+            error_set(error, KNACKDB_NOT_FOUND, "%s: there is nothing of a store in this directory", repair->dir.path);
     if (status == KNACKDB_OK)
         status = dir_list(&repair->dir, hear_head, &files, error);
     if (status == KNACKDB_OK && files.no_memory)
         status = error_no_memory(error, "the list of parts");
     if (status == KNACKDB_OK && !files.has_id)
-        status = error_set(error, KNACKDB_CORRUPT, "%s: no manifest, and no head of a part or a log segment, can be read",
-                           repair->dir.path);
+        status = error_set(error, KNACKDB_CORRUPT,
+                           "%s: no manifest, and no head of a part or a log segment, can be read", repair->dir.path);
     repair->store_id = files.store_id;
     if (files.part_count > 0)
         qsort(files.parts, files.part_count, sizeof *files.parts, compare);
@@ -353,9 +353,8 @@ save_rows(struct repair *repair, const struct manifest_list *list, knackdb_error
 static bool
 are_same(const struct manifest_list *left, const struct manifest_list *right)
 {
-    return left->count == right->count &&
-           (left->count == 0 ||
-            memcmp(left->generations, right->generations, left->count * sizeof *left->generations) == 0);
+    return left->count == right->count && (left->count == 0 || memcmp(left->generations, right->generations,
+                                                                      left->count * sizeof *left->generations) == 0);
 }
 
 static knackdb_status

@@ -26,14 +26,14 @@ struct replay_log {
     struct dir         dir;
     struct log_reader *reader;
     uint64_t           first_sequence;
-    struct log_commit  first;     /* read at open to know its sequence; given by the first next() */
+    struct log_commit  first; /* read at open to know its sequence; given by the first next() */
     bool               has_first;
-    bool               is_judged; /* the end has been met before */
-    struct log_end     end;       /* where it was met last */
-    bool               is_at_end; /* no commit has been given since it was met last */
-    struct log_glance  glance;    /* before we looked for more the last time */
-    uint64_t           generation; /* newest manifest that is known not to be ahead of us */
-    uint64_t           last;      /* commit given last, or passed over */
+    bool               is_judged;                      /* the end has been met before */
+    struct log_end     end;                            /* where it was met last */
+    bool               is_at_end;                      /* no commit has been given since it was met last */
+    struct log_glance  glance;                         /* before we looked for more the last time */
+    uint64_t           generation;                     /* newest manifest that is known not to be ahead of us */
+    uint64_t           last;                           /* commit given last, or passed over */
     char               torn_file[DISK_NAME_BYTES_MAX]; /* that replay_log_torn_bytes() names */
 };
 
@@ -77,8 +77,9 @@ check_beginning(struct replay_log *log, knackdb_error *error)
     manifest_init(&manifest, log->allocator);
     status = manifest_file_read_newest(&manifest, &log->dir, error);
     if (status == KNACKDB_OK && log->first_sequence > manifest.sequence + 1)
-        status = error_set(error, KNACKDB_CORRUPT, "%s/%s: offset %" PRIu64 ": commit %" PRIu64
-                           " is the first; commit %" PRIu64 " is missing from the log",
+        status = error_set(error, KNACKDB_CORRUPT,
+                           "%s/%s: offset %" PRIu64 ": commit %" PRIu64 " is the first; commit %" PRIu64
+                           " is missing from the log",
                            log->dir.path, log->first.file, log->first.offset, log->first_sequence,
                            manifest.sequence + 1);
     manifest_clear(&manifest);

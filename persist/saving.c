@@ -26,7 +26,7 @@ struct saving {
     const struct saving_options *options;
     struct dir                   dir;
     int                          lock;
-    bool                         is_ours;  /* the directory was empty: what is in it is our work */
+    bool                         is_ours; /* the directory was empty: what is in it is our work */
     bool                         was_made;
     struct manifest              manifest;
 };
@@ -34,7 +34,7 @@ struct saving {
 /* ---- the place ---- */
 
 struct finding {
-    bool found;        /* anything but a lock file */
+    bool found; /* anything but a lock file */
     bool found_lock;
 };
 
@@ -70,8 +70,8 @@ take_place(struct saving *saving, knackdb_error *error)
     const struct saving_options *options = saving->options;
     knackdb_status               status;
 
-    status = directory_open(options->disk, options->path, true, options->file_mode, &saving->dir, &saving->was_made,
-                            error);
+    status =
+        directory_open(options->disk, options->path, true, options->file_mode, &saving->dir, &saving->was_made, error);
     if (status == KNACKDB_OK)
         status = check_empty(saving, false, error);
     if (status == KNACKDB_OK)
@@ -199,8 +199,8 @@ count_rows(const struct saving *saving, struct store *store, uint64_t *ret_rows,
     store_get_figures(store, &figures);
     for (uint32_t table = 0; table < saving->manifest.table_count; table++) {
         if (figures.tables[table].row_count != saving->manifest.tables[table].row_count)
-            return error_set(error, KNACKDB_CORRUPT, "%s: %s has %llu rows, of %llu that were written", saving->dir.path,
-                             saving->manifest.tables[table].name,
+            return error_set(error, KNACKDB_CORRUPT, "%s: %s has %llu rows, of %llu that were written",
+                             saving->dir.path, saving->manifest.tables[table].name,
                              (unsigned long long) figures.tables[table].row_count,
                              (unsigned long long) saving->manifest.tables[table].row_count);
         rows += figures.tables[table].row_count;

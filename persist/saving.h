@@ -9,11 +9,11 @@
 struct saving_options {
     const struct disk           *disk;
     const struct schema_history *history;
-    const char                  *path;      /* made; one that is there must be empty (INVALID otherwise) */
+    const char                  *path; /* made; one that is there must be empty (INVALID otherwise) */
     uint32_t                     file_mode;
-    uint64_t                     sequence;  /* number of the newest commit */
-    int64_t                      time_us;   /* its time */
-    const struct manifest       *ancestor;  /* whose history of migrations the directory inherits; NULL: none */
+    uint64_t                     sequence; /* number of the newest commit */
+    int64_t                      time_us;  /* its time */
+    const struct manifest       *ancestor; /* whose history of migrations the directory inherits; NULL: none */
 };
 
 /* Writes what `view` sees, makes it durable, checks every byte of it and opens it. On failure nothing that it made is

@@ -110,19 +110,18 @@ knackdb_status
 segment_reader_open(struct segment_reader *reader, const struct schema_history *history, const struct schema *schema,
                     knackdb_error *error)
 {
-    const char      *dir = reader->file->dir->path;
-    const char      *name = reader->file->name;
-    struct log_head  head;
-    knackdb_error    why = { 0 };
-    knackdb_status   status;
-    uint32_t         head_bytes = 0;
+    const char                *dir = reader->file->dir->path;
+    const char                *name = reader->file->name;
+    struct log_head            head;
+    knackdb_error              why = { 0 };
+    knackdb_status             status;
+    uint32_t                   head_bytes = 0;
     static const unsigned char zeros[LOG_HEAD_FIXED_BYTES] = { 0 };
 
     status = window_load(reader, 0, LOG_HEAD_BYTES_MAX, error);
     if (status != KNACKDB_OK)
         return status;
-    if (reader->window_bytes < LOG_HEAD_FIXED_BYTES ||
-        memcmp(reader->window, zeros, LOG_HEAD_FIXED_BYTES) == 0)
+    if (reader->window_bytes < LOG_HEAD_FIXED_BYTES || memcmp(reader->window, zeros, LOG_HEAD_FIXED_BYTES) == 0)
         return error_set(error, KNACKDB_NOT_FOUND, "%s/%s: there is no head yet", dir, name);
     status = log_head_read(reader->window, reader->window_bytes, &head, &why);
     if (status != KNACKDB_OK)
@@ -131,8 +130,9 @@ segment_reader_open(struct segment_reader *reader, const struct schema_history *
         return error_set(error, KNACKDB_CORRUPT, "%s/%s: offset 32: this is segment %" PRIu64 " of %s", dir, name,
                          head.serial, head.store_id == reader->store_id ? "this store" : "another store");
     if (head.schema_version > schema->version)
-        return error_set(error, KNACKDB_UNSUPPORTED, "%s/%s: written under schema version %u; this library knows up to %u",
-                         dir, name, (unsigned) head.schema_version, (unsigned) schema->version);
+        return error_set(error, KNACKDB_UNSUPPORTED,
+                         "%s/%s: written under schema version %u; this library knows up to %u", dir, name,
+                         (unsigned) head.schema_version, (unsigned) schema->version);
     status = description_map(head.description, head.description_bytes, history, schema, head.schema_version,
                              &reader->map, &why);
     if (status != KNACKDB_OK)
@@ -163,13 +163,15 @@ look(struct segment_reader *reader, uint64_t offset, bool fresh, enum log_record
     *ret_bytes = LOG_RECORD_HEADER_BYTES;
     *ret_state = LOG_MORE;
     if (!fresh && available >= LOG_RECORD_HEADER_BYTES)
-        *ret_state = log_record_read(data, available, bytes_behind(reader, offset), reader->seed, ret_record, ret_bytes);
+        *ret_state =
+            log_record_read(data, available, bytes_behind(reader, offset), reader->seed, ret_record, ret_bytes);
     for (int loads = 0; *ret_state == LOG_MORE && loads < 3; loads++) {
         status = window_load(reader, offset, *ret_bytes, error);
         if (status != KNACKDB_OK)
             return status;
         available = window_available(reader, offset, &data);
-        *ret_state = log_record_read(data, available, bytes_behind(reader, offset), reader->seed, ret_record, ret_bytes);
+        *ret_state =
+            log_record_read(data, available, bytes_behind(reader, offset), reader->seed, ret_record, ret_bytes);
     }
     return KNACKDB_OK;
 }

@@ -8,22 +8,22 @@
 #include "persist/log_format.h"
 
 struct segment_reader {
-    struct allocator *allocator;
+    struct allocator  *allocator;
     const struct file *file;
-    uint64_t          serial;
-    uint64_t          store_id;
-    uint64_t          seed;
-    uint64_t          durable;        /* from the head; 0 where it has not been read */
-    uint64_t          last_sequence;  /* of the commit read last; 0: none */
-    uint32_t          head_bytes;     /* 0: the head has not been read */
-    uint32_t          schema_version;
-    struct commit_map map;
-    uint64_t          file_bytes;     /* when last asked */
-    uint64_t          offset;         /* of the next record */
-    unsigned char    *window;
-    size_t            window_capacity;
-    size_t            window_bytes;
-    uint64_t          window_offset;
+    uint64_t           serial;
+    uint64_t           store_id;
+    uint64_t           seed;
+    uint64_t           durable;       /* from the head; 0 where it has not been read */
+    uint64_t           last_sequence; /* of the commit read last; 0: none */
+    uint32_t           head_bytes;    /* 0: the head has not been read */
+    uint32_t           schema_version;
+    struct commit_map  map;
+    uint64_t           file_bytes; /* when last asked */
+    uint64_t           offset;     /* of the next record */
+    unsigned char     *window;
+    size_t             window_capacity;
+    size_t             window_bytes;
+    uint64_t           window_offset;
 };
 
 /* A place in the log, and the form of the segment that it was seen in. */
@@ -50,8 +50,7 @@ knackdb_status segment_reader_open(struct segment_reader *reader, const struct s
 
 /* The record at `offset`, which moves behind it. NOT_FOUND where there is none: looked for in the file as
  * it is now. The record is valid until the next call. */
-knackdb_status segment_reader_next(struct segment_reader *reader, struct log_record *ret_record,
-                                   knackdb_error *error);
+knackdb_status segment_reader_next(struct segment_reader *reader, struct log_record *ret_record, knackdb_error *error);
 
 #define SEGMENT_STEP_RECORDS 8 /* where a writer puts records */
 #define SEGMENT_STEP_BYTES   1 /* where they may be if bytes before them are missing, or too many */
@@ -59,8 +58,7 @@ knackdb_status segment_reader_next(struct segment_reader *reader, struct log_rec
 /* Stands before the first whole record at `from` or behind, trying every `step` bytes; one that could not follow the
  * record read last is none. NOT_FOUND where there is none. CORRUPT where that took more work than any honest file can
  * cause. */
-knackdb_status segment_reader_seek(struct segment_reader *reader, uint64_t from, uint32_t step,
-                                   knackdb_error *error);
+knackdb_status segment_reader_seek(struct segment_reader *reader, uint64_t from, uint32_t step, knackdb_error *error);
 
 /* Where the last byte that is not zero ends, at `from` or behind; `from` where there is none. */
 knackdb_status segment_reader_find_end(struct segment_reader *reader, uint64_t from, uint64_t *ret_end,

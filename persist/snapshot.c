@@ -36,7 +36,7 @@ struct writing {
     struct plan_item              *items; /* of the table under way; they hold their covers */
     size_t                         item_count;
     size_t                         item_capacity;
-    row_number                    *rows;  /* of the part being written */
+    row_number                    *rows; /* of the part being written */
     size_t                         row_capacity;
     uint64_t                       living[LIVING_WORDS]; /* rows of a cover that the view sees */
 };
@@ -203,7 +203,8 @@ write_part(struct writing *writing, uint32_t table, uint32_t row_count, knackdb_
 static knackdb_status
 add_row(struct writing *writing, uint32_t count, row_number row, knackdb_error *error)
 {
-    row_number *rows = allocator_make_room(writing->allocator, writing->rows, count + 1, &writing->row_capacity, sizeof *rows);
+    row_number *rows =
+        allocator_make_room(writing->allocator, writing->rows, count + 1, &writing->row_capacity, sizeof *rows);
 
     if (rows == NULL)
         return error_no_memory(error, "a part of a snapshot");

@@ -59,8 +59,8 @@ find_file(const struct snapshot_load *load, size_t index, struct file *later, st
 
 /* `ended`: for each part of the manifest, the bits of its rows that have ended, or NULL. */
 static knackdb_status
-take_ends(const struct snapshot_load *load, const struct file *file, const struct manifest_part *part,
-          uint64_t **ended, knackdb_error *error)
+take_ends(const struct snapshot_load *load, const struct file *file, const struct manifest_part *part, uint64_t **ended,
+          knackdb_error *error)
 {
     struct byte_buffer bytes;
     struct ends_reader reader;
@@ -251,8 +251,12 @@ static knackdb_status
 load_parts(struct plan *plan, knackdb_error *error)
 {
     struct store    *store = plan->load->store;
-    struct load_team parts = { .job_count = plan->job_count, .bytes = plan->bytes, .context = plan,
-                               .tool_new = new_loader, .tool_free = free_loader, .run = load_part };
+    struct load_team parts = { .job_count = plan->job_count,
+                               .bytes = plan->bytes,
+                               .context = plan,
+                               .tool_new = new_loader,
+                               .tool_free = free_loader,
+                               .run = load_part };
     struct load_team postings = { .bytes = plan->bytes, .context = plan, .run = build_postings };
     uint32_t         table;
     uint32_t         column;

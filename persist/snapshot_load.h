@@ -13,7 +13,7 @@ struct snapshot_load {
     size_t                       file_count; /* those behind them are opened in their turn */
     const struct schema_history *history;
     struct store                *store;
-    struct coverage             *coverage;   /* filled; NULL: not wanted */
+    struct coverage             *coverage; /* filled; NULL: not wanted */
 };
 
 knackdb_status snapshot_open_part(const struct dir *dir, const struct manifest_part *part, struct file *file,

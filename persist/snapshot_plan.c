@@ -18,8 +18,8 @@
 
 #include "persist/part_format.h"
 
-#define PARTS_MANY  32u
-#define ROWS_LARGE  (PART_ROWS_MAX / 2) /* a part of as many is left alone */
+#define PARTS_MANY   32u
+#define ROWS_LARGE   (PART_ROWS_MAX / 2) /* a part of as many is left alone */
 #define SIZE_CLASSES 3u
 
 /* 0: below 32 rows, 1: below 1,024, 2: below 32,768. */

@@ -91,7 +91,8 @@ snapshot_salvage_log(struct keeper *keeper)
     if (keeper->options.snapshots_kept <= 1 && keeper->past.bytes_max == 0)
         return;
     if (log_writer_salvage(keeper->log, &why) != KNACKDB_OK)
-        keeper_say(keeper, KNACKDB_LOG_WARNING, "what is sound of the log that failed could not be copied: %s", why.message);
+        keeper_say(keeper, KNACKDB_LOG_WARNING, "what is sound of the log that failed could not be copied: %s",
+                   why.message);
 }
 
 /* Step 7. What cannot be removed now will be some other time. */
@@ -113,7 +114,8 @@ clear_behind(struct keeper *keeper)
     trimmed = log_past_trim(&keeper->past, status == KNACKDB_OK ? &why : NULL); /* whatever else could not go */
     status = status == KNACKDB_OK ? trimmed : status;
     if (status != KNACKDB_OK)
-        keeper_say(keeper, KNACKDB_LOG_WARNING, "files that are not needed any more could not be removed: %s", why.message);
+        keeper_say(keeper, KNACKDB_LOG_WARNING, "files that are not needed any more could not be removed: %s",
+                   why.message);
 }
 
 /* Instead of the rest of 1 and 2. */

@@ -27,9 +27,9 @@ struct needed {
 struct doomed {
     struct needed *needed;
     char (*names)[DISK_NAME_BYTES_MAX];
-    size_t         count;
-    size_t         capacity;
-    bool           no_memory;
+    size_t count;
+    size_t capacity;
+    bool   no_memory;
 };
 
 static int
@@ -100,20 +100,16 @@ is_doomed(const struct needed *needed, const char *name)
     uint64_t number;
 
     switch (file_name_read(name, &number)) {
-    case FILE_MANIFEST:
-        return number < needed->generation;
+    case FILE_MANIFEST: return number < needed->generation;
     case FILE_PART:
         return needed->part_count == 0 ||
                bsearch(&number, needed->parts, needed->part_count, sizeof number, compare) == NULL;
-    case FILE_LOG:
-        return number < needed->log_serial;
-    case FILE_UNFINISHED:
-        return true;
+    case FILE_LOG: return number < needed->log_serial;
+    case FILE_UNFINISHED: return true;
     case FILE_PAST: /* log_past.c says how long */
     case FILE_TORN: /* somebody may want to look into it */
     case FILE_LOCK:
-    case FILE_FOREIGN:
-        return false;
+    case FILE_FOREIGN: return false;
     }
     return false;
 }
@@ -180,9 +176,9 @@ sweep(const struct log_past *past, const struct manifest *newest, uint32_t snaps
 {
     struct allocator *allocator = past->allocator;
     const struct dir *dir = past->dir;
-    struct needed  needed = { .allocator = allocator, .log_serial = UINT64_MAX, .sequence = UINT64_MAX };
-    struct doomed  doomed = { .needed = &needed };
-    knackdb_status status;
+    struct needed     needed = { .allocator = allocator, .log_serial = UINT64_MAX, .sequence = UINT64_MAX };
+    struct doomed     doomed = { .needed = &needed };
+    knackdb_status    status;
 
     *ret_needed = 0;
     status = gather_needed(&needed, dir, newest, snapshots_kept, error);

@@ -40,8 +40,8 @@ struct log_check {
     size_t                 gap_count;
     size_t                 gap_capacity;
     bool                   no_memory;
-    uint64_t               last;      /* sequence of the last commit read; 0: none */
-    struct log_place       last_end;  /* where it ends */
+    uint64_t               last;     /* sequence of the last commit read; 0: none */
+    struct log_place       last_end; /* where it ends */
     uint64_t               testimony;
 };
 
@@ -118,7 +118,8 @@ check_payload(struct log_check *check, const struct segment_reader *segment, con
     if (status == KNACKDB_NO_MEMORY)
         return status;
     if (status != KNACKDB_NOT_FOUND)
-        verify_fault(check->verification, status, name, offset, "commit %" PRIu64 ": %s", record->sequence, why.message);
+        verify_fault(check->verification, status, name, offset, "commit %" PRIu64 ": %s", record->sequence,
+                     why.message);
     return KNACKDB_OK;
 }
 
@@ -133,7 +134,8 @@ check_padding(struct log_check *check, const struct segment_reader *segment, uin
 
     for (size_t i = 0; i < sizeof padding && status == KNACKDB_OK; i++) {
         if (padding[i] != 0)
-            verify_fault(check->verification, KNACKDB_CORRUPT, name, from + i, "a byte between two records is not zero");
+            verify_fault(check->verification, KNACKDB_CORRUPT, name, from + i,
+                         "a byte between two records is not zero");
     }
     return status;
 }
@@ -163,8 +165,7 @@ catch_up(struct log_check *check, knackdb_error *error)
     status = file_open(&verification->dir, name, DISK_READ, 0, &file, error);
     if (status != KNACKDB_OK)
         return status == KNACKDB_NOT_FOUND ? KNACKDB_OK : status;
-    segment_reader_init(&segment, verification->allocator, &file, check->newest->store_id,
-                        check->last_end.serial);
+    segment_reader_init(&segment, verification->allocator, &file, check->newest->store_id, check->last_end.serial);
     status = segment_reader_open(&segment, verification->options->history, verification->options->schema, error);
     segment.offset = check->last_end.offset;
     while (status == KNACKDB_OK) {
@@ -201,8 +202,8 @@ check_record(struct log_check *check, const struct segment_reader *segment, cons
     if (status != KNACKDB_OK || record->kind == LOG_RECORD_SEAL || record->kind >= LOG_RECORD_SKIPPABLE)
         return status;
     if (record->kind != LOG_RECORD_COMMIT) {
-        verify_fault(check->verification, KNACKDB_UNSUPPORTED, name, offset, "a record of kind %u, unknown to this version",
-                     (unsigned) record->kind);
+        verify_fault(check->verification, KNACKDB_UNSUPPORTED, name, offset,
+                     "a record of kind %u, unknown to this version", (unsigned) record->kind);
         return KNACKDB_OK;
     }
     if (check->last != 0 && check->last_end.serial != segment->serial && leaves_gap(check, record->sequence))
@@ -213,9 +214,9 @@ check_record(struct log_check *check, const struct segment_reader *segment, cons
         verify_fault(check->verification, KNACKDB_CORRUPT, name, offset, "commit %" PRIu64 " follows commit %" PRIu64,
                      record->sequence, check->last);
     else if (leaves_gap(check, record->sequence) &&
-             (check->gap_count == 0 ||
-              check->gaps[check->gap_count - 1].commit != next_commit(check, segment->serial)))
-        note_gap(check, check->last != 0 ? check->last_end : segment_reader_place(segment, offset), 0, record->sequence);
+             (check->gap_count == 0 || check->gaps[check->gap_count - 1].commit != next_commit(check, segment->serial)))
+        note_gap(check, check->last != 0 ? check->last_end : segment_reader_place(segment, offset), 0,
+                 record->sequence);
     check->last = record->sequence;
     check->last_end = segment_reader_place(segment, segment->offset);
     return check_payload(check, segment, record, name, offset);
@@ -379,7 +380,8 @@ find_covered(const struct log_check *check)
     uint64_t        covered = check->newest->sequence;
 
     manifest_init(&manifest, check->verification->allocator);
-    if (manifest_file_read_newest(&manifest, &check->verification->dir, NULL) == KNACKDB_OK && manifest.sequence > covered)
+    if (manifest_file_read_newest(&manifest, &check->verification->dir, NULL) == KNACKDB_OK &&
+        manifest.sequence > covered)
         covered = manifest.sequence;
     manifest_clear(&manifest);
     return covered;

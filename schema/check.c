@@ -38,8 +38,7 @@ table_check_value(const struct table *table, uint32_t column, const knackdb_valu
     size_t               valid;
 
     switch (value->type) {
-    case KNACKDB_NULL:
-        return KNACKDB_OK;
+    case KNACKDB_NULL: return KNACKDB_OK;
 
     case KNACKDB_INTEGER:
         if (info->type == KNACKDB_REAL)
@@ -80,18 +79,15 @@ static inline bool
 is_plain(const struct column *info, const knackdb_value *value)
 {
     switch (value->type) {
-    case KNACKDB_NULL:
-        return true;
-    case KNACKDB_INTEGER:
-        return info->type == KNACKDB_INTEGER && value->as.integer >= 0;
+    case KNACKDB_NULL: return true;
+    case KNACKDB_INTEGER: return info->type == KNACKDB_INTEGER && value->as.integer >= 0;
     case KNACKDB_REAL:
         return info->type == KNACKDB_REAL && value->as.real >= 0.0 && value->as.real <= (info->is_rate ? 1.0 : DBL_MAX);
     case KNACKDB_TEXT:
         return info->type == KNACKDB_TEXT && value->as.text.data != NULL &&
                value->as.text.length <= KNACKDB_TEXT_BYTES_MAX &&
                utf8_is_ascii(value->as.text.data, value->as.text.length);
-    default:
-        return false;
+    default: return false;
     }
 }
 

@@ -123,19 +123,15 @@ apply_step(struct schema *schema, const struct migration_step *step, knackdb_err
     if (found < 0)
         return bad_step(error, step, "no such column");
     switch (step->kind) {
-    case MIGRATION_RENAME_COLUMN:
-        table->columns[found].name = step->new_name;
-        return KNACKDB_OK;
-    case MIGRATION_DROP_COLUMN:
-        return drop_column(table, (uint32_t) found, step, error);
+    case MIGRATION_RENAME_COLUMN: table->columns[found].name = step->new_name; return KNACKDB_OK;
+    case MIGRATION_DROP_COLUMN: return drop_column(table, (uint32_t) found, step, error);
     case MIGRATION_ADD_KEY:
         if (table->key_count == SCHEMA_KEYS_MAX)
             return bad_step(error, step, "too many keys");
         table->keys[table->key_count++] =
             (struct key) { .columns = { (uint32_t) found }, .column_count = 1, .conflict = KEY_REPLACES };
         return KNACKDB_OK;
-    default:
-        return bad_step(error, step, "unknown kind of step");
+    default: return bad_step(error, step, "unknown kind of step");
     }
 }
 
@@ -203,8 +199,8 @@ schema_resolve_column(const struct schema_history *history, const struct schema 
     for (size_t i = 0; i < history->step_count; i++) {
         const struct migration_step *step = &history->steps[i];
 
-        if (step->to_version <= from_version || step->to_version > schema->version || step->table == NULL
-            || !same_name(step->table, table, table_length))
+        if (step->to_version <= from_version || step->to_version > schema->version || step->table == NULL ||
+            !same_name(step->table, table, table_length))
             continue;
         if (step->kind == MIGRATION_DROP_COLUMN && same_name(step->name, column, column_length))
             return false;
@@ -233,21 +229,15 @@ migration_step_text(const struct migration_step *step, char *text, size_t bytes)
 
     text[0] = '\0'; /* a kind that is none has no words */
     switch (step->kind) {
-    case MIGRATION_ADD_TABLE:
-        length = snprintf(text, bytes, "add table %s", step->new_table->name);
-        break;
+    case MIGRATION_ADD_TABLE: length = snprintf(text, bytes, "add table %s", step->new_table->name); break;
     case MIGRATION_ADD_COLUMN:
         length = snprintf(text, bytes, "add %s.%s %s", step->table, step->column.name, type_name(step->column.type));
         break;
     case MIGRATION_RENAME_COLUMN:
         length = snprintf(text, bytes, "rename %s.%s to %s", step->table, step->name, step->new_name);
         break;
-    case MIGRATION_DROP_COLUMN:
-        length = snprintf(text, bytes, "drop %s.%s", step->table, step->name);
-        break;
-    case MIGRATION_ADD_KEY:
-        length = snprintf(text, bytes, "make %s.%s unique", step->table, step->name);
-        break;
+    case MIGRATION_DROP_COLUMN: length = snprintf(text, bytes, "drop %s.%s", step->table, step->name); break;
+    case MIGRATION_ADD_KEY: length = snprintf(text, bytes, "make %s.%s unique", step->table, step->name); break;
     }
     return (size_t) length < bytes ? (size_t) length : bytes - 1;
 }

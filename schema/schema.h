@@ -118,7 +118,7 @@ knackdb_status schema_build(const struct schema_history *history, uint32_t versi
 
 int schema_table_by_name(const struct schema *schema, const char *name, size_t length); /* or -1 */
 int table_key_on_column(const struct table *table, uint32_t column); /* the key that begins with it, or -1 */
-int table_column_by_name(const struct table *table, const char *name, size_t length);   /* or -1 */
+int table_column_by_name(const struct table *table, const char *name, size_t length); /* or -1 */
 
 /* Where a table or column named by a file of `from_version` lives in `schema` of the
  * same history. False where it was dropped since or never was. A column's table is

@@ -2,7 +2,7 @@
  * linker brings the calls here. */
 #include <unistd.h>
 
-void          __gcov_dump(void); /* gcc's */
+void           __gcov_dump(void); /* gcc's */
 _Noreturn void __real__exit(int status);
 _Noreturn void __wrap__exit(int status);
 

@@ -40,11 +40,11 @@
 #include <stdlib.h>
 #include <time.h>
 
-#define FILES_OF_A_KIND  8
-#define ROUNDS_DEFAULT   20
-#define TRIES            3
-#define EXPLORE_ONE_IN   20
-#define METRIC_SPEED     "MB/s"
+#define FILES_OF_A_KIND 8
+#define ROUNDS_DEFAULT  20
+#define TRIES           3
+#define EXPLORE_ONE_IN  20
+#define METRIC_SPEED    "MB/s"
 
 struct agent {
     knackdb          *db;
@@ -153,13 +153,12 @@ mean_speeds(knackdb_read *read, const struct task *task, double ret_speeds[WAYS_
 
     snprintf(metric, sizeof metric, "%s, %s", task->name, METRIC_SPEED);
     knackdb_condition of_this_task = knackdb_where_text(KNACKDB_METRIC_METRIC_NAME, metric);
-    knackdb_query     speeds = { .table = KNACKDB_PERFORMANCE_METRICS, .conditions = &of_this_task,
-                                 .condition_count = 1 };
+    knackdb_query speeds = { .table = KNACKDB_PERFORMANCE_METRICS, .conditions = &of_this_task, .condition_count = 1 };
 
     for (size_t i = 0; i < WAYS_MAX; i++)
         ret_speeds[i] = NAN;
-    status = knackdb_read_aggregate(read, &speeds, KNACKDB_METRIC_METRIC_VALUE, KNACKDB_METRIC_COMPONENT_NAME, NULL,
-                                    0, &groups, &group_count, error);
+    status = knackdb_read_aggregate(read, &speeds, KNACKDB_METRIC_METRIC_VALUE, KNACKDB_METRIC_COMPONENT_NAME, NULL, 0,
+                                    &groups, &group_count, error);
     for (size_t g = 0; status == KNACKDB_OK && g < group_count; g++)
         for (size_t i = 0; i < task->way_count; i++)
             if (is_named(&task->ways[i], groups[g].key))
@@ -267,8 +266,9 @@ weigh(struct agent *agent, const struct task *task, double ret_speeds[WAYS_MAX],
         if (isnan(ret_speeds[i]))
             ret_weights[i] = NAN;
         else
-            status = knackdb_pattern_set_weight_external(
-                agent->db, knowledge_key(task, &task->ways[i], key, sizeof key), ret_weights[i], error);
+            status = knackdb_pattern_set_weight_external(agent->db,
+                                                         knowledge_key(task, &task->ways[i], key, sizeof key),
+                                                         ret_weights[i], error);
     }
     return status;
 }

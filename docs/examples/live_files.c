@@ -9,8 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define VISITS_MAX    30000 /* entries looked at below one root */
-#define PER_ROOT_SHARE 2    /* a root may give one half of a kind */
+#define VISITS_MAX     30000 /* entries looked at below one root */
+#define PER_ROOT_SHARE 2     /* a root may give one half of a kind */
 
 static const char *const ROOTS[] = { "/usr/bin", "/usr/share", "/usr/include", "/usr/lib", "/usr/sbin", "/etc" };
 
@@ -20,8 +20,8 @@ static const off_t SIZES_MIN[] = { 48 * 1024, 12 * 1024, 2 * 1024 };
 /* nftw() hands its callback no context. */
 static struct {
     struct live_files *found;
-    size_t             wanted;     /* of each kind */
-    size_t             kinds[2];   /* found: binary, text */
+    size_t             wanted;   /* of each kind */
+    size_t             kinds[2]; /* found: binary, text */
     size_t             from_root[2];
     off_t              size_min;
     size_t             visits;
@@ -54,8 +54,7 @@ is_known(const char *path)
 static bool
 is_wanted(const struct live_file *file)
 {
-    return (file->is_text || memcmp(file->bytes, "\177ELF", 4) == 0) &&
-           search.kinds[file->is_text] < search.wanted &&
+    return (file->is_text || memcmp(file->bytes, "\177ELF", 4) == 0) && search.kinds[file->is_text] < search.wanted &&
            search.from_root[file->is_text] * PER_ROOT_SHARE < search.wanted;
 }
 

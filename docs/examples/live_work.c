@@ -38,15 +38,15 @@ perform_compress(int setting, const struct live_file *file, struct outcome *ret_
         goto out;
     start = clock_seconds();
     if (setting == WITH_LZ4)
-        packed_bytes = (uLong) LZ4_compress_default((const char *) file->bytes, (char *) packed, (int) file->size,
-                                                    (int) room);
+        packed_bytes =
+            (uLong) LZ4_compress_default((const char *) file->bytes, (char *) packed, (int) file->size, (int) room);
     else if (compress2(packed, &packed_bytes, file->bytes, (uLong) file->size, setting) != Z_OK)
         packed_bytes = 0;
     ret_outcome->seconds = clock_seconds() - start;
 
     if (setting == WITH_LZ4)
-        unpacked_bytes = (uLong) LZ4_decompress_safe((const char *) packed, (char *) unpacked, (int) packed_bytes,
-                                                     (int) file->size);
+        unpacked_bytes =
+            (uLong) LZ4_decompress_safe((const char *) packed, (char *) unpacked, (int) packed_bytes, (int) file->size);
     else if (uncompress(unpacked, &unpacked_bytes, packed, packed_bytes) != Z_OK)
         unpacked_bytes = 0;
     ret_outcome->is_right = packed_bytes > 0 && unpacked_bytes == file->size &&

@@ -14,8 +14,11 @@ main(int argc, char **argv)
     size_t          count;
 
     knackdb_condition is_sorting = knackdb_where_text(KNACKDB_PATTERN_TASK_TYPE, "sort");
-    knackdb_query     by_score = { .conditions = &is_sorting, .condition_count = 1, .limit = 3,
-                                   .order = { { KNACKDB_ORDER_BY_SCORE, true } }, .order_count = 1 };
+    knackdb_query     by_score = { .conditions = &is_sorting,
+                                   .condition_count = 1,
+                                   .limit = 3,
+                                   .order = { { KNACKDB_ORDER_BY_SCORE, true } },
+                                   .order_count = 1 };
 
     if (knackdb_open(argc > 1 ? argv[1] : "memory.knack", NULL, &db, &error) != KNACKDB_OK)
         goto out;

@@ -21,8 +21,7 @@ examine_way(const struct live_files *files, const struct task *task, const struc
 
     for (size_t f = 0; f < files->count; f++) {
         struct outcome outcome = { 0, false, 0 };
-        if (!task_takes(task, &files->files[f]) ||
-            !way->perform(way->setting, &files->files[f], &outcome))
+        if (!task_takes(task, &files->files[f]) || !way->perform(way->setting, &files->files[f], &outcome))
             continue;
         seconds += outcome.seconds;
         runs++;

@@ -97,8 +97,7 @@ answer_pattern_field(const struct answer *answer, size_t index, int field)
                                              : PyUnicode_FromFormat("%lld", (long long) row->id);
     case PATTERN_TASK_TYPE: return text_object(row->task_type);
     case PATTERN_PATTERN_USED: return text_object(row->pattern_used);
-    case PATTERN_EXECUTION_TIME:
-        return real_object(row->execution_time, row->nulls, KNACKDB_PATTERN_EXECUTION_TIME);
+    case PATTERN_EXECUTION_TIME: return real_object(row->execution_time, row->nulls, KNACKDB_PATTERN_EXECUTION_TIME);
     case PATTERN_SUCCESS_RATE: return real_object(row->success_rate, row->nulls, KNACKDB_PATTERN_SUCCESS_RATE);
     case PATTERN_CONFIDENCE_SCORE:
         return real_object(row->confidence_score, row->nulls, KNACKDB_PATTERN_CONFIDENCE_SCORE);

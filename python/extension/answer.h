@@ -12,9 +12,9 @@
  * that are NULL, which nobody else reads (column.c). */
 struct answer {
     size_t references;
-    void  *rows;  /* knackdb_pattern[] or knackdb_metric[], from knackdb_*_find() */
+    void  *rows; /* knackdb_pattern[] or knackdb_metric[], from knackdb_*_find() */
     size_t count;
-    size_t bytes; /* about, texts included */
+    size_t bytes;             /* about, texts included */
     bool   is_nan_where_null; /* in every number of its patterns */
 };
 

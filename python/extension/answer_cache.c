@@ -6,7 +6,7 @@
  * replaced when its question comes. Bounded by bytes; the one unused longest goes first. Guarded by the GIL. */
 #include "answer_cache.h"
 
-#define ENTRIES_MAX 512
+#define ENTRIES_MAX  512
 #define ANSWER_SHARE 4 /* an answer larger than a quarter of the cache is not worth the others */
 
 struct cached_answer {
@@ -56,9 +56,8 @@ place_of(struct answer_cache *cache, const struct filter *filter, uint64_t hash)
 {
     struct cached_answer **place = &cache->buckets[hash % ANSWER_CACHE_BUCKETS];
 
-    while (*place != NULL &&
-           ((*place)->hash != hash || (*place)->key_words != filter->key_words ||
-            memcmp((*place)->key, filter->key, filter->key_words * sizeof filter->key[0]) != 0))
+    while (*place != NULL && ((*place)->hash != hash || (*place)->key_words != filter->key_words ||
+                              memcmp((*place)->key, filter->key, filter->key_words * sizeof filter->key[0]) != 0))
         place = &(*place)->next_in_bucket;
     return place;
 }

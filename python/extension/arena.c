@@ -9,7 +9,7 @@
 
 struct arena_block {
     struct arena_block *next;
-    _Alignas(8) char    bytes[];
+    _Alignas(8) char bytes[];
 };
 
 void

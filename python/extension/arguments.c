@@ -11,8 +11,8 @@ place_of(const char *const *names, PyObject *keyword)
 }
 
 int
-arguments_sort(const char *call, const char *const *names, int required, PyObject *const *arguments,
-               Py_ssize_t count, PyObject *keywords, PyObject **ret_values)
+arguments_sort(const char *call, const char *const *names, int required, PyObject *const *arguments, Py_ssize_t count,
+               PyObject *keywords, PyObject **ret_values)
 {
     Py_ssize_t keyword_count = keywords != NULL ? PyTuple_GET_SIZE(keywords) : 0;
     Py_ssize_t known = 0;

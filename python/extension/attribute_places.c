@@ -162,9 +162,7 @@ attribute_places_get(const struct attribute_places *places, PyObject *object, Py
     if (!attribute_places_hold(places, type))
         return NULL;
     switch (places->kinds[field]) {
-    case ATTRIBUTE_SLOT:
-        value = *(PyObject **) (void *) ((char *) object + places->at[field]);
-        break;
+    case ATTRIBUTE_SLOT: value = *(PyObject **) (void *) ((char *) object + places->at[field]); break;
     case ATTRIBUTE_OF_DICT:
         instance = instance_of(object);
         if (instance.dict != NULL)
@@ -172,8 +170,7 @@ attribute_places_get(const struct attribute_places *places, PyObject *object, Py
         if (instance.values != NULL && places->at[field] >= 0 && places->keys == keys_of(type))
             value = instance.values[places->at[field]];
         break;
-    default:
-        break;
+    default: break;
     }
     Py_XINCREF(value);
     return value;

@@ -71,8 +71,8 @@ fault_object(const struct finding *finding)
 {
     char said[sizeof finding->file + sizeof finding->reason + 40];
 
-    (void) snprintf(said, sizeof said, "%s: offset %llu: %s", finding->file,
-                    (unsigned long long) finding->loss.offset, finding->reason);
+    (void) snprintf(said, sizeof said, "%s: offset %llu: %s", finding->file, (unsigned long long) finding->loss.offset,
+                    finding->reason);
     return PyUnicode_DecodeUTF8(said, (Py_ssize_t) strlen(said), "replace");
 }
 
@@ -160,8 +160,8 @@ checks_verify(PyObject *module, PyObject *path)
     return Py_BuildValue("{s:K,s:K,s:K,s:K,s:K,s:K,s:N}", "files", (unsigned long long) report.file_count, "bytes",
                          (unsigned long long) report.byte_count, "records", (unsigned long long) report.record_count,
                          "blocks", (unsigned long long) report.block_count, "torn_bytes",
-                         (unsigned long long) report.torn_bytes, "fault_count",
-                         (unsigned long long) report.fault_count, "faults", list);
+                         (unsigned long long) report.torn_bytes, "fault_count", (unsigned long long) report.fault_count,
+                         "faults", list);
 }
 
 PyObject *
@@ -196,6 +196,6 @@ checks_repair(PyObject *module, PyObject *args)
                          (unsigned long long) report.loss_count, "rows_lost", (unsigned long long) report.rows_lost,
                          "values_lost", (unsigned long long) report.values_lost, "blocks_lost",
                          (unsigned long long) report.blocks_lost, "commits_lost",
-                         (unsigned long long) report.commits_lost, "bytes_lost",
-                         (unsigned long long) report.bytes_lost, "losses", list);
+                         (unsigned long long) report.commits_lost, "bytes_lost", (unsigned long long) report.bytes_lost,
+                         "losses", list);
 }

@@ -21,7 +21,7 @@ struct column {
     PyObject_HEAD
     struct answer *answer; /* where the numbers lie, or NULL: then in `own` */
     void          *own;
-    size_t         offset; /* in the answer's rows */
+    size_t         offset;    /* in the answer's rows */
     char           format[2]; /* "d", "q" or "Q" */
     Py_ssize_t     shape, stride;
 };
@@ -36,22 +36,28 @@ struct number {
     char        format;
 };
 
-#define PATTERN_NUMBER(place, member, format)                                                                     \
+#define PATTERN_NUMBER(place, member, format) \
     { #member, PATTERN_##place, KNACKDB_PATTERN_##place, offsetof(knackdb_pattern, member), format }
 static const struct number pattern_numbers[] = {
-    PATTERN_NUMBER(EXECUTION_TIME, execution_time, 'd'), PATTERN_NUMBER(SUCCESS_RATE, success_rate, 'd'),
-    PATTERN_NUMBER(CONFIDENCE_SCORE, confidence_score, 'd'), PATTERN_NUMBER(AGENT_COUNT, agent_count, 'q'),
-    PATTERN_NUMBER(CREATED_AT, created_at, 'd'), PATTERN_NUMBER(UPDATED_AT, updated_at, 'd'),
-    PATTERN_NUMBER(USAGE_COUNT, usage_count, 'q'), { "nulls", -1, -1, offsetof(knackdb_pattern, nulls), 'Q' },
+    PATTERN_NUMBER(EXECUTION_TIME, execution_time, 'd'),
+    PATTERN_NUMBER(SUCCESS_RATE, success_rate, 'd'),
+    PATTERN_NUMBER(CONFIDENCE_SCORE, confidence_score, 'd'),
+    PATTERN_NUMBER(AGENT_COUNT, agent_count, 'q'),
+    PATTERN_NUMBER(CREATED_AT, created_at, 'd'),
+    PATTERN_NUMBER(UPDATED_AT, updated_at, 'd'),
+    PATTERN_NUMBER(USAGE_COUNT, usage_count, 'q'),
+    { "nulls", -1, -1, offsetof(knackdb_pattern, nulls), 'Q' },
 };
 #undef PATTERN_NUMBER
 
-#define METRIC_NUMBER(place, member, format)                                                                      \
+#define METRIC_NUMBER(place, member, format) \
     { #member, METRIC_##place, KNACKDB_METRIC_##place, offsetof(knackdb_metric, member), format }
 static const struct number metric_numbers[] = {
-    METRIC_NUMBER(METRIC_VALUE, metric_value, 'd'), METRIC_NUMBER(BASELINE_VALUE, baseline_value, 'd'),
+    METRIC_NUMBER(METRIC_VALUE, metric_value, 'd'),
+    METRIC_NUMBER(BASELINE_VALUE, baseline_value, 'd'),
     METRIC_NUMBER(IMPROVEMENT_PERCENTAGE, improvement_percentage, 'd'),
-    METRIC_NUMBER(MEASURED_AT, measured_at, 'd'), METRIC_NUMBER(SAMPLE_COUNT, sample_count, 'q'),
+    METRIC_NUMBER(MEASURED_AT, measured_at, 'd'),
+    METRIC_NUMBER(SAMPLE_COUNT, sample_count, 'q'),
     METRIC_NUMBER(CONFIDENCE_INTERVAL, confidence_interval, 'd'),
 };
 #undef METRIC_NUMBER
@@ -172,8 +178,8 @@ columns_of_patterns(struct answer *answer)
 
     nan_where_null(answer);
     for (size_t n = 0; columns != NULL && n < COUNT_OF(pattern_numbers); n++) {
-        struct column *column = column_of_answer(answer, 0, answer->count, sizeof(knackdb_pattern),
-                                                 &pattern_numbers[n]);
+        struct column *column =
+            column_of_answer(answer, 0, answer->count, sizeof(knackdb_pattern), &pattern_numbers[n]);
 
         if (column == NULL || PyDict_SetItemString(columns, pattern_numbers[n].name, (PyObject *) column) < 0)
             Py_CLEAR(columns);
@@ -259,8 +265,9 @@ column_in_place(const struct asked *asked, PyObject *rows)
         *(double *) (void *) ((char *) first->answer->rows + (row - (const char *) first->answer->rows) +
                               asked->number->offset) = (double) NAN;
     }
-    return first != NULL ? column_of_answer(first->answer, first->index, (size_t) count, asked->row_bytes,
-                                            asked->number) : NULL;
+    return first != NULL
+               ? column_of_answer(first->answer, first->index, (size_t) count, asked->row_bytes, asked->number)
+               : NULL;
 }
 
 enum gathered { GATHERED, NEED_DOUBLES, FAILED };

@@ -155,8 +155,8 @@ database_dealloc(PyObject *object)
         PyObject *error_type, *error, *traceback;
 
         PyErr_Fetch(&error_type, &error, &traceback);
-        Py_BEGIN_ALLOW_THREADS
-        (void) knackdb_close(store, NULL);
+        Py_BEGIN_ALLOW_THREADS(void)
+        knackdb_close(store, NULL);
         Py_END_ALLOW_THREADS
         messages_pass_on(&self->messages);
         PyErr_Restore(error_type, error, traceback);
@@ -248,8 +248,12 @@ database_init(PyObject *module)
 {
     static PyMethodDef methods[40]; /* the type refers to it */
     PyType_Slot        slots[] = {
-        { Py_tp_new, database_new },         { Py_tp_dealloc, database_dealloc }, { Py_tp_traverse, database_traverse },
-        { Py_tp_clear, database_clear },     { Py_tp_getset, database_attributes }, { Py_tp_methods, methods },
+        { Py_tp_new, database_new },
+        { Py_tp_dealloc, database_dealloc },
+        { Py_tp_traverse, database_traverse },
+        { Py_tp_clear, database_clear },
+        { Py_tp_getset, database_attributes },
+        { Py_tp_methods, methods },
         { 0, NULL },
     };
     PyType_Spec spec = {

@@ -17,9 +17,9 @@ typedef struct database {
     bool                is_closing; /* no call may begin */
     bool                is_strict;
     bool                waits_for_disk; /* every store does: it is done in a thread */
-    unsigned            users;      /* calls that are in the store without the GIL */
-    pid_t               opened_by;  /* or is being opened or closed by; 0 where it is closed */
-    PyObject           *last_error; /* str or NULL */
+    unsigned            users;          /* calls that are in the store without the GIL */
+    pid_t               opened_by;      /* or is being opened or closed by; 0 where it is closed */
+    PyObject           *last_error;     /* str or NULL */
     struct answer_cache answers;
     struct messages     messages;
     uint64_t            rows;            /* about, and never too few: says whether a search may take long */
@@ -34,19 +34,19 @@ int database_init(PyObject *module);
 knackdb *database_store(database *self);
 
 /* Around C that may take more than a few microseconds: the store stays open until every such call is back. */
-#define DATABASE_RELEASE_GIL_WHERE(self, may_take_long)                                                          \
-    {                                                                                                             \
-        PyThreadState *released_ = NULL;                                                                          \
-        if (may_take_long) {                                                                                      \
-            (self)->users++;                                                                                      \
-            released_ = PyEval_SaveThread();                                                                      \
+#define DATABASE_RELEASE_GIL_WHERE(self, may_take_long) \
+    {                                                   \
+        PyThreadState *released_ = NULL;                \
+        if (may_take_long) {                            \
+            (self)->users++;                            \
+            released_ = PyEval_SaveThread();            \
         }
 #define DATABASE_RELEASE_GIL(self) DATABASE_RELEASE_GIL_WHERE(self, true)
-#define DATABASE_TAKE_GIL(self)                                                                                  \
-        if (released_ != NULL) {                                                                                  \
-            PyEval_RestoreThread(released_);                                                                      \
-            (self)->users--;                                                                                      \
-        }                                                                                                         \
+#define DATABASE_TAKE_GIL(self)          \
+    if (released_ != NULL) {             \
+        PyEval_RestoreThread(released_); \
+        (self)->users--;                 \
+    }                                    \
     }
 
 /* A call failed and the exception is set. Notes and logs the reason; then, where the database is strict, an awaitable

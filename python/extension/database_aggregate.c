@@ -105,11 +105,12 @@ tuple_of(const knackdb_group *group, size_t percentile_count)
 {
     /* "N" takes each over, also where one of them, or the tuple, could not be made. */
     return Py_BuildValue("(NKKNNNN)",
-                         group->key.data == NULL ? number_or_none((double) NAN)
+                         group->key.data == NULL
+                             ? number_or_none((double) NAN)
                              : PyUnicode_DecodeUTF8(group->key.data, (Py_ssize_t) group->key.length, NULL),
                          (unsigned long long) group->row_count, (unsigned long long) group->value_count,
-                         number_or_none(group->mean), number_or_none(group->minimum),
-                         number_or_none(group->maximum), percentiles_of(group, percentile_count));
+                         number_or_none(group->mean), number_or_none(group->minimum), number_or_none(group->maximum),
+                         percentiles_of(group, percentile_count));
 }
 
 static PyObject *

@@ -70,11 +70,11 @@ static int
 put_memory(PyObject *dict, const knackdb_stats *stats)
 {
     bool failed = put_count(dict, "memory_bytes", stats->memory_bytes) < 0 ||
-           put_count(dict, "memory_column_bytes", stats->memory_column_bytes) < 0 ||
-           put_count(dict, "memory_text_bytes", stats->memory_text_bytes) < 0 ||
-           put_count(dict, "memory_index_bytes", stats->memory_index_bytes) < 0 ||
-           put_count(dict, "memory_cache_bytes", stats->memory_cache_bytes) < 0 ||
-           put_count(dict, "memory_other_bytes", stats->memory_other_bytes) < 0;
+                  put_count(dict, "memory_column_bytes", stats->memory_column_bytes) < 0 ||
+                  put_count(dict, "memory_text_bytes", stats->memory_text_bytes) < 0 ||
+                  put_count(dict, "memory_index_bytes", stats->memory_index_bytes) < 0 ||
+                  put_count(dict, "memory_cache_bytes", stats->memory_cache_bytes) < 0 ||
+                  put_count(dict, "memory_other_bytes", stats->memory_other_bytes) < 0;
 
     return failed ? -1 : 0;
 }
@@ -83,23 +83,23 @@ static int
 put_log_and_snapshot(PyObject *dict, const knackdb_stats *stats)
 {
     bool failed = put_count(dict, "sequence", stats->sequence) < 0 ||
-           put_count(dict, "durable_sequence", stats->durable_sequence) < 0 ||
-           put_count(dict, "log_bytes", stats->log_bytes) < 0 ||
-           put_count(dict, "log_unsynced_bytes", stats->log_unsynced_bytes) < 0 ||
-           put_count(dict, "reader_count", stats->reader_count) < 0 ||
-           put_count(dict, "snapshot_count", stats->snapshot_count) < 0 ||
-           put_count(dict, "snapshot_sequence", stats->snapshot_sequence) < 0 ||
-           put_real(dict, "snapshot_at", stats->snapshot_at) < 0 ||
-           put_real(dict, "snapshot_seconds", stats->snapshot_seconds) < 0 ||
-           put_count(dict, "snapshot_bytes", stats->snapshot_bytes) < 0 ||
-           put(dict, "snapshot_status", PyUnicode_FromString(knackdb_status_text(stats->snapshot_status))) < 0 ||
-           put_count(dict, "recovered_commits", stats->recovered_commits) < 0 ||
-           put_count(dict, "torn_bytes", stats->torn_bytes) < 0 ||
-           put_real(dict, "open_seconds", stats->open_seconds) < 0 ||
-           put_real(dict, "opened_at", stats->opened_at) < 0 ||
-           put_count(dict, "refresh_count", stats->refresh_count) < 0 ||
-           put_count(dict, "reload_count", stats->reload_count) < 0 ||
-           put_real(dict, "refreshed_at", stats->refreshed_at) < 0;
+                  put_count(dict, "durable_sequence", stats->durable_sequence) < 0 ||
+                  put_count(dict, "log_bytes", stats->log_bytes) < 0 ||
+                  put_count(dict, "log_unsynced_bytes", stats->log_unsynced_bytes) < 0 ||
+                  put_count(dict, "reader_count", stats->reader_count) < 0 ||
+                  put_count(dict, "snapshot_count", stats->snapshot_count) < 0 ||
+                  put_count(dict, "snapshot_sequence", stats->snapshot_sequence) < 0 ||
+                  put_real(dict, "snapshot_at", stats->snapshot_at) < 0 ||
+                  put_real(dict, "snapshot_seconds", stats->snapshot_seconds) < 0 ||
+                  put_count(dict, "snapshot_bytes", stats->snapshot_bytes) < 0 ||
+                  put(dict, "snapshot_status", PyUnicode_FromString(knackdb_status_text(stats->snapshot_status))) < 0 ||
+                  put_count(dict, "recovered_commits", stats->recovered_commits) < 0 ||
+                  put_count(dict, "torn_bytes", stats->torn_bytes) < 0 ||
+                  put_real(dict, "open_seconds", stats->open_seconds) < 0 ||
+                  put_real(dict, "opened_at", stats->opened_at) < 0 ||
+                  put_count(dict, "refresh_count", stats->refresh_count) < 0 ||
+                  put_count(dict, "reload_count", stats->reload_count) < 0 ||
+                  put_real(dict, "refreshed_at", stats->refreshed_at) < 0;
 
     return failed ? -1 : 0;
 }
@@ -108,14 +108,14 @@ static int
 put_caches(PyObject *dict, const database *self, const knackdb_stats *stats)
 {
     bool failed = put_count(dict, "cache_hits", stats->cache_hits) < 0 ||
-           put_count(dict, "cache_misses", stats->cache_misses) < 0 ||
-           put_count(dict, "cache_entries", stats->cache_entries) < 0 ||
-           put_count(dict, "answer_hits", self->answers.hits) < 0 ||
-           put_count(dict, "answer_misses", self->answers.misses) < 0 ||
-           put_count(dict, "answer_entries", self->answers.count) < 0 ||
-           put_count(dict, "answer_bytes", self->answers.bytes) < 0 ||
-           put_count(dict, "patterns_stored", self->patterns_stored) < 0 ||
-           put_count(dict, "slow_operation_count", stats->slow_operation_count) < 0;
+                  put_count(dict, "cache_misses", stats->cache_misses) < 0 ||
+                  put_count(dict, "cache_entries", stats->cache_entries) < 0 ||
+                  put_count(dict, "answer_hits", self->answers.hits) < 0 ||
+                  put_count(dict, "answer_misses", self->answers.misses) < 0 ||
+                  put_count(dict, "answer_entries", self->answers.count) < 0 ||
+                  put_count(dict, "answer_bytes", self->answers.bytes) < 0 ||
+                  put_count(dict, "patterns_stored", self->patterns_stored) < 0 ||
+                  put_count(dict, "slow_operation_count", stats->slow_operation_count) < 0;
 
     return failed ? -1 : 0;
 }

@@ -33,8 +33,8 @@ look_around(knackdb *store, database *self, knackdb_error *error)
         return status;
     self->rows = stats.tables[KNACKDB_EXECUTION_PATTERNS].row_count +
                  stats.tables[KNACKDB_PERFORMANCE_METRICS].row_count;
-    self->last_used = count > 0 && (preference->nulls & KNACKDB_BIT(KNACKDB_PREFERENCE_LAST_USED)) == 0
-                          ? preference->last_used : 0;
+    self->last_used =
+        count > 0 && (preference->nulls & KNACKDB_BIT(KNACKDB_PREFERENCE_LAST_USED)) == 0 ? preference->last_used : 0;
     knackdb_free(preference);
     return KNACKDB_OK;
 }
@@ -44,8 +44,8 @@ pause_briefly(void)
 {
     struct timespec pause = { 0, 100 * 1000 };
 
-    Py_BEGIN_ALLOW_THREADS
-    (void) nanosleep(&pause, NULL);
+    Py_BEGIN_ALLOW_THREADS(void)
+    nanosleep(&pause, NULL);
     Py_END_ALLOW_THREADS
 }
 
@@ -69,15 +69,17 @@ read_options(PyObject *args, PyObject *keywords, PyObject **ret_path, knackdb_op
     static char memory_name[] = "memory_bytes_max", cache_name[] = "cache_bytes_max", slow_name[] = "slow_operation_us";
     static char mode_name[] = "file_mode", sequence_name[] = "as_of_sequence", time_name[] = "as_of_time";
     static char history_name[] = "log_history_bytes", io_name[] = "log_io", segment_name[] = "log_segment_bytes_max";
-    static char *names[] = { path_name, durability_name, flags_name, flush_name, log_bytes_name, interval_name,
-                             kept_name, memory_name, cache_name, slow_name, mode_name, sequence_name, time_name,
-                             history_name, io_name, segment_name, NULL };
+    static char *names[] = {
+        path_name,   durability_name, flags_name, flush_name, log_bytes_name, interval_name, kept_name,
+        memory_name, cache_name,      slow_name,  mode_name,  sequence_name,  time_name,     history_name,
+        io_name,     segment_name,    NULL
+    };
     int                durability = 0, log_io = 0;
     unsigned long long log_bytes = 0, memory_bytes = 0, cache_bytes = 0, history_bytes = 0, segment_bytes = 0;
     long long          sequence = 0;
 
-    if (!PyArg_ParseTupleAndKeywords(args, keywords, "O&|iIIKIIKKIILdKiK:_open", names, PyUnicode_FSConverter,
-                                     ret_path, &durability, &options->flags, &options->flush_interval_ms, &log_bytes,
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "O&|iIIKIIKKIILdKiK:_open", names, PyUnicode_FSConverter, ret_path,
+                                     &durability, &options->flags, &options->flush_interval_ms, &log_bytes,
                                      &options->snapshot_interval_s, &options->snapshots_kept, &memory_bytes,
                                      &cache_bytes, &options->slow_operation_us, &options->file_mode, &sequence,
                                      &options->as_of_time, &history_bytes, &log_io, &segment_bytes))

@@ -352,9 +352,11 @@ preference_tuple(const knackdb_preference *row)
 {
     PyObject *tuple = PyTuple_New(5);
     PyObject *items[5] = {
-        row->preference_type.data == NULL ? NULL
+        row->preference_type.data == NULL
+            ? NULL
             : PyUnicode_DecodeUTF8(row->preference_type.data, (Py_ssize_t) row->preference_type.length, NULL),
-        row->preference_value.data == NULL ? NULL
+        row->preference_value.data == NULL
+            ? NULL
             : PyUnicode_DecodeUTF8(row->preference_value.data, (Py_ssize_t) row->preference_value.length, NULL),
         row->nulls & KNACKDB_BIT(KNACKDB_PREFERENCE_WEIGHT) ? NULL : PyFloat_FromDouble(row->weight),
         row->nulls & KNACKDB_BIT(KNACKDB_PREFERENCE_USAGE_COUNT) ? NULL : PyLong_FromLongLong(row->usage_count),
@@ -439,7 +441,7 @@ preference_rows(PyObject *object, PyObject *args)
     return list;
 }
 
-#define FAST(function) (PyCFunction) (void (*)(void)) function, METH_FASTCALL | METH_KEYWORDS
+#define FAST(function) (PyCFunction)(void (*)(void)) function, METH_FASTCALL | METH_KEYWORDS
 PyMethodDef database_read_methods[] = {
     { "retrieve_patterns", FAST(retrieve), retrieve_doc },
     { "retrieve_columns", FAST(retrieve_columns), columns_doc },

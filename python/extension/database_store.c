@@ -297,7 +297,7 @@ delete_pattern(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject
     return change_by_id(self, "delete_pattern", WRITE_DELETE, args, count, keywords);
 }
 
-#define FAST(function) (PyCFunction) (void (*)(void)) function, METH_FASTCALL | METH_KEYWORDS
+#define FAST(function) (PyCFunction)(void (*)(void)) function, METH_FASTCALL | METH_KEYWORDS
 PyMethodDef database_store_methods[] = {
     { "store_execution_pattern", FAST(store_pattern), store_pattern_doc },
     { "store_execution_patterns", FAST(store_patterns), store_patterns_doc },

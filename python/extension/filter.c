@@ -90,7 +90,7 @@ one_more(struct filter *filter)
 }
 
 static int
-add_text(struct filter *filter, uint32_t column, knackdb_operator operator, PyObject *value)
+add_text(struct filter *filter, uint32_t column, knackdb_operator operator, PyObject * value)
 {
     knackdb_condition *condition = one_more(filter);
     knackdb_text       text;
@@ -283,7 +283,7 @@ read_order(struct filter *filter, PyObject *value)
 {
     static const int columns[] = {
         KNACKDB_PATTERN_SUCCESS_RATE, KNACKDB_PATTERN_CONFIDENCE_SCORE, KNACKDB_PATTERN_EXECUTION_TIME,
-        KNACKDB_PATTERN_AGENT_COUNT, KNACKDB_PATTERN_USAGE_COUNT, KNACKDB_PATTERN_CREATED_AT,
+        KNACKDB_PATTERN_AGENT_COUNT,  KNACKDB_PATTERN_USAGE_COUNT,      KNACKDB_PATTERN_CREATED_AT,
         KNACKDB_PATTERN_UPDATED_AT,
     };
     const knackdb_table_info *table = knackdb_table_describe(KNACKDB_EXECUTION_PATTERNS);
@@ -338,9 +338,12 @@ read_other_fields(struct filter *filter, PyObject *object)
         int field;
         int (*read)(struct filter *filter, PyObject *value);
     } others[] = {
-        { FILTER_PATTERN_TYPE, read_pattern_type }, { FILTER_MAX_AGE_SECONDS, read_max_age },
-        { FILTER_LIMIT, read_limit },               { FILTER_OFFSET, read_offset },
-        { FILTER_ORDER_BY, read_order },            { FILTER_DESCENDING, read_descending },
+        { FILTER_PATTERN_TYPE, read_pattern_type },
+        { FILTER_MAX_AGE_SECONDS, read_max_age },
+        { FILTER_LIMIT, read_limit },
+        { FILTER_OFFSET, read_offset },
+        { FILTER_ORDER_BY, read_order },
+        { FILTER_DESCENDING, read_descending },
         { FILTER_HALF_LIFE_SECONDS, read_half_life },
     };
 

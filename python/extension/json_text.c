@@ -349,13 +349,9 @@ json_write(struct arena *arena, PyObject *value, knackdb_text *ret_text)
 
     arena_begin(arena);
     switch (put_value(arena, value, 0)) {
-    case WRITTEN:
-        *ret_text = arena_end(arena);
-        return 0;
-    case FAILED:
-        return -1;
-    case NOT_OURS:
-        break;
+    case WRITTEN: *ret_text = arena_end(arena); return 0;
+    case FAILED: return -1;
+    case NOT_OURS: break;
     }
     arena->at = arena->open;
     string = PyObject_CallFunctionObjArgs(python_side.json_dumps, value, NULL);

@@ -11,9 +11,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define DEPTH_MAX 64
+#define DEPTH_MAX        64
 #define NUMBER_BYTES_MAX 40
-#define EXACT_DIGITS 15 /* a whole number of so many is exact as a double, and so are the powers below */
+#define EXACT_DIGITS     15 /* a whole number of so many is exact as a double, and so are the powers below */
 
 struct reader {
     const char *at;
@@ -99,13 +99,13 @@ long_real(struct reader *reader, const char *begin)
 static PyObject *
 number(struct reader *reader)
 {
-    static const double powers[] = { 1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14,
-                                     1e15 };
-    const char *begin = reader->at;
-    bool        is_negative = *begin == '-', has_exponent = false;
-    uint64_t    all = 0;
-    int         whole, decimals = 0;
-    double      real;
+    static const double powers[] = { 1e0, 1e1, 1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
+                                     1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15 };
+    const char         *begin = reader->at;
+    bool                is_negative = *begin == '-', has_exponent = false;
+    uint64_t            all = 0;
+    int                 whole, decimals = 0;
+    double              real;
 
     reader->at += is_negative;
     if (!is_digit(reader))
@@ -230,8 +230,9 @@ value(struct reader *reader, int depth)
     case '{': reader->at++; return object(reader, depth);
     case 't': return word(reader, "true", Py_True);
     case 'f': return word(reader, "false", Py_False);
-    case 'n': return word(reader, "null", Py_None);
-    /* clang-format off */
+    case 'n':
+        return word(reader, "null", Py_None);
+        /* clang-format off */
     case '-':
     case '0': case '1': case '2': case '3': case '4':
     case '5': case '6': case '7': case '8': case '9': return number(reader);

@@ -24,14 +24,14 @@ names_setup(PyObject *module, PyObject *args, PyObject *keywords)
     static char  error_classes_name[] = "error_classes", error_name[] = "error", log_name[] = "log";
     static char  loads_name[] = "json_loads", dumps_name[] = "json_dumps";
     static char  pattern_name[] = "pattern", metric_name[] = "metric", filters_name[] = "filters";
-    static char *names[] = { error_classes_name, error_name, log_name, loads_name, dumps_name,
-                             pattern_name, metric_name, filters_name, NULL };
+    static char *names[] = { error_classes_name, error_name,  log_name,     loads_name, dumps_name,
+                             pattern_name,       metric_name, filters_name, NULL };
     PyObject    *error_classes, *error, *log, *loads, *dumps, *pattern, *metric, *filters;
 
     (void) module;
     if (!PyArg_ParseTupleAndKeywords(args, keywords, "O!OOOOO!O!O!:setup", names, &PyDict_Type, &error_classes, &error,
-                                     &log, &loads, &dumps, &PyType_Type, &pattern, &PyType_Type, &metric,
-                                     &PyType_Type, &filters))
+                                     &log, &loads, &dumps, &PyType_Type, &pattern, &PyType_Type, &metric, &PyType_Type,
+                                     &filters))
         return NULL;
     keep(&python_side.error_classes, error_classes);
     keep(&python_side.error, error);

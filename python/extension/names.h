@@ -6,12 +6,12 @@
 
 /* What the package hands over before anything else happens; see names_setup(). Owned for the life of the process. */
 struct python_side {
-    PyObject *error_classes; /* dict: status number -> exception class */
-    PyObject *error;         /* knackdb.Error, for what has no status */
-    PyObject *log;           /* callable(level, message): the package's logger */
-    PyObject *json_loads;
-    PyObject *json_dumps;    /* callable(value) -> str, ASCII */
-    PyTypeObject *pattern;   /* the dataclasses that rows are, or NULL until the package has made them */
+    PyObject     *error_classes; /* dict: status number -> exception class */
+    PyObject     *error;         /* knackdb.Error, for what has no status */
+    PyObject     *log;           /* callable(level, message): the package's logger */
+    PyObject     *json_loads;
+    PyObject     *json_dumps; /* callable(value) -> str, ASCII */
+    PyTypeObject *pattern;    /* the dataclasses that rows are, or NULL until the package has made them */
     PyTypeObject *metric;
     PyTypeObject *filters;
 };

@@ -233,8 +233,8 @@ object_row_pattern(struct arena *arena, PyObject *object, knackdb_pattern *row)
     if (take_id(arena, &source, &row->external_id) < 0 ||
         take_text(arena, &source, PATTERN_TASK_TYPE, &row->task_type) < 0 ||
         take_text(arena, &source, PATTERN_PATTERN_USED, &row->pattern_used) < 0 ||
-        take_real(&source, PATTERN_EXECUTION_TIME, KNACKDB_PATTERN_EXECUTION_TIME, &row->execution_time,
-                  &row->nulls) < 0 ||
+        take_real(&source, PATTERN_EXECUTION_TIME, KNACKDB_PATTERN_EXECUTION_TIME, &row->execution_time, &row->nulls) <
+            0 ||
         take_real(&source, PATTERN_SUCCESS_RATE, KNACKDB_PATTERN_SUCCESS_RATE, &row->success_rate, &row->nulls) < 0 ||
         take_real(&source, PATTERN_CONFIDENCE_SCORE, KNACKDB_PATTERN_CONFIDENCE_SCORE, &row->confidence_score,
                   &row->nulls) < 0 ||
@@ -270,8 +270,8 @@ object_row_metric(struct arena *arena, PyObject *object, knackdb_metric *row)
     if (take_text(arena, &source, METRIC_COMPONENT_NAME, &row->component_name) < 0 ||
         take_text(arena, &source, METRIC_METRIC_NAME, &row->metric_name) < 0 ||
         take_real(&source, METRIC_METRIC_VALUE, KNACKDB_METRIC_METRIC_VALUE, &row->metric_value, &row->nulls) < 0 ||
-        take_real(&source, METRIC_BASELINE_VALUE, KNACKDB_METRIC_BASELINE_VALUE, &row->baseline_value,
-                  &row->nulls) < 0 ||
+        take_real(&source, METRIC_BASELINE_VALUE, KNACKDB_METRIC_BASELINE_VALUE, &row->baseline_value, &row->nulls) <
+            0 ||
         take_real(&source, METRIC_IMPROVEMENT_PERCENTAGE, KNACKDB_METRIC_IMPROVEMENT_PERCENTAGE,
                   &row->improvement_percentage, &row->nulls) < 0 ||
         take_integer(&source, METRIC_SAMPLE_COUNT, KNACKDB_METRIC_SAMPLE_COUNT, &row->sample_count, &row->nulls) < 0 ||

@@ -16,7 +16,7 @@
 
 struct ready {
     PyObject_HEAD
-    PyObject *value;     /* one of the two is set */
+    PyObject *value; /* one of the two is set */
     PyObject *exception;
 };
 

@@ -427,7 +427,7 @@ record_get(const struct record_layout *layout, PyTypeObject *ours, PyObject *obj
 {
     PyTypeObject *type = Py_TYPE(object);
 
-    PyObject     *value;
+    PyObject *value;
 
     /* Exactly ours: nobody can have put a property over the field. */
     if (type == ours)
@@ -454,7 +454,11 @@ static PyMethodDef record_methods[] = {
 };
 
 #define RECORD_ATTRIBUTE(number, name) { name, record_get_field, record_set_field, NULL, (void *) (intptr_t) number },
-#define RECORD_DICT { "__dict__", record_get_dict, record_set_dict, NULL, NULL }, { NULL, NULL, NULL, NULL, NULL }
+#define RECORD_DICT                                               \
+    { "__dict__", record_get_dict, record_set_dict, NULL, NULL }, \
+    {                                                             \
+        NULL, NULL, NULL, NULL, NULL                              \
+    }
 static PyGetSetDef pattern_attributes[] = { PATTERN_FIELDS(RECORD_ATTRIBUTE) RECORD_DICT };
 static PyGetSetDef metric_attributes[] = { METRIC_FIELDS(RECORD_ATTRIBUTE) RECORD_DICT };
 static PyGetSetDef filter_attributes[] = { FILTER_FIELDS(RECORD_ATTRIBUTE) RECORD_DICT };

@@ -50,7 +50,7 @@ enum { FILTER_FIELDS(RECORD_ENUM) FILTER_FIELD_COUNT };
 struct record_layout {
     int          field_count;
     const char **field_names;
-    PyObject   **names; /* the same, interned */
+    PyObject   **names;     /* the same, interned */
     PyObject    *defaults;  /* tuple of the fields' defaults, NULL until the package has made the dataclass */
     PyObject    *factories; /* dict: place of a field -> what makes its default; such a field's default is None above */
     uint32_t     made;      /* bit 1 << place of each field that has one */
@@ -63,13 +63,13 @@ extern struct record_layout pattern_layout, metric_layout, filter_layout;
 
 typedef struct record {
     PyObject_HEAD
-    PyObject                   *dict;     /* attributes that are no fields; with in_dict, the fields as well */
+    PyObject                   *dict; /* attributes that are no fields; with in_dict, the fields as well */
     PyObject                   *weakrefs;
     const struct record_layout *layout;
-    struct answer              *answer;   /* where the fields without a cell are, or NULL */
-    uint32_t                    index;    /* of the row in it */
+    struct answer              *answer; /* where the fields without a cell are, or NULL */
+    uint32_t                    index;  /* of the row in it */
     bool                        in_dict;
-    PyObject                   *cells[];  /* what was set, and what was read and can be changed in place */
+    PyObject                   *cells[]; /* what was set, and what was read and can be changed in place */
 } record;
 
 int record_init(PyObject *module);

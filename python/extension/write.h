@@ -15,9 +15,9 @@ struct write {
     knackdb_pattern   *patterns;
     knackdb_metric    *metrics;
     knackdb_preference preference;
-    knackdb_text       id;      /* of the pattern that WEIGHT, USE and DELETE are about */
+    knackdb_text       id; /* of the pattern that WEIGHT, USE and DELETE are about */
     double             weight;
-    PyObject          *named;   /* list of the objects that were given an id, or NULL */
+    PyObject          *named;       /* list of the objects that were given an id, or NULL */
     knackdb_pattern    one_pattern; /* room for the common case */
     knackdb_metric     one_metric;
 };

@@ -19,12 +19,12 @@
 /* ---- memory that fails ---- */
 
 struct failing_memory {
-    _Atomic uint64_t asked;      /* allocations while armed; any thread adds */
+    _Atomic uint64_t asked; /* allocations while armed; any thread adds */
     _Atomic uint64_t refused;
-    _Atomic int64_t  bytes;      /* given out and not come back */
-    _Atomic uint64_t wrong;      /* blocks that came back with another size */
+    _Atomic int64_t  bytes; /* given out and not come back */
+    _Atomic uint64_t wrong; /* blocks that came back with another size */
     _Atomic bool     armed;
-    uint64_t         fail_at;    /* 0: never; set before the store is opened */
+    uint64_t         fail_at; /* 0: never; set before the store is opened */
     bool             for_ever;
 };
 
@@ -101,13 +101,13 @@ fingerprint(knackdb *db)
             for (uint32_t column = 0; column < knackdb_table_describe(table)->column_count; column++) {
                 knackdb_value value = knackdb_read_value(read, table, rows.rows[i], column);
 
-                if ((table == KNACKDB_EXECUTION_PATTERNS && column == KNACKDB_PATTERN_UPDATED_AT)
-                    || (table == KNACKDB_USER_PREFERENCES && column == KNACKDB_PREFERENCE_LAST_USED))
+                if ((table == KNACKDB_EXECUTION_PATTERNS && column == KNACKDB_PATTERN_UPDATED_AT) ||
+                    (table == KNACKDB_USER_PREFERENCES && column == KNACKDB_PREFERENCE_LAST_USED))
                     continue;
                 hash = mix(hash, &value.type, sizeof value.type);
                 if (value.type == KNACKDB_TEXT)
-                    hash = mix(mix(hash, &value.as.text.length, sizeof(size_t)), value.as.text.data,
-                               value.as.text.length);
+                    hash =
+                        mix(mix(hash, &value.as.text.length, sizeof(size_t)), value.as.text.data, value.as.text.length);
                 else if (value.type != KNACKDB_NULL)
                     hash = mix(hash, &value.as, 8);
             }
@@ -278,7 +278,7 @@ ask_view(knackdb *db, knackdb_error *error)
     memset(&query, 0, sizeof query);
     query.conditions = conditions;
     query.condition_count = 2;
-    query.order[0] = (knackdb_order){ .column = KNACKDB_ORDER_BY_SCORE, .descending = true };
+    query.order[0] = (knackdb_order) { .column = KNACKDB_ORDER_BY_SCORE, .descending = true };
     query.order_count = 1;
     query.limit = 50;
     if (status == KNACKDB_OK)
@@ -324,8 +324,8 @@ ask_for_copies(knackdb *db, knackdb_error *error)
         status = knackdb_pattern_get_external(db, knackdb_string("many-5"), &patterns, error);
     knackdb_free(patterns);
     if (status == KNACKDB_OK)
-        status = knackdb_metrics_history(db, knackdb_string("odd"), knackdb_string(NULL), 0, 0, 0, &metrics, &count,
-                                         error);
+        status =
+            knackdb_metrics_history(db, knackdb_string("odd"), knackdb_string(NULL), 0, 0, 0, &metrics, &count, error);
     knackdb_free(metrics);
     if (status == KNACKDB_OK)
         status = knackdb_preferences_get(db, knackdb_string("type"), knackdb_string(NULL), &preferences, &count, error);
@@ -400,7 +400,7 @@ open_with(struct failing_memory *memory, const char *directory)
     options.allocator = &allocator;
     options.log_segment_bytes_max = 64 * 1024;
     options.log_history_bytes = 1024 * 1024; /* so that segments are packed */
-    options.flush_interval_ms = 1; /* so that hundreds of lives do not wait for their syncs */
+    options.flush_interval_ms = 1;           /* so that hundreds of lives do not wait for their syncs */
     atomic_store(&memory->armed, true);
     for (int tries = 0; tries < 2 && status == KNACKDB_NO_MEMORY; tries++) {
         status = knackdb_open(directory, &options, &db, &error);
@@ -431,8 +431,8 @@ take_step(struct failing_memory *memory, knackdb *db, const struct step *step)
         status = step->call(db, &error);
         atomic_store(&memory->armed, false);
         /* What an earlier step could not store is not there later. */
-        cr_assert(status == KNACKDB_OK || status == KNACKDB_NO_MEMORY
-                      || (status == KNACKDB_NOT_FOUND && memory->for_ever),
+        cr_assert(status == KNACKDB_OK || status == KNACKDB_NO_MEMORY ||
+                      (status == KNACKDB_NOT_FOUND && memory->for_ever),
                   "%s, allocation %llu: %s: %s", step->name, (unsigned long long) memory->fail_at,
                   knackdb_status_text(status), error.message);
         if (status != KNACKDB_OK || !step->changes) {

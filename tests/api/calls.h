@@ -6,25 +6,25 @@
 #include <knackdb.h>
 
 /* `call` mentions `error`, a knackdb_error in scope. */
-#define MUST(call)                                                                                         \
-    do {                                                                                                   \
-        knackdb_status must_status = (call);                                                               \
-        cr_assert_eq(must_status, KNACKDB_OK, "%s: %s: %s", #call, knackdb_status_text(must_status),       \
-                     must_status == KNACKDB_OK ? "" : error.message);                                      \
+#define MUST(call)                                                                                   \
+    do {                                                                                             \
+        knackdb_status must_status = (call);                                                         \
+        cr_assert_eq(must_status, KNACKDB_OK, "%s: %s: %s", #call, knackdb_status_text(must_status), \
+                     must_status == KNACKDB_OK ? "" : error.message);                                \
     } while (0)
 
 /* It fails with this status and says why in words that hold `words`. */
-#define REFUSED(call, expected, words)                                                                     \
-    do {                                                                                                   \
-        knackdb_status refused_status;                                                                     \
-        memset(&error, 0x5a, sizeof error);                                                                \
-        error.message[sizeof error.message - 1] = '\0';                                                    \
-        refused_status = (call);                                                                           \
-        cr_assert_eq(refused_status, (expected), "%s: %s instead of %s", #call,                            \
-                     knackdb_status_text(refused_status), knackdb_status_text(expected));                  \
-        cr_assert_not_null(memchr(error.message, '\0', sizeof error.message));                             \
-        cr_assert_not_null(strstr(error.message, (words)), "%s: \"%s\" does not mention \"%s\"", #call,    \
-                           error.message, (words));                                                        \
+#define REFUSED(call, expected, words)                                                                                 \
+    do {                                                                                                               \
+        knackdb_status refused_status;                                                                                 \
+        memset(&error, 0x5a, sizeof error);                                                                            \
+        error.message[sizeof error.message - 1] = '\0';                                                                \
+        refused_status = (call);                                                                                       \
+        cr_assert_eq(refused_status, (expected), "%s: %s instead of %s", #call, knackdb_status_text(refused_status),   \
+                     knackdb_status_text(expected));                                                                   \
+        cr_assert_not_null(memchr(error.message, '\0', sizeof error.message));                                         \
+        cr_assert_not_null(strstr(error.message, (words)), "%s: \"%s\" does not mention \"%s\"", #call, error.message, \
+                           (words));                                                                                   \
     } while (0)
 
 static inline knackdb *

@@ -6,10 +6,10 @@
 
 Test(copies, gives_the_history_of_a_component_newest_first)
 {
-    knackdb        *db = open_in_memory();
-    knackdb_metric  metrics[6], *found;
-    knackdb_error   error;
-    size_t          count;
+    knackdb       *db = open_in_memory();
+    knackdb_metric metrics[6], *found;
+    knackdb_error  error;
+    size_t         count;
 
     for (int i = 0; i < 6; i++) {
         metrics[i] = knackdb_metric_default();
@@ -54,8 +54,8 @@ Test(copies, gives_preferences_the_most_used_first)
         MUST(knackdb_preference_store(db, &preference, NULL, &error));
     }
     MUST(knackdb_preferences_get(db, knackdb_string("editor"), knackdb_string(NULL), &found, &count, &error));
-    cr_assert(count == 3 && text_is(found[0].preference_value, "ed") && text_is(found[1].preference_value, "vi")
-              && text_is(found[2].preference_value, "emacs"));
+    cr_assert(count == 3 && text_is(found[0].preference_value, "ed") && text_is(found[1].preference_value, "vi") &&
+              text_is(found[2].preference_value, "emacs"));
     knackdb_free(found);
     MUST(knackdb_preferences_get(db, knackdb_string("editor"), knackdb_string("emacs"), &found, &count, &error));
     cr_assert(count == 1 && found[0].usage_count == 2);
@@ -107,7 +107,7 @@ Test(copies, never_answers_from_a_cache_that_is_out_of_date)
     memset(&query, 0, sizeof query);
     query.conditions = &condition;
     query.condition_count = 1;
-    query.order[0] = (knackdb_order){ .column = KNACKDB_PATTERN_CONFIDENCE_SCORE, .descending = true };
+    query.order[0] = (knackdb_order) { .column = KNACKDB_PATTERN_CONFIDENCE_SCORE, .descending = true };
     query.order_count = 1;
     query.limit = 3;
     must_find(db, &query, IDS(3, 8, 1));

@@ -58,7 +58,8 @@ Test(edges, percentiles_stay_between_the_values_and_the_mean_of_large_ones_is_fi
         store_time(db, 0.42);
     cr_assert_eq(knackdb_read_begin(db, &read, NULL), KNACKDB_OK);
     cr_assert_eq(knackdb_read_aggregate(read, &query, KNACKDB_PATTERN_EXECUTION_TIME, -1, percentiles, 5, &groups,
-                                        &count, NULL), KNACKDB_OK);
+                                        &count, NULL),
+                 KNACKDB_OK);
     for (int p = 0; p < 5; p++)
         cr_expect_eq(groups[0].percentiles[p], 0.42, "p%g is %.17g", percentiles[p], groups[0].percentiles[p]);
     knackdb_read_end(read);
@@ -68,10 +69,12 @@ Test(edges, percentiles_stay_between_the_values_and_the_mean_of_large_ones_is_fi
     store_time(db, 1.5e308);
     cr_assert_eq(knackdb_read_begin(db, &read, NULL), KNACKDB_OK);
     cr_assert_eq(knackdb_read_aggregate(read, &query, KNACKDB_PATTERN_EXECUTION_TIME, -1, NULL, 0, &groups, &count,
-                                        NULL), KNACKDB_OK);
+                                        NULL),
+                 KNACKDB_OK);
     cr_expect_eq(groups[0].mean, 1.5e308);
     cr_expect_eq(knackdb_read_aggregate(read, &query, KNACKDB_PATTERN_EXECUTION_TIME, -1, NULL, 3, &groups, &count,
-                                        NULL), KNACKDB_INVALID);
+                                        NULL),
+                 KNACKDB_INVALID);
     knackdb_read_end(read);
     cr_expect_eq(knackdb_close(db, NULL), KNACKDB_OK);
 }
@@ -149,8 +152,8 @@ Test(edges, long_texts_take_little_more_than_their_length)
         cr_assert_eq(knackdb_pattern_store(db, &pattern, NULL, NULL), KNACKDB_OK);
     cr_assert_eq(knackdb_get_stats(db, &stats, NULL), KNACKDB_OK);
     cr_expect_lt(stats.memory_text_bytes, 60 * sizeof text * 11 / 10);
-    cr_expect_eq(stats.memory_bytes, stats.memory_column_bytes + stats.memory_text_bytes + stats.memory_index_bytes
-                                         + stats.memory_cache_bytes + stats.memory_other_bytes);
+    cr_expect_eq(stats.memory_bytes, stats.memory_column_bytes + stats.memory_text_bytes + stats.memory_index_bytes +
+                                         stats.memory_cache_bytes + stats.memory_other_bytes);
     cr_expect_eq(knackdb_close(db, NULL), KNACKDB_OK);
 }
 

@@ -34,16 +34,16 @@ store_metrics(knackdb *db, int count)
 
 Test(following, a_view_begun_after_a_refresh_sees_what_the_writer_stored)
 {
-    char           path[SCRATCH_PATH_MAX];
-    knackdb       *writer;
-    knackdb       *follower;
-    knackdb_read  *read;
-    knackdb_query  query;
-    knackdb_stats  stats = { .struct_size = sizeof stats };
-    knackdb_error  error;
-    uint64_t       sequence = 0;
-    uint64_t       count = 0;
-    double         begun = knackdb_now();
+    char          path[SCRATCH_PATH_MAX];
+    knackdb      *writer;
+    knackdb      *follower;
+    knackdb_read *read;
+    knackdb_query query;
+    knackdb_stats stats = { .struct_size = sizeof stats };
+    knackdb_error error;
+    uint64_t      sequence = 0;
+    uint64_t      count = 0;
+    double        begun = knackdb_now();
 
     memset(&query, 0, sizeof query);
     query.table = KNACKDB_PERFORMANCE_METRICS;

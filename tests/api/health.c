@@ -34,8 +34,7 @@ store_patterns(knackdb *db, int count, const char *task_type)
 Test(health, describes_the_tables)
 {
     static const char *const names[] = { "execution_patterns", "user_preferences", "performance_metrics" };
-    static const size_t      columns[] = { KNACKDB_PATTERN_COLUMNS, KNACKDB_PREFERENCE_COLUMNS,
-                                           KNACKDB_METRIC_COLUMNS };
+    static const size_t columns[] = { KNACKDB_PATTERN_COLUMNS, KNACKDB_PREFERENCE_COLUMNS, KNACKDB_METRIC_COLUMNS };
 
     cr_assert_eq(knackdb_schema_version(), 2);
     cr_assert_eq(knackdb_table_count(), 3);
@@ -88,18 +87,18 @@ Test(health, has_the_defaults_the_header_names)
     knackdb_metric     metric = knackdb_metric_default();
     double             after = knackdb_now();
 
-    cr_assert(pattern.id == 0 && pattern.success_rate == 1 && pattern.confidence_score == 0 && pattern.agent_count == 1
-              && pattern.usage_count == 0);
+    cr_assert(pattern.id == 0 && pattern.success_rate == 1 && pattern.confidence_score == 0 &&
+              pattern.agent_count == 1 && pattern.usage_count == 0);
     cr_assert(text_is(pattern.complexity_level, "simple"));
-    cr_assert(pattern.task_type.data == NULL && pattern.pattern_used.data == NULL && pattern.tools_used.data == NULL
-              && pattern.context_factors.data == NULL && pattern.external_id.data == NULL);
-    cr_assert(pattern.created_at >= before && pattern.created_at <= after && pattern.updated_at >= before
-              && pattern.updated_at <= after);
+    cr_assert(pattern.task_type.data == NULL && pattern.pattern_used.data == NULL && pattern.tools_used.data == NULL &&
+              pattern.context_factors.data == NULL && pattern.external_id.data == NULL);
+    cr_assert(pattern.created_at >= before && pattern.created_at <= after && pattern.updated_at >= before &&
+              pattern.updated_at <= after);
     cr_assert(preference.weight == 1 && preference.usage_count == 1 && preference.last_used >= before);
     cr_assert(metric.sample_count == 1 && metric.measured_at >= before);
     cr_assert(metric.baseline_value == 0 && metric.confidence_interval == 0.95);
-    cr_assert_eq(metric.nulls & ~(KNACKDB_BIT(KNACKDB_METRIC_COMPONENT_NAME) | KNACKDB_BIT(KNACKDB_METRIC_METRIC_NAME)
-                                  | KNACKDB_BIT(KNACKDB_METRIC_METADATA)),
+    cr_assert_eq(metric.nulls & ~(KNACKDB_BIT(KNACKDB_METRIC_COMPONENT_NAME) | KNACKDB_BIT(KNACKDB_METRIC_METRIC_NAME) |
+                                  KNACKDB_BIT(KNACKDB_METRIC_METADATA)),
                  KNACKDB_BIT(KNACKDB_METRIC_IMPROVEMENT_PERCENTAGE), "of the numbers, only this one is NULL");
 }
 
@@ -129,23 +128,24 @@ Test(health, counts_rows_versions_and_bytes)
     cr_assert_gt(after.memory_bytes, before.memory_bytes);
     cr_assert_gt(after.memory_column_bytes, 0);
     cr_assert_gt(after.memory_index_bytes, 0);
-    cr_assert_leq(after.memory_column_bytes + after.memory_text_bytes + after.memory_index_bytes
-                      + after.memory_cache_bytes, after.memory_bytes);
+    cr_assert_leq(after.memory_column_bytes + after.memory_text_bytes + after.memory_index_bytes +
+                      after.memory_cache_bytes,
+                  after.memory_bytes);
     close_it(db);
 }
 
 Test(health, counts_operations_by_kind_with_their_latencies)
 {
-    knackdb           *db = open_in_memory();
-    knackdb_pattern    patterns[3] = { empty_pattern(), empty_pattern(), empty_pattern() }, *copy;
-    knackdb_read      *read;
-    knackdb_row        row;
-    knackdb_rows       rows;
-    knackdb_query      query;
+    knackdb             *db = open_in_memory();
+    knackdb_pattern      patterns[3] = { empty_pattern(), empty_pattern(), empty_pattern() }, *copy;
+    knackdb_read        *read;
+    knackdb_row          row;
+    knackdb_rows         rows;
+    knackdb_query        query;
     const knackdb_group *groups;
-    size_t             count;
-    knackdb_stats      stats;
-    knackdb_error      error;
+    size_t               count;
+    knackdb_stats        stats;
+    knackdb_error        error;
 
     memset(&query, 0, sizeof query);
     store_patterns(db, 100, "sort");

@@ -10,14 +10,14 @@
 
 Test(misuse, of_a_store_changes_nothing)
 {
-    static knackdb_pattern  patterns[2];
-    static knackdb_value    values[KNACKDB_COLUMNS_MAX + 1];
-    static uint32_t         columns[KNACKDB_COLUMNS_MAX + 1];
-    knackdb                *db = open_in_memory();
-    uint64_t                sequence = sequence_of(db);
-    uint32_t                twice[] = { KNACKDB_PATTERN_SUCCESS_RATE, KNACKDB_PATTERN_SUCCESS_RATE };
-    knackdb_value           rates[] = { knackdb_value_real(0.5), knackdb_value_real(0.5) };
-    knackdb_error           error;
+    static knackdb_pattern patterns[2];
+    static knackdb_value   values[KNACKDB_COLUMNS_MAX + 1];
+    static uint32_t        columns[KNACKDB_COLUMNS_MAX + 1];
+    knackdb               *db = open_in_memory();
+    uint64_t               sequence = sequence_of(db);
+    uint32_t               twice[] = { KNACKDB_PATTERN_SUCCESS_RATE, KNACKDB_PATTERN_SUCCESS_RATE };
+    knackdb_value          rates[] = { knackdb_value_real(0.5), knackdb_value_real(0.5) };
+    knackdb_error          error;
 
     for (uint32_t i = 0; i <= KNACKDB_COLUMNS_MAX; i++) {
         values[i] = knackdb_value_null();
@@ -67,8 +67,11 @@ Test(misuse, of_a_question_answers_nothing)
         { { .order = { { .column = -7 } }, .order_count = 1 }, "ordered by column -7" },
         { { .table = 2, .order = { { .column = KNACKDB_ORDER_BY_SCORE } }, .order_count = 1 }, "score" },
         { { .condition_count = 1, .conditions = &(knackdb_condition) { .column = 900 } }, "column" },
-        { { .condition_count = 1, .conditions = &(knackdb_condition) { .column = 1, .op = (knackdb_operator) 77 } }, "op" },
-        { { .condition_count = 1, .conditions = &(knackdb_condition) { .column = 1, .op = KNACKDB_ONE_OF, .value_count = 1 } }, "no values" },
+        { { .condition_count = 1, .conditions = &(knackdb_condition) { .column = 1, .op = (knackdb_operator) 77 } },
+          "op" },
+        { { .condition_count = 1,
+            .conditions = &(knackdb_condition) { .column = 1, .op = KNACKDB_ONE_OF, .value_count = 1 } },
+          "no values" },
     };
     knackdb_prepared    *prepared = NULL;
     knackdb_pattern     *copies;
@@ -89,7 +92,8 @@ Test(misuse, of_a_question_answers_nothing)
     REFUSED(knackdb_read_find(read, NULL, &rows, &error), KNACKDB_INVALID, "NULL");
     REFUSED(knackdb_patterns_find(db, NULL, &copies, &count, &error), KNACKDB_INVALID, "NULL");
     REFUSED(knackdb_patterns_find(db, &query, &copies, &count, &error), KNACKDB_INVALID, "execution_patterns");
-    REFUSED(knackdb_read_aggregate(read, &query, KNACKDB_METRIC_METRIC_VALUE, -1, percentiles, 2, &groups, &count, &error),
+    REFUSED(knackdb_read_aggregate(read, &query, KNACKDB_METRIC_METRIC_VALUE, -1, percentiles, 2, &groups, &count,
+                                   &error),
             KNACKDB_INVALID, "percentile");
     REFUSED(knackdb_read_aggregate(read, &query, 99, -1, NULL, 0, &groups, &count, &error), KNACKDB_INVALID, "column");
     REFUSED(knackdb_read_aggregate(read, &query, KNACKDB_METRIC_METRIC_VALUE, 99, NULL, 0, &groups, &count, &error),
@@ -133,7 +137,8 @@ Test(misuse, of_a_row_reads_as_null)
     cr_expect_eq(preference.nulls, UINT64_MAX, "there is no preference");
     knackdb_read_metric(read, row, &metric);
     cr_expect_eq(metric.nulls, UINT64_MAX);
-    cr_expect_eq(knackdb_read_by_preference(read, (knackdb_text) { NULL, 0 }, knackdb_string("x"), &row), KNACKDB_NOT_FOUND);
+    cr_expect_eq(knackdb_read_by_preference(read, (knackdb_text) { NULL, 0 }, knackdb_string("x"), &row),
+                 KNACKDB_NOT_FOUND);
     knackdb_read_end(read);
     close_it(db);
 }
@@ -144,9 +149,10 @@ Test(misuse, of_options_opens_nothing)
     knackdb_options                good = knackdb_options_default();
     knackdb_options                options[16];
     char                           directory[SCRATCH_PATH_MAX], path[SCRATCH_PATH_MAX];
-    static const char *const       named[] = { "struct_size", "struct_size", "struct_size", "flags", "durability", "log_io",
-                                               "file_mode", "as_of_sequence", "as_of_time", "as_of_time", "as_of_time",
-                                               "followed", "read-only", "read-only", "read-only", "allocator" };
+    static const char *const       named[] = { "struct_size", "struct_size", "struct_size", "flags",
+                                               "durability",  "log_io",      "file_mode",   "as_of_sequence",
+                                               "as_of_time",  "as_of_time",  "as_of_time",  "followed",
+                                               "read-only",   "read-only",   "read-only",   "allocator" };
     knackdb                       *db = NULL;
     knackdb_error                  error;
 

@@ -8,8 +8,8 @@ static const struct {
     double      confidence;
     double      seconds;
 } nine[] = {
-    { 1, "sort", 0.5, 10 }, { 2, "hash", 0.9, 20 },  { 3, "sort", 0.9, 30 },  { 4, NULL, 0.1, 40 }, { 5, "sort", -1, 50 },
-    { 6, "", 0.5, 60 },     { 7, "hash", 0.5, 70 },  { 8, "sort", 0.9, 80 },  { 9, "pack", 0, 90 },
+    { 1, "sort", 0.5, 10 }, { 2, "hash", 0.9, 20 }, { 3, "sort", 0.9, 30 }, { 4, NULL, 0.1, 40 }, { 5, "sort", -1, 50 },
+    { 6, "", 0.5, 60 },     { 7, "hash", 0.5, 70 }, { 8, "sort", 0.9, 80 }, { 9, "pack", 0, 90 },
 };
 
 knackdb *

@@ -16,7 +16,7 @@ knackdb *open_with_nine(void);
 void must_find(knackdb *db, const knackdb_query *query, const int64_t *ids);
 void must_find_where(knackdb *db, knackdb_condition condition, const int64_t *ids);
 
-#define IDS(...) ((const int64_t[]){ __VA_ARGS__, 0 })
-#define NO_IDS   ((const int64_t[]){ 0 })
+#define IDS(...) ((const int64_t[]) { __VA_ARGS__, 0 })
+#define NO_IDS   ((const int64_t[]) { 0 })
 
 #endif

@@ -427,41 +427,40 @@ Test(opening, refuses_a_writer_beside_another_process_until_that_dies)
 static int
 calls_not_refused(knackdb *db)
 {
-    knackdb_pattern      pattern = empty_pattern(), *pattern_copy;
-    knackdb_preference   preference = knackdb_preference_default(), *preference_copy;
-    knackdb_metric       metric = knackdb_metric_default(), *metric_copy;
-    knackdb_query        query;
-    knackdb_read        *read;
-    knackdb_prepared    *prepared;
-    knackdb_stats        stats;
+    knackdb_pattern        pattern = empty_pattern(), *pattern_copy;
+    knackdb_preference     preference = knackdb_preference_default(), *preference_copy;
+    knackdb_metric         metric = knackdb_metric_default(), *metric_copy;
+    knackdb_query          query;
+    knackdb_read          *read;
+    knackdb_prepared      *prepared;
+    knackdb_stats          stats;
     knackdb_slow_operation slow;
-    size_t               count;
-    knackdb_value        value = knackdb_value_null();
-    uint32_t             column = 1;
-    knackdb_text         text = knackdb_string("a");
-    knackdb_error        error;
+    size_t                 count;
+    knackdb_value          value = knackdb_value_null();
+    uint32_t               column = 1;
+    knackdb_text           text = knackdb_string("a");
+    knackdb_error          error;
 
     memset(&query, 0, sizeof query);
     memset(&stats, 0, sizeof stats);
     stats.struct_size = sizeof stats;
 #define COUNT(call) (((call) != KNACKDB_FORKED) + (strstr(error.message, "fork") == NULL))
-    return COUNT(knackdb_pattern_store(db, &pattern, NULL, &error))
-           + COUNT(knackdb_preference_store(db, &preference, NULL, &error))
-           + COUNT(knackdb_metric_store(db, &metric, NULL, &error))
-           + COUNT(knackdb_store_rows(db, 0, &value, 1, 1, 0, NULL, &error))
-           + COUNT(knackdb_update_row(db, 0, 1, &column, &value, 1, &error))
-           + COUNT(knackdb_pattern_set_weight(db, 1, 0.5, &error)) + COUNT(knackdb_pattern_use(db, 1, &error))
-           + COUNT(knackdb_preference_use(db, text, text, &error)) + COUNT(knackdb_delete(db, 0, 1, &error))
-           + COUNT(knackdb_clean_up(db, 0, NULL, &error)) + COUNT(knackdb_clean_up_before(db, 0, 1, NULL, &error))
-           + COUNT(knackdb_sync(db, &error)) + COUNT(knackdb_snapshot(db, &error))
-           + COUNT(knackdb_read_begin(db, &read, &error)) + COUNT(knackdb_prepare(db, &query, &prepared, &error))
-           + COUNT(knackdb_pattern_get(db, 1, &pattern_copy, &error))
-           + COUNT(knackdb_pattern_get_external(db, text, &pattern_copy, &error))
-           + COUNT(knackdb_patterns_find(db, &query, &pattern_copy, &count, &error))
-           + COUNT(knackdb_preferences_get(db, text, text, &preference_copy, &count, &error))
-           + COUNT(knackdb_metrics_history(db, text, text, 0, 0, 0, &metric_copy, &count, &error))
-           + COUNT(knackdb_get_stats(db, &stats, &error))
-           + COUNT(knackdb_slow_operations(db, &slow, 1, &count, &error));
+    return COUNT(knackdb_pattern_store(db, &pattern, NULL, &error)) +
+           COUNT(knackdb_preference_store(db, &preference, NULL, &error)) +
+           COUNT(knackdb_metric_store(db, &metric, NULL, &error)) +
+           COUNT(knackdb_store_rows(db, 0, &value, 1, 1, 0, NULL, &error)) +
+           COUNT(knackdb_update_row(db, 0, 1, &column, &value, 1, &error)) +
+           COUNT(knackdb_pattern_set_weight(db, 1, 0.5, &error)) + COUNT(knackdb_pattern_use(db, 1, &error)) +
+           COUNT(knackdb_preference_use(db, text, text, &error)) + COUNT(knackdb_delete(db, 0, 1, &error)) +
+           COUNT(knackdb_clean_up(db, 0, NULL, &error)) + COUNT(knackdb_clean_up_before(db, 0, 1, NULL, &error)) +
+           COUNT(knackdb_sync(db, &error)) + COUNT(knackdb_snapshot(db, &error)) +
+           COUNT(knackdb_read_begin(db, &read, &error)) + COUNT(knackdb_prepare(db, &query, &prepared, &error)) +
+           COUNT(knackdb_pattern_get(db, 1, &pattern_copy, &error)) +
+           COUNT(knackdb_pattern_get_external(db, text, &pattern_copy, &error)) +
+           COUNT(knackdb_patterns_find(db, &query, &pattern_copy, &count, &error)) +
+           COUNT(knackdb_preferences_get(db, text, text, &preference_copy, &count, &error)) +
+           COUNT(knackdb_metrics_history(db, text, text, 0, 0, 0, &metric_copy, &count, &error)) +
+           COUNT(knackdb_get_stats(db, &stats, &error)) + COUNT(knackdb_slow_operations(db, &slow, 1, &count, &error));
 #undef COUNT
 }
 

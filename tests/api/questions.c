@@ -22,10 +22,13 @@ cell_of(uint32_t column, int64_t n)
     switch (column) {
     case KNACKDB_PATTERN_TASK_TYPE:
     case KNACKDB_PATTERN_PATTERN_USED:
-        (void) snprintf(text, sizeof texts[0], "%s %d", column == KNACKDB_PATTERN_TASK_TYPE ? "task" : "way", (int) (n % 300));
+        (void) snprintf(text, sizeof texts[0], "%s %d", column == KNACKDB_PATTERN_TASK_TYPE ? "task" : "way",
+                        (int) (n % 300));
         return knackdb_value_text(knackdb_string(text));
     case KNACKDB_PATTERN_TOOLS_USED:
-        return knackdb_value_text(knackdb_string(n % 3 == 0 ? "[\"cat\", \"sed\"]" : n % 3 == 1 ? "[\"sed\"]" : "no list"));
+        return knackdb_value_text(knackdb_string(n % 3 == 0   ? "[\"cat\", \"sed\"]"
+                                                 : n % 3 == 1 ? "[\"sed\"]"
+                                                              : "no list"));
     case KNACKDB_PATTERN_CONTEXT_FACTORS:
         (void) snprintf(text, sizeof texts[0], "{\"n\": %d}", (int) (n % 400));
         return knackdb_value_text(knackdb_string(text));
@@ -38,10 +41,10 @@ cell_of(uint32_t column, int64_t n)
     }
 }
 
-static const uint32_t asked[] = { KNACKDB_PATTERN_TASK_TYPE, KNACKDB_PATTERN_PATTERN_USED, KNACKDB_PATTERN_TOOLS_USED,
-                                  KNACKDB_PATTERN_CONTEXT_FACTORS, KNACKDB_PATTERN_SUCCESS_RATE,
-                                  KNACKDB_PATTERN_EXECUTION_TIME, KNACKDB_PATTERN_AGENT_COUNT,
-                                  KNACKDB_PATTERN_USAGE_COUNT };
+static const uint32_t asked[] = { KNACKDB_PATTERN_TASK_TYPE,    KNACKDB_PATTERN_PATTERN_USED,
+                                  KNACKDB_PATTERN_TOOLS_USED,   KNACKDB_PATTERN_CONTEXT_FACTORS,
+                                  KNACKDB_PATTERN_SUCCESS_RATE, KNACKDB_PATTERN_EXECUTION_TIME,
+                                  KNACKDB_PATTERN_AGENT_COUNT,  KNACKDB_PATTERN_USAGE_COUNT };
 
 #define ASKED_COUNT (sizeof asked / sizeof asked[0])
 
@@ -127,8 +130,8 @@ must_find_what_a_loop_finds(knackdb_read *read, const knackdb_condition *conditi
         if (!holds(condition, &cell))
             continue;
         cr_assert_lt(expected, rows.count, "column %u, operator %d", condition->column, (int) condition->op);
-        cr_assert_eq(knackdb_read_value(read, query.table, rows.rows[expected], 0).as.integer, n, "column %u, operator %d",
-                     condition->column, (int) condition->op);
+        cr_assert_eq(knackdb_read_value(read, query.table, rows.rows[expected], 0).as.integer, n,
+                     "column %u, operator %d", condition->column, (int) condition->op);
         expected++;
     }
     cr_assert_eq(rows.count, expected, "column %u, operator %d", condition->column, (int) condition->op);
@@ -139,10 +142,12 @@ must_find_what_a_loop_finds(knackdb_read *read, const knackdb_condition *conditi
 
 Test(questions, every_operator_finds_what_a_loop_finds)
 {
-    static const double bounds[] = { 0.5, -6.5, 2, 3, 1e300, -1e300, 9223372036854775808.0, -9223372036854775808.0, 2.5 };
-    knackdb            *db = open_with_patterns();
-    knackdb_read       *read = begin_read(db);
-    uint64_t            found = 0;
+    static const double bounds[] = {
+        0.5, -6.5, 2, 3, 1e300, -1e300, 9223372036854775808.0, -9223372036854775808.0, 2.5
+    };
+    knackdb      *db = open_with_patterns();
+    knackdb_read *read = begin_read(db);
+    uint64_t      found = 0;
 
     for (size_t i = 0; i < ASKED_COUNT; i++) {
         knackdb_type type = knackdb_table_describe(KNACKDB_EXECUTION_PATTERNS)->columns[asked[i]].type;
@@ -164,7 +169,8 @@ Test(questions, every_operator_finds_what_a_loop_finds)
                 else if (type == KNACKDB_TEXT && v < 4) {
                     knackdb_value cell = cell_of(asked[i], (int64_t) (v * 5 + 1));
 
-                    (void) snprintf(texts[v], sizeof texts[v], "%s", cell.type == KNACKDB_TEXT ? cell.as.text.data : "n");
+                    (void) snprintf(texts[v], sizeof texts[v], "%s",
+                                    cell.type == KNACKDB_TEXT ? cell.as.text.data : "n");
                     values[v] = knackdb_value_text(knackdb_string(texts[v]));
                 } else if (type == KNACKDB_TEXT)
                     values[v] = knackdb_value_text(knackdb_string(v % 2 == 0 ? "no such text" : ""));

@@ -74,11 +74,11 @@ some_pattern(int kind)
     pattern.agent_count = 1 + below(4);
     pattern.created_at = some_moment(kind);
     pattern.updated_at = pattern.created_at + below(1000);
-    pattern.nulls = (below(40) == 0 ? KNACKDB_BIT(KNACKDB_PATTERN_CREATED_AT) : 0)
-                    | (below(12) == 0 ? KNACKDB_BIT(KNACKDB_PATTERN_CONFIDENCE_SCORE) : 0)
-                    | (below(12) == 0 ? KNACKDB_BIT(KNACKDB_PATTERN_SUCCESS_RATE) : 0)
-                    | (below(12) == 0 ? KNACKDB_BIT(KNACKDB_PATTERN_USAGE_COUNT) : 0)
-                    | (below(12) == 0 ? KNACKDB_BIT(KNACKDB_PATTERN_UPDATED_AT) : 0);
+    pattern.nulls = (below(40) == 0 ? KNACKDB_BIT(KNACKDB_PATTERN_CREATED_AT) : 0) |
+                    (below(12) == 0 ? KNACKDB_BIT(KNACKDB_PATTERN_CONFIDENCE_SCORE) : 0) |
+                    (below(12) == 0 ? KNACKDB_BIT(KNACKDB_PATTERN_SUCCESS_RATE) : 0) |
+                    (below(12) == 0 ? KNACKDB_BIT(KNACKDB_PATTERN_USAGE_COUNT) : 0) |
+                    (below(12) == 0 ? KNACKDB_BIT(KNACKDB_PATTERN_UPDATED_AT) : 0);
     return pattern;
 }
 
@@ -99,7 +99,7 @@ ask_something(struct question *question, int kind)
     };
     static const uint32_t posted[] = { KNACKDB_PATTERN_TASK_TYPE, KNACKDB_PATTERN_PATTERN_USED,
                                        KNACKDB_PATTERN_COMPLEXITY_LEVEL };
-    knackdb_query *query = &question->query;
+    knackdb_query        *query = &question->query;
 
     memset(question, 0, sizeof *question);
     query->table = KNACKDB_EXECUTION_PATTERNS;
@@ -110,9 +110,9 @@ ask_something(struct question *question, int kind)
     if (below(6) == 0) {
         question->choices[0] = knackdb_value_text(some_type());
         question->choices[1] = knackdb_value_text(some_type());
-        question->conditions[query->condition_count++] =
-            (knackdb_condition) { .column = posted[below(3)], .op = KNACKDB_ONE_OF, .values = question->choices,
-                                  .value_count = 2 };
+        question->conditions[query->condition_count++] = (knackdb_condition) {
+            .column = posted[below(3)], .op = KNACKDB_ONE_OF, .values = question->choices, .value_count = 2
+        };
     }
     if (below(2) == 0)
         question->conditions[query->condition_count++] =
@@ -295,9 +295,9 @@ ask_of_lists(struct question *question, char names[LISTS][16], knackdb_value cho
         choices[i] = knackdb_value_text(knackdb_string(names[(first + i) % LISTS]));
     query->table = KNACKDB_EXECUTION_PATTERNS;
     query->conditions = question->conditions;
-    question->conditions[query->condition_count++] =
-        (knackdb_condition) { .column = KNACKDB_PATTERN_TASK_TYPE, .op = KNACKDB_ONE_OF, .values = choices,
-                              .value_count = count };
+    question->conditions[query->condition_count++] = (knackdb_condition) {
+        .column = KNACKDB_PATTERN_TASK_TYPE, .op = KNACKDB_ONE_OF, .values = choices, .value_count = count
+    };
     if (below(6) != 0)
         question->conditions[query->condition_count++] = knackdb_where_at_least(KNACKDB_PATTERN_SUCCESS_RATE, 0.5);
     query->order_count = 1 + below(2);

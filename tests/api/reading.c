@@ -75,12 +75,18 @@ Test(reading, finds_a_tool_in_a_list)
 {
     knackdb *db = open_with_nine();
 
-    must_find_where(db, knackdb_where(KNACKDB_PATTERN_TOOLS_USED, KNACKDB_CONTAINS,
-                                      knackdb_value_text(knackdb_string("cat"))), IDS(1, 3, 5, 7, 9));
-    must_find_where(db, knackdb_where(KNACKDB_PATTERN_TOOLS_USED, KNACKDB_CONTAINS,
-                                      knackdb_value_text(knackdb_string("catalog"))), IDS(2, 4, 6, 8));
-    must_find_where(db, knackdb_where(KNACKDB_PATTERN_TOOLS_USED, KNACKDB_CONTAINS,
-                                      knackdb_value_text(knackdb_string("ca"))), NO_IDS);
+    must_find_where(db,
+                    knackdb_where(KNACKDB_PATTERN_TOOLS_USED, KNACKDB_CONTAINS,
+                                  knackdb_value_text(knackdb_string("cat"))),
+                    IDS(1, 3, 5, 7, 9));
+    must_find_where(db,
+                    knackdb_where(KNACKDB_PATTERN_TOOLS_USED, KNACKDB_CONTAINS,
+                                  knackdb_value_text(knackdb_string("catalog"))),
+                    IDS(2, 4, 6, 8));
+    must_find_where(db,
+                    knackdb_where(KNACKDB_PATTERN_TOOLS_USED, KNACKDB_CONTAINS,
+                                  knackdb_value_text(knackdb_string("ca"))),
+                    NO_IDS);
     close_it(db);
 }
 
@@ -90,19 +96,19 @@ Test(reading, orders_by_several_keys_null_lowest)
     knackdb_query query;
 
     memset(&query, 0, sizeof query);
-    query.order[0] = (knackdb_order){ .column = KNACKDB_PATTERN_CONFIDENCE_SCORE };
+    query.order[0] = (knackdb_order) { .column = KNACKDB_PATTERN_CONFIDENCE_SCORE };
     query.order_count = 1;
     must_find(db, &query, IDS(5, 9, 4, 1, 6, 7, 2, 3, 8));
     query.order[0].descending = true;
     must_find(db, &query, IDS(2, 3, 8, 1, 6, 7, 4, 9, 5));
-    query.order[1] = (knackdb_order){ .column = KNACKDB_PATTERN_TASK_TYPE, .descending = true };
-    query.order[2] = (knackdb_order){ .column = KNACKDB_PATTERN_EXECUTION_TIME, .descending = true };
+    query.order[1] = (knackdb_order) { .column = KNACKDB_PATTERN_TASK_TYPE, .descending = true };
+    query.order[2] = (knackdb_order) { .column = KNACKDB_PATTERN_EXECUTION_TIME, .descending = true };
     query.order_count = 3;
     must_find(db, &query, IDS(8, 3, 2, 1, 7, 6, 4, 9, 5));
     query.limit = 3;
     query.offset = 1;
     must_find(db, &query, IDS(3, 2, 1));
-    query.order[0] = (knackdb_order){ .column = KNACKDB_PATTERN_ID, .descending = true };
+    query.order[0] = (knackdb_order) { .column = KNACKDB_PATTERN_ID, .descending = true };
     query.order_count = 1;
     must_find(db, &query, IDS(8, 7, 6));
     close_it(db);
@@ -113,8 +119,8 @@ Test(reading, refuses_questions_that_make_no_sense)
     knackdb          *db = open_with_nine();
     knackdb_read     *read = begin_read(db);
     knackdb_query     query;
-    knackdb_condition condition = knackdb_where(KNACKDB_PATTERN_EXECUTION_TIME, KNACKDB_EQUAL,
-                                                knackdb_value_text(knackdb_string("x")));
+    knackdb_condition condition =
+        knackdb_where(KNACKDB_PATTERN_EXECUTION_TIME, KNACKDB_EQUAL, knackdb_value_text(knackdb_string("x")));
     knackdb_condition many[KNACKDB_CONDITIONS_MAX + 1];
     knackdb_rows      rows = { NULL, 77 };
     knackdb_prepared *prepared = NULL;
@@ -232,10 +238,10 @@ Test(reading, sees_one_moment_until_the_view_ends)
 Test(reading, opens_as_many_views_as_one_likes)
 {
     enum { VIEWS = 3000 };
-    knackdb      *db = open_with_nine();
+    knackdb             *db = open_with_nine();
     static knackdb_read *reads[VIEWS];
-    knackdb_error error;
-    knackdb_stats stats;
+    knackdb_error        error;
+    knackdb_stats        stats;
 
     for (int i = 0; i < VIEWS; i++)
         MUST(knackdb_read_begin(db, &reads[i], &error));
@@ -266,8 +272,7 @@ Test(reading, finds_by_key_only_what_is_there)
     cr_assert_eq(knackdb_read_by_external_id(read, knackdb_string(NULL), &row), KNACKDB_NOT_FOUND);
     cr_assert_eq(knackdb_read_by_external_id(read, knackdb_string(""), &row), KNACKDB_NOT_FOUND);
     cr_assert_eq(knackdb_read_by_preference(read, knackdb_string("a"), knackdb_string("b"), &row), KNACKDB_NOT_FOUND);
-    cr_assert_eq(knackdb_read_by_preference(read, knackdb_string(NULL), knackdb_string(NULL), &row),
-                 KNACKDB_NOT_FOUND);
+    cr_assert_eq(knackdb_read_by_preference(read, knackdb_string(NULL), knackdb_string(NULL), &row), KNACKDB_NOT_FOUND);
     cr_assert_eq(row, 99, "results are written only on success");
     knackdb_read_end(read);
     close_it(db);
@@ -289,14 +294,14 @@ Test(reading, scores_by_the_formula)
         { 0.9, 0.8, 1000, 50, 0, 0.629118148500163 },
         { 0.5, 1.0, 1000, 100, 0, 0.403831530365996 },
         { 0.0, 1.0, 1000, 10, 0, 0.0 },
-        { 1.0, 1.0, 1000, 0, 0, 0.206549314377237 },   /* 0 uses count as 1 */
+        { 1.0, 1.0, 1000, 0, 0, 0.206549314377237 }, /* 0 uses count as 1 */
         { 1.0, 1.0, 1000, -5, 0, 0.206549314377237 },
         { 1.0, 1.0, 1000, 99, KNACKDB_BIT(KNACKDB_PATTERN_USAGE_COUNT), 0.206549314377237 },
         { 1.0, 0.0, 1000, 10, KNACKDB_BIT(KNACKDB_PATTERN_CONFIDENCE_SCORE), 0.722467200137111 },
         { 1.0, 1.0, 1000, 10, KNACKDB_BIT(KNACKDB_PATTERN_SUCCESS_RATE), 0.0 },
-        { 1.0, 1.0, 900, 10, 0, 0.361233600068555 },    /* one half-life */
-        { 1.0, 1.0, 700, 10, 0, 0.090308400017139 },    /* three */
-        { 1.0, 1.0, 2000, 10, 0, 0.722467200137111 },   /* in the future: not older than new */
+        { 1.0, 1.0, 900, 10, 0, 0.361233600068555 },  /* one half-life */
+        { 1.0, 1.0, 700, 10, 0, 0.090308400017139 },  /* three */
+        { 1.0, 1.0, 2000, 10, 0, 0.722467200137111 }, /* in the future: not older than new */
         { 1.0, 1.0, -1e9, 10, KNACKDB_BIT(KNACKDB_PATTERN_UPDATED_AT), 0.722467200137111 },
     };
 
@@ -320,12 +325,12 @@ Test(reading, orders_by_score_with_the_half_life_asked_for)
         patterns[i].success_rate = 0.9;
         patterns[i].usage_count = i == 0 ? 3 : i == 1 ? 30 : 300; /* the more uses, the surer */
         patterns[i].updated_at = 1000000 - 1000.0 * i;            /* and the older */
-        patterns[i].nulls &= ~(KNACKDB_BIT(KNACKDB_PATTERN_SUCCESS_RATE) | KNACKDB_BIT(KNACKDB_PATTERN_USAGE_COUNT)
-                               | KNACKDB_BIT(KNACKDB_PATTERN_UPDATED_AT));
+        patterns[i].nulls &= ~(KNACKDB_BIT(KNACKDB_PATTERN_SUCCESS_RATE) | KNACKDB_BIT(KNACKDB_PATTERN_USAGE_COUNT) |
+                               KNACKDB_BIT(KNACKDB_PATTERN_UPDATED_AT));
     }
     MUST(knackdb_patterns_store(db, patterns, 3, 0, NULL, &error));
     memset(&query, 0, sizeof query);
-    query.order[0] = (knackdb_order){ .column = KNACKDB_ORDER_BY_SCORE, .descending = true };
+    query.order[0] = (knackdb_order) { .column = KNACKDB_ORDER_BY_SCORE, .descending = true };
     query.order_count = 1;
     query.now = 1000000;
     must_find(db, &query, IDS(3, 2, 1)); /* 7 days: age hardly counts */
@@ -356,8 +361,8 @@ Test(reading, aggregates_by_group_with_percentiles)
                                 &groups, &count, &error));
     cr_assert_eq(count, 5);
     cr_assert_null(groups[0].key.data, "NULL comes first");
-    cr_assert(text_is(groups[1].key, "") && text_is(groups[2].key, "hash") && text_is(groups[3].key, "pack")
-              && text_is(groups[4].key, "sort"));
+    cr_assert(text_is(groups[1].key, "") && text_is(groups[2].key, "hash") && text_is(groups[3].key, "pack") &&
+              text_is(groups[4].key, "sort"));
     cr_assert(groups[4].row_count == 4 && groups[4].value_count == 4);
     cr_assert_eq(groups[4].mean, 42.5); /* 10 30 50 80 */
     cr_assert(groups[4].minimum == 10 && groups[4].maximum == 80);
@@ -376,8 +381,8 @@ Test(reading, aggregates_by_group_with_percentiles)
     MUST(knackdb_read_aggregate(read, &query, KNACKDB_PATTERN_EXECUTION_TIME, -1, percentiles, 1, &groups, &count,
                                 &error));
     cr_assert_eq(count, 1, "one group of all, of no rows");
-    cr_assert(groups[0].row_count == 0 && isnan(groups[0].mean) && isnan(groups[0].minimum)
-              && isnan(groups[0].maximum) && isnan(groups[0].percentiles[0]));
+    cr_assert(groups[0].row_count == 0 && isnan(groups[0].mean) && isnan(groups[0].minimum) &&
+              isnan(groups[0].maximum) && isnan(groups[0].percentiles[0]));
     MUST(knackdb_read_aggregate(read, &query, KNACKDB_PATTERN_EXECUTION_TIME, KNACKDB_PATTERN_TASK_TYPE, percentiles, 1,
                                 &groups, &count, &error));
     cr_assert_eq(count, 0, "no rows, no groups");
@@ -414,7 +419,8 @@ Test(reading, refuses_aggregates_that_make_no_sense)
     REFUSED(knackdb_read_aggregate(read, &query, seconds, -1, nan, 1, &groups, &count, &error), KNACKDB_INVALID,
             "percentile");
     REFUSED(knackdb_read_aggregate(read, &query, seconds, -1, many, KNACKDB_PERCENTILES_MAX + 1, &groups, &count,
-                                   &error), KNACKDB_INVALID, "percentile");
+                                   &error),
+            KNACKDB_INVALID, "percentile");
     knackdb_read_end(read);
     close_it(db);
 }

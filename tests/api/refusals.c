@@ -60,8 +60,8 @@ must_be_refused(knackdb *db, const struct refusal *refusal)
                 KNACKDB_INVALID, name);
         cr_assert_eq(error.column, (int) refusal->column);
     }
-    cr_assert_eq(knackdb_store_rows(db, refusal->table, rows[1], info->column_count, 1, 0, NULL, NULL),
-                 KNACKDB_INVALID, "without anyone to tell");
+    cr_assert_eq(knackdb_store_rows(db, refusal->table, rows[1], info->column_count, 1, 0, NULL, NULL), KNACKDB_INVALID,
+                 "without anyone to tell");
 
     cr_assert_eq(sequence_of(db), sequence);
     cr_assert_eq(count_rows(db, refusal->table), count);
@@ -92,7 +92,7 @@ Test(refusals, a_number_that_is_not_finite)
         for (uint32_t column = 0; column < knackdb_table_describe(table)->column_count; column++)
             for (size_t i = 0; i < 4; i++)
                 if (knackdb_table_describe(table)->columns[column].type == KNACKDB_REAL)
-                    must_be_refused(db, &(struct refusal){ table, column, knackdb_value_real(never[i]) });
+                    must_be_refused(db, &(struct refusal) { table, column, knackdb_value_real(never[i]) });
     close_it(db);
 }
 
@@ -108,9 +108,9 @@ Test(refusals, a_rate_outside_0_to_1)
                 continue;
             rates++;
             for (size_t i = 0; i < sizeof outside / sizeof outside[0]; i++)
-                must_be_refused(db, &(struct refusal){ table, column, knackdb_value_real(outside[i]) });
-            must_be_refused(db, &(struct refusal){ table, column, knackdb_value_integer(2) });
-            must_be_refused(db, &(struct refusal){ table, column, knackdb_value_integer(-1) });
+                must_be_refused(db, &(struct refusal) { table, column, knackdb_value_real(outside[i]) });
+            must_be_refused(db, &(struct refusal) { table, column, knackdb_value_integer(2) });
+            must_be_refused(db, &(struct refusal) { table, column, knackdb_value_integer(-1) });
         }
     cr_assert_eq(rates, 2, "success_rate and confidence_score");
     close_it(db);
@@ -131,7 +131,8 @@ Test(refusals, bytes_that_are_not_utf8)
         for (uint32_t column = 0; column < knackdb_table_describe(table)->column_count; column++)
             for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
                 if (knackdb_table_describe(table)->columns[column].type == KNACKDB_TEXT)
-                    must_be_refused(db, &(struct refusal){ table, column, knackdb_value_text(knackdb_string(bad[i])) });
+                    must_be_refused(db,
+                                    &(struct refusal) { table, column, knackdb_value_text(knackdb_string(bad[i])) });
     close_it(db);
 }
 
@@ -145,14 +146,14 @@ Test(refusals, a_value_of_another_type)
             knackdb_value strange = knackdb_value_integer(1);
 
             strange.type = (knackdb_type) 9;
-            must_be_refused(db, &(struct refusal){ table, column, strange });
+            must_be_refused(db, &(struct refusal) { table, column, strange });
             if (type != KNACKDB_TEXT)
-                must_be_refused(db, &(struct refusal){ table, column, knackdb_value_text(knackdb_string("1")) });
+                must_be_refused(db, &(struct refusal) { table, column, knackdb_value_text(knackdb_string("1")) });
             if (type == KNACKDB_INTEGER)
-                must_be_refused(db, &(struct refusal){ table, column, knackdb_value_real(1) });
+                must_be_refused(db, &(struct refusal) { table, column, knackdb_value_real(1) });
             if (type == KNACKDB_TEXT) {
-                must_be_refused(db, &(struct refusal){ table, column, knackdb_value_integer(1) });
-                must_be_refused(db, &(struct refusal){ table, column, knackdb_value_real(1) });
+                must_be_refused(db, &(struct refusal) { table, column, knackdb_value_integer(1) });
+                must_be_refused(db, &(struct refusal) { table, column, knackdb_value_real(1) });
             }
         }
     close_it(db);
@@ -163,27 +164,28 @@ Test(refusals, an_id_that_is_negative)
     knackdb *db = open_with_rows();
 
     for (int table = 0; table < (int) knackdb_table_count(); table++) {
-        must_be_refused(db, &(struct refusal){ table, 0, knackdb_value_integer(-1) });
-        must_be_refused(db, &(struct refusal){ table, 0, knackdb_value_integer(INT64_MIN) });
+        must_be_refused(db, &(struct refusal) { table, 0, knackdb_value_integer(-1) });
+        must_be_refused(db, &(struct refusal) { table, 0, knackdb_value_integer(INT64_MIN) });
     }
     close_it(db);
 }
 
 Test(refusals, a_text_of_more_than_16_mib)
 {
-    knackdb        *db = open_with_rows();
-    char           *long_text = malloc(KNACKDB_TEXT_BYTES_MAX + 1);
-    knackdb_pattern pattern = empty_pattern();
+    knackdb         *db = open_with_rows();
+    char            *long_text = malloc(KNACKDB_TEXT_BYTES_MAX + 1);
+    knackdb_pattern  pattern = empty_pattern();
     knackdb_pattern *copy;
-    knackdb_error   error;
-    int64_t         id;
+    knackdb_error    error;
+    int64_t          id;
 
     cr_assert_not_null(long_text);
     memset(long_text, 'x', KNACKDB_TEXT_BYTES_MAX + 1);
-    must_be_refused(db, &(struct refusal){ KNACKDB_EXECUTION_PATTERNS, KNACKDB_PATTERN_CONTEXT_FACTORS,
-                                           knackdb_value_text((knackdb_text){ long_text, KNACKDB_TEXT_BYTES_MAX + 1 }) });
+    must_be_refused(db,
+                    &(struct refusal) { KNACKDB_EXECUTION_PATTERNS, KNACKDB_PATTERN_CONTEXT_FACTORS,
+                                        knackdb_value_text((knackdb_text) { long_text, KNACKDB_TEXT_BYTES_MAX + 1 }) });
 
-    pattern.context_factors = (knackdb_text){ long_text, KNACKDB_TEXT_BYTES_MAX };
+    pattern.context_factors = (knackdb_text) { long_text, KNACKDB_TEXT_BYTES_MAX };
     MUST(knackdb_pattern_store(db, &pattern, &id, &error));
     MUST(knackdb_pattern_get(db, id, &copy, &error));
     cr_assert_eq(copy->context_factors.length, KNACKDB_TEXT_BYTES_MAX);
@@ -218,10 +220,10 @@ Test(refusals, of_a_batch_the_first_fault_is_named_and_nothing_is_stored)
 /* What a struct field holds where its bit says NULL is nobody's business. */
 Test(refusals, do_not_look_at_a_number_that_is_null)
 {
-    knackdb         *db = open_in_memory();
-    knackdb_pattern  pattern = empty_pattern(), *copy;
-    knackdb_error    error;
-    int64_t          id;
+    knackdb        *db = open_in_memory();
+    knackdb_pattern pattern = empty_pattern(), *copy;
+    knackdb_error   error;
+    int64_t         id;
 
     pattern.success_rate = (double) NAN;
     pattern.execution_time = (double) INFINITY;

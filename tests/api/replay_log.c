@@ -66,15 +66,15 @@ Test(replay_log, tells_what_each_call_did)
     for (uint32_t i = 0; i < 2; i++) {
         MUST(knackdb_log_next(log, &entry, &error));
         cr_assert(entry.sequence == 1 && entry.batch_index == i && entry.batch_count == 2);
-        cr_assert(entry.operation == KNACKDB_LOG_PUT && entry.table == KNACKDB_EXECUTION_PATTERNS
-                  && entry.id == (int64_t) i + 1);
+        cr_assert(entry.operation == KNACKDB_LOG_PUT && entry.table == KNACKDB_EXECUTION_PATTERNS &&
+                  entry.id == (int64_t) i + 1);
         cr_assert(entry.time >= before - 1e-5 && entry.time <= knackdb_now() + 1e-5);
         cr_assert_not_null(strstr(entry.file, "log-"));
     }
     cr_assert(value_of(&entry, KNACKDB_PATTERN_SUCCESS_RATE)->as.real == 0.25);
     cr_assert(text_is(value_of(&entry, KNACKDB_PATTERN_CONTEXT_FACTORS)->as.text, ""), "empty is not NULL");
-    cr_assert(value_of(&entry, KNACKDB_PATTERN_TASK_TYPE) == NULL
-              || value_of(&entry, KNACKDB_PATTERN_TASK_TYPE)->type == KNACKDB_NULL);
+    cr_assert(value_of(&entry, KNACKDB_PATTERN_TASK_TYPE) == NULL ||
+              value_of(&entry, KNACKDB_PATTERN_TASK_TYPE)->type == KNACKDB_NULL);
     MUST(knackdb_log_next(log, &entry, &error));
     cr_assert(entry.sequence == 2 && entry.id == 2 && entry.batch_count == 1);
     cr_assert_eq(value_of(&entry, KNACKDB_PATTERN_CONFIDENCE_SCORE)->as.real, 0.5);
@@ -99,8 +99,8 @@ Test(replay_log, tells_what_each_call_did)
     MUST(knackdb_log_next(log, &entry, &error));
     cr_assert(entry.operation == KNACKDB_LOG_PUT && entry.sequence == 7);
     MUST(knackdb_log_next(log, &entry, &error));
-    cr_assert(entry.operation == KNACKDB_LOG_CLEAN_UP && entry.id == 0 && entry.column_count == 1
-              && entry.columns[0] == KNACKDB_PATTERN_CREATED_AT && entry.values[0].as.real == 6);
+    cr_assert(entry.operation == KNACKDB_LOG_CLEAN_UP && entry.id == 0 && entry.column_count == 1 &&
+              entry.columns[0] == KNACKDB_PATTERN_CREATED_AT && entry.values[0].as.real == 6);
     knackdb_log_close(log);
     knackdb_log_close(NULL);
     close_it(db);

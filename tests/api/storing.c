@@ -24,8 +24,7 @@ pattern_is(knackdb *db, int64_t id, const char *mark)
 {
     knackdb_pattern *pattern = NULL;
     knackdb_status   status = knackdb_pattern_get(db, id, &pattern, NULL);
-    bool             is = mark == NULL ? status == KNACKDB_NOT_FOUND
-                                       : status == KNACKDB_OK && text_is(pattern->pattern_used, mark);
+    bool is = mark == NULL ? status == KNACKDB_NOT_FOUND : status == KNACKDB_OK && text_is(pattern->pattern_used, mark);
 
     knackdb_free(pattern);
     return is;
@@ -98,11 +97,11 @@ Test(storing, replaces_the_row_that_has_the_id_or_the_external_id)
 
 Test(storing, makes_it_an_error_where_only_new_rows_are_wanted)
 {
-    knackdb        *db = open_in_memory();
-    knackdb_pattern patterns[2] = { empty_pattern(), empty_pattern() };
+    knackdb           *db = open_in_memory();
+    knackdb_pattern    patterns[2] = { empty_pattern(), empty_pattern() };
     knackdb_preference preference = knackdb_preference_default();
-    knackdb_error   error;
-    uint64_t        sequence;
+    knackdb_error      error;
+    uint64_t           sequence;
 
     store_pattern(db, 7, "x", "there");
     preference.preference_type = preference.preference_value = knackdb_string("p");
@@ -177,7 +176,7 @@ only_preference(knackdb *db)
     MUST(knackdb_preferences_find(db, &query, &all, &count, &error));
     cr_assert_eq(count, 1);
     first = all[0];
-    first.preference_type = first.preference_value = (knackdb_text){ NULL, 0 }; /* they end with the copy */
+    first.preference_type = first.preference_value = (knackdb_text) { NULL, 0 }; /* they end with the copy */
     knackdb_free(all);
     return first;
 }
@@ -204,8 +203,8 @@ Test(storing, adds_up_a_preference_stored_again)
     stored = only_preference(db);
     cr_assert(stored.usage_count == 6 && stored.weight == 0.5 && stored.last_used == 50);
 
-    preference.nulls = KNACKDB_BIT(KNACKDB_PREFERENCE_WEIGHT) | KNACKDB_BIT(KNACKDB_PREFERENCE_USAGE_COUNT)
-                       | KNACKDB_BIT(KNACKDB_PREFERENCE_LAST_USED);
+    preference.nulls = KNACKDB_BIT(KNACKDB_PREFERENCE_WEIGHT) | KNACKDB_BIT(KNACKDB_PREFERENCE_USAGE_COUNT) |
+                       KNACKDB_BIT(KNACKDB_PREFERENCE_LAST_USED);
     preference.id = 99; /* another id than the stored one */
     before = knackdb_now();
     MUST(knackdb_preference_store(db, &preference, &id, &error));
@@ -327,13 +326,13 @@ Test(storing, updates_the_columns_named_and_no_other)
 {
     static const uint32_t columns[3] = { KNACKDB_PATTERN_TASK_TYPE, KNACKDB_PATTERN_SUCCESS_RATE,
                                          KNACKDB_PATTERN_PATTERN_USED };
-    knackdb         *db = open_in_memory();
-    knackdb_value    values[3] = { knackdb_value_text(knackdb_string("")), knackdb_value_integer(1),
-                                   knackdb_value_null() };
-    knackdb_pattern *copy;
-    knackdb_error    error;
-    uint32_t         external = KNACKDB_PATTERN_EXTERNAL_ID;
-    knackdb_value    taken = knackdb_value_text(knackdb_string("b"));
+    knackdb              *db = open_in_memory();
+    knackdb_value         values[3] = { knackdb_value_text(knackdb_string("")), knackdb_value_integer(1),
+                                        knackdb_value_null() };
+    knackdb_pattern      *copy;
+    knackdb_error         error;
+    uint32_t              external = KNACKDB_PATTERN_EXTERNAL_ID;
+    knackdb_value         taken = knackdb_value_text(knackdb_string("b"));
 
     store_pattern(db, 1, "a", "p");
     store_pattern(db, 2, "b", "p");
@@ -435,8 +434,8 @@ must_come_back(knackdb *db, int table, uint32_t column, knackdb_value value)
         }
         cr_assert_eq(back.type, value.type);
         if (value.type == KNACKDB_TEXT)
-            cr_assert(back.as.text.data != NULL && back.as.text.length == value.as.text.length
-                      && memcmp(back.as.text.data, value.as.text.data, value.as.text.length) == 0);
+            cr_assert(back.as.text.data != NULL && back.as.text.length == value.as.text.length &&
+                      memcmp(back.as.text.data, value.as.text.data, value.as.text.length) == 0);
         else if (value.type != KNACKDB_NULL)
             cr_assert_eq(memcmp(&back.as, &value.as, 8), 0, "bit for bit");
     }
@@ -447,8 +446,12 @@ must_come_back(knackdb *db, int table, uint32_t column, knackdb_value value)
 
 Test(storing, gives_every_value_back_bit_for_bit)
 {
-    static const double  reals[] = { 0.0, -0.0, 1.0, 0.1, DBL_MAX, -DBL_MAX, DBL_MIN, DBL_TRUE_MIN, -DBL_TRUE_MIN,
-                                     0x1.fffffffffffffp-1, 1e22, 123456789.123456789 };
+    static const double  reals[] = { 0.0,           -0.0,
+                                     1.0,           0.1,
+                                     DBL_MAX,       -DBL_MAX,
+                                     DBL_MIN,       DBL_TRUE_MIN,
+                                     -DBL_TRUE_MIN, 0x1.fffffffffffffp-1,
+                                     1e22,          123456789.123456789 };
     static const int64_t integers[] = { 0, 1, -1, INT64_MAX, INT64_MIN, INT64_C(9007199254740993) };
     knackdb             *db = open_in_memory();
     char                *long_text = malloc(300000);
@@ -468,12 +471,12 @@ Test(storing, gives_every_value_back_bit_for_bit)
                     must_come_back(db, table, column, knackdb_value_integer(integers[i]));
             if (info->type == KNACKDB_TEXT) {
                 must_come_back(db, table, column, knackdb_value_text(knackdb_string("")));
-                must_come_back(db, table, column, knackdb_value_text((knackdb_text){ "a\0b", 3 }));
-                must_come_back(db, table, column, knackdb_value_text((knackdb_text){ "\0", 1 }));
+                must_come_back(db, table, column, knackdb_value_text((knackdb_text) { "a\0b", 3 }));
+                must_come_back(db, table, column, knackdb_value_text((knackdb_text) { "\0", 1 }));
                 must_come_back(db, table, column, knackdb_value_text(knackdb_string("\xf4\x8f\xbf\xbf \xc2\x80")));
-                must_come_back(db, table, column, knackdb_value_text((knackdb_text){ long_text, 65535 }));
-                must_come_back(db, table, column, knackdb_value_text((knackdb_text){ long_text, 65536 }));
-                must_come_back(db, table, column, knackdb_value_text((knackdb_text){ long_text, 300000 }));
+                must_come_back(db, table, column, knackdb_value_text((knackdb_text) { long_text, 65535 }));
+                must_come_back(db, table, column, knackdb_value_text((knackdb_text) { long_text, 65536 }));
+                must_come_back(db, table, column, knackdb_value_text((knackdb_text) { long_text, 300000 }));
             }
         }
     free(long_text);
@@ -484,7 +487,7 @@ Test(storing, takes_fewer_columns_than_there_are)
 {
     knackdb         *db = open_in_memory();
     knackdb_value    cells[3] = { knackdb_value_null(), knackdb_value_text(knackdb_string("t")),
-                                  knackdb_value_text((knackdb_text){ NULL, 5 }) };
+                                  knackdb_value_text((knackdb_text) { NULL, 5 }) };
     knackdb_pattern *copy;
     knackdb_error    error;
     int64_t          id;
@@ -503,12 +506,12 @@ Test(storing, takes_fewer_columns_than_there_are)
 static knackdb_metric
 stored_metric(knackdb *db, double value, double baseline, uint64_t nulls)
 {
-    knackdb_metric  metric = knackdb_metric_default(), *copy, result;
-    knackdb_query   query;
+    knackdb_metric    metric = knackdb_metric_default(), *copy, result;
+    knackdb_query     query;
     knackdb_condition condition;
-    knackdb_error   error;
-    int64_t         id;
-    size_t          count;
+    knackdb_error     error;
+    int64_t           id;
+    size_t            count;
 
     metric.metric_value = value;
     metric.baseline_value = baseline;

@@ -44,8 +44,11 @@ static void
 ask(knackdb *db, uint64_t *wants)
 {
     knackdb_condition    condition = knackdb_where_text(KNACKDB_PATTERN_TASK_TYPE, "sort");
-    knackdb_query        query = { .table = KNACKDB_EXECUTION_PATTERNS, .conditions = &condition, .condition_count = 1,
-                                   .order = { { .column = KNACKDB_ORDER_BY_SCORE, .descending = true } }, .order_count = 1,
+    knackdb_query        query = { .table = KNACKDB_EXECUTION_PATTERNS,
+                                   .conditions = &condition,
+                                   .condition_count = 1,
+                                   .order = { { .column = KNACKDB_ORDER_BY_SCORE, .descending = true } },
+                                   .order_count = 1,
                                    .limit = 5 };
     const double         median = 50;
     knackdb_read        *read;
@@ -75,10 +78,12 @@ ask(knackdb *db, uint64_t *wants)
     expect_done_or_wanting(knackdb_read_find(read, &query, &rows, NULL), wants);
     query.order_count = 0;
     expect_done_or_wanting(knackdb_read_find(read, &query, &rows, NULL), wants);
-    expect_done_or_wanting(knackdb_read_aggregate(read, &query, KNACKDB_PATTERN_SUCCESS_RATE, -1, &median, 1, &groups, &count,
-                                                  NULL), wants);
+    expect_done_or_wanting(knackdb_read_aggregate(read, &query, KNACKDB_PATTERN_SUCCESS_RATE, -1, &median, 1, &groups,
+                                                  &count, NULL),
+                           wants);
     expect_done_or_wanting(knackdb_read_aggregate(read, &query, KNACKDB_PATTERN_SUCCESS_RATE,
-                                                  KNACKDB_PATTERN_CONTEXT_FACTORS, &median, 1, &groups, &count, NULL), wants);
+                                                  KNACKDB_PATTERN_CONTEXT_FACTORS, &median, 1, &groups, &count, NULL),
+                           wants);
     status = knackdb_prepare(db, &query, &prepared, NULL);
     expect_done_or_wanting(status, wants);
     if (status == KNACKDB_OK) {
@@ -133,8 +138,8 @@ Test(wanting, a_call_that_has_no_memory_says_so_and_the_others_work)
 
         wants += live(&wanting);
         failed = atomic_load(&wanting.seen) >= number;
-        cr_assert_eq(atomic_load(&wanting.bytes), 0, "allocation %llu: %lld bytes are left", (unsigned long long) number,
-                     (long long) atomic_load(&wanting.bytes));
+        cr_assert_eq(atomic_load(&wanting.bytes), 0, "allocation %llu: %lld bytes are left",
+                     (unsigned long long) number, (long long) atomic_load(&wanting.bytes));
     }
     cr_assert_gt(wants, 30, "%llu calls had no memory", (unsigned long long) wants);
 }

@@ -31,17 +31,19 @@ Test(utf8, takes_what_the_standard_allows_and_nothing_else)
         { "\xee\x80\x80", 3, 3 },
         { "\xf0\x90\x80\x80", 4, 4 },
         { "\xf4\x8f\xbf\xbf", 4, 4 },
-        { "\x80", 1, 0 },                 /* a continuation alone */
-        { "\xc0\xaf", 2, 0 },             /* overlong */
+        { "\x80", 1, 0 },     /* a continuation alone */
+        { "\xc0\xaf", 2, 0 }, /* overlong */
         { "\xc1\xbf", 2, 0 },
         { "\xe0\x9f\xbf", 3, 0 },
         { "\xf0\x8f\xbf\xbf", 4, 0 },
-        { "\xed\xa0\x80", 3, 0 },         /* a surrogate */
-        { "\xf4\x90\x80\x80", 4, 0 },     /* past U+10FFFF */
+        { "\xed\xa0\x80", 3, 0 },     /* a surrogate */
+        { "\xf4\x90\x80\x80", 4, 0 }, /* past U+10FFFF */
         { "\xf5\x80\x80\x80", 4, 0 },
         { "\xff", 1, 0 },
-        { "12345678\xe2\x82", 10, 8 },    /* cut short behind a word of ASCII */
-        { "1234567\xe2\x82\xac" "12345678\xc3", 19, 18 },
+        { "12345678\xe2\x82", 10, 8 }, /* cut short behind a word of ASCII */
+        { "1234567\xe2\x82\xac"
+          "12345678\xc3",
+          19, 18 },
         { "\xe2\x28\xa1", 3, 0 },
         { "\xf0\x9f\x98\x41", 4, 0 },
     };
@@ -72,9 +74,9 @@ Test(histogram, percentiles_are_never_too_small_and_an_eighth_too_large_at_most)
 
 Test(histogram, holds_every_64_bit_value)
 {
-    static struct histogram    histogram;
-    struct histogram *const    all[] = { &histogram };
-    static const uint64_t      values[] = { 0, 1, 7, 8, 15, 16, UINT64_C(1) << 47, UINT64_C(1) << 48, UINT64_MAX };
+    static struct histogram histogram;
+    struct histogram *const all[] = { &histogram };
+    static const uint64_t   values[] = { 0, 1, 7, 8, 15, 16, UINT64_C(1) << 47, UINT64_C(1) << 48, UINT64_MAX };
 
     for (size_t i = 0; i < sizeof values / sizeof values[0]; i++)
         histogram_add(&histogram, values[i]);

@@ -127,8 +127,12 @@ Test(printable, nothing_stored_can_act_on_the_terminal)
 {
     (void) setlocale(LC_CTYPE, "C.UTF-8");
     expect_shown("a\x1b[31mb\a\r\n\t", 11, 80, "a\\u001b[31mb\\u0007\\r\\n\\t", 24);
-    expect_shown("\xC2\x9B" "31m", 5, 80, "\\u009b31m", 9);
-    expect_shown("\xE2\x80\xAE" "abc", 6, 80, "\\u202eabc", 9);
+    expect_shown("\xC2\x9B"
+                 "31m",
+                 5, 80, "\\u009b31m", 9);
+    expect_shown("\xE2\x80\xAE"
+                 "abc",
+                 6, 80, "\\u202eabc", 9);
     expect_shown("\xFF\xC3", 2, 80, "\\xff\\xc3", 8);
     expect_shown("\xED\xA0\x80", 3, 80, "\\xed\\xa0\\x80", 12);
     expect_shown("a\0b", 3, 80, "a\\u0000b", 8);
@@ -143,5 +147,8 @@ Test(printable, text_is_cut_by_columns_never_within_a_character)
     expect_shown("\xE6\x97\xA5\xE6\x9C\xAC\xE8\xAA\x9E", 9, 5, "\xE6\x97\xA5\xE6\x9C\xAC\xE2\x80\xA6", 5);
     expect_shown("\xE6\x97\xA5\xE6\x9C\xAC\xE8\xAA\x9E", 9, 6, "\xE6\x97\xA5\xE6\x9C\xAC\xE8\xAA\x9E", 6);
     expect_shown("ab\x1b", 3, 4, "ab\xE2\x80\xA6", 3);
-    cr_assert_eq(printable_columns("\xE6\x97\xA5" "a\n", 5, 80), 5);
+    cr_assert_eq(printable_columns("\xE6\x97\xA5"
+                                   "a\n",
+                                   5, 80),
+                 5);
 }

@@ -19,11 +19,10 @@ apply(knackdb *db, const knackdb_log_entry *entry, knackdb_error *error)
         return knackdb_store_rows(db, entry->table, row, knackdb_table_describe(entry->table)->column_count, 1,
                                   KNACKDB_STORE_REPLACE, NULL, error);
     case KNACKDB_LOG_UPDATE:
-        return knackdb_update_row(db, entry->table, entry->id, entry->columns, entry->values, entry->column_count, error);
-    case KNACKDB_LOG_DELETE:
-        return knackdb_delete(db, entry->table, entry->id, error);
-    case KNACKDB_LOG_CLEAN_UP:
-        return knackdb_clean_up_before(db, entry->table, entry->values[0].as.real, NULL, error);
+        return knackdb_update_row(db, entry->table, entry->id, entry->columns, entry->values, entry->column_count,
+                                  error);
+    case KNACKDB_LOG_DELETE: return knackdb_delete(db, entry->table, entry->id, error);
+    case KNACKDB_LOG_CLEAN_UP: return knackdb_clean_up_before(db, entry->table, entry->values[0].as.real, NULL, error);
     }
     return KNACKDB_UNSUPPORTED;
 }
@@ -41,7 +40,8 @@ main(int argc, char **argv)
         knackdb_open(argv[2], NULL, &db, &error) != KNACKDB_OK)
         return fprintf(stderr, "replay_apply: %s\n", argc < 3 ? "FROM TO [SEQ]" : error.message), 2;
     while ((status = knackdb_log_next(log, &entry, &error)) == KNACKDB_OK)
-        if ((argc > 3 && entry.sequence > strtoull(argv[3], NULL, 10)) || (status = apply(db, &entry, &error)) != KNACKDB_OK)
+        if ((argc > 3 && entry.sequence > strtoull(argv[3], NULL, 10)) ||
+            (status = apply(db, &entry, &error)) != KNACKDB_OK)
             break;
     knackdb_log_close(log);
     if (knackdb_close(db, &error) == KNACKDB_OK && (status == KNACKDB_OK || status == KNACKDB_NOT_FOUND))

@@ -42,7 +42,7 @@ below(uint32_t end)
 /* A row as the test remembers it. */
 struct known {
     bool   is_there, has_time, has_uses;
-    int    type;   /* 0: NULL */
+    int    type; /* 0: NULL */
     int    tools, context;
     double time, rate;
     int    uses, agents;
@@ -163,8 +163,9 @@ condition_of_tools(enum filter filter)
         values[i] = knackdb_value_text(name(texts[i], "tools", some_tools[i]));
     if (filter == TOOLS)
         return knackdb_where(KNACKDB_PATTERN_TOOLS_USED, KNACKDB_EQUAL, values[0]);
-    return (knackdb_condition) { .column = KNACKDB_PATTERN_TOOLS_USED, .op = KNACKDB_ONE_OF, .values = values,
-                                 .value_count = SOME_TOOLS_COUNT };
+    return (knackdb_condition) {
+        .column = KNACKDB_PATTERN_TOOLS_USED, .op = KNACKDB_ONE_OF, .values = values, .value_count = SOME_TOOLS_COUNT
+    };
 }
 
 static knackdb_condition
@@ -181,11 +182,10 @@ static size_t
 conditions_of(enum filter filter, char *text, knackdb_condition conditions[2])
 {
     knackdb_condition rate = knackdb_where_at_least(KNACKDB_PATTERN_SUCCESS_RATE, 0.5);
-    knackdb_condition agents =
-        knackdb_where(KNACKDB_PATTERN_AGENT_COUNT, KNACKDB_NOT_EQUAL, knackdb_value_integer(3));
+    knackdb_condition agents = knackdb_where(KNACKDB_PATTERN_AGENT_COUNT, KNACKDB_NOT_EQUAL, knackdb_value_integer(3));
 
-    conditions[0] = filter == TYPE ? knackdb_where(KNACKDB_PATTERN_TASK_TYPE, KNACKDB_EQUAL,
-                                                   knackdb_value_text(name(text, "type", 3)))
+    conditions[0] = filter == TYPE     ? knackdb_where(KNACKDB_PATTERN_TASK_TYPE, KNACKDB_EQUAL,
+                                                       knackdb_value_text(name(text, "type", 3)))
                     : filter == AGENTS ? agents
                     : filter == ONE_ID ? knackdb_where(KNACKDB_PATTERN_ID, KNACKDB_EQUAL, knackdb_value_integer(4711))
                     : filter >= TIME_EQUAL ? condition_of_time(filter)
@@ -256,8 +256,8 @@ group_by_hand(const struct known *rows, enum filter filter, uint32_t value_colum
 
 /* Both paths; what they say is the same to the last bit. */
 static void
-ask(const struct view *view, enum filter filter, uint32_t value_column, int32_t group_column,
-    const double *percentiles, size_t percentile_count, knackdb_group **ret_groups, size_t *ret_count)
+ask(const struct view *view, enum filter filter, uint32_t value_column, int32_t group_column, const double *percentiles,
+    size_t percentile_count, knackdb_group **ret_groups, size_t *ret_count)
 {
     struct aggregate_request request = { value_column, group_column, percentiles, percentile_count, false };
     knackdb_condition        conditions[2];
@@ -289,8 +289,8 @@ compare_group(const knackdb_group *theirs, const knackdb_group *ours, size_t per
         return;
     }
     cr_assert(theirs->mean == ours->mean && theirs->minimum == ours->minimum && theirs->maximum == ours->maximum,
-              "%s: %.17g from %g to %g, not %.17g from %g to %g", what, theirs->mean, theirs->minimum,
-              theirs->maximum, ours->mean, ours->minimum, ours->maximum);
+              "%s: %.17g from %g to %g, not %.17g from %g to %g", what, theirs->mean, theirs->minimum, theirs->maximum,
+              ours->mean, ours->minimum, ours->maximum);
     for (size_t p = 0; p < percentile_count; p++)
         cr_assert(theirs->percentiles[p] == ours->percentiles[p], "%s: percentile %zu is %.17g, not %.17g", what, p,
                   theirs->percentiles[p], ours->percentiles[p]);
@@ -301,13 +301,13 @@ static size_t
 compare_with_hand(const struct view *view, const struct known *rows, enum filter filter, uint32_t value_column,
                   int32_t group_column)
 {
-    static double  values[ROWS];
-    static size_t  row_counts[MANY_KEYS + 1];
+    static double       values[ROWS];
+    static size_t       row_counts[MANY_KEYS + 1];
     static const double percentiles[] = { 0.0, 12.5, 50.0, 99.0, 100.0 };
-    size_t         percentile_count = filter == ALL || filter == TYPE ? 5 : 0;
-    int            step = group_column == KNACKDB_PATTERN_TASK_TYPE || group_column < 0 ? 1 : 97;
-    knackdb_group *groups;
-    size_t         count, at = 0, compared = 0;
+    size_t              percentile_count = filter == ALL || filter == TYPE ? 5 : 0;
+    int                 step = group_column == KNACKDB_PATTERN_TASK_TYPE || group_column < 0 ? 1 : 97;
+    knackdb_group      *groups;
+    size_t              count, at = 0, compared = 0;
 
     memset(row_counts, 0, sizeof row_counts);
     for (int64_t id = 1; id <= ROWS; id++)
@@ -324,12 +324,13 @@ compare_with_hand(const struct view *view, const struct known *rows, enum filter
         if (key == 0)
             cr_assert_null(groups[at].key.data);
         else
-            cr_assert(groups[at].key.length == wanted.length
-                      && memcmp(groups[at].key.data, wanted.data, wanted.length) == 0, "filter %d: %s", filter, text);
+            cr_assert(groups[at].key.length == wanted.length &&
+                          memcmp(groups[at].key.data, wanted.data, wanted.length) == 0,
+                      "filter %d: %s", filter, text);
         cr_assert_eq(groups[at].row_count, row_counts[key], "filter %d: %s", filter, text);
         if (key % step == 0) {
-            knackdb_group by_hand = group_by_hand(rows, filter, value_column, group_column, key, percentiles,
-                                                  percentile_count, values);
+            knackdb_group by_hand =
+                group_by_hand(rows, filter, value_column, group_column, key, percentiles, percentile_count, values);
 
             compare_group(&groups[at], &by_hand, percentile_count, text);
             compared++;

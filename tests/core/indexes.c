@@ -195,8 +195,9 @@ Test(indexes, ids_are_taken_out_of_runs_and_arrays_and_an_array_goes_with_its_la
     }
     empty = id_map_bytes(map);
     for (int64_t step = 1; step <= 3 * IDS; step++) {
-        int64_t id = step <= 6000 ? step : step <= 8000 ? IDS + 6001 - step
-                                         : (int64_t) ((seed = hash_integer(seed)) % IDS) + 1;
+        int64_t id = step <= 6000   ? step
+                     : step <= 8000 ? IDS + 6001 - step
+                                    : (int64_t) ((seed = hash_integer(seed)) % IDS) + 1;
 
         if (!there[id])
             continue;

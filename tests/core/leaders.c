@@ -73,8 +73,8 @@ check_leader(const struct table_data *table, uint32_t column, const struct leade
     cr_assert_eq(leader->rate, table_real(table, leader->row, KNACKDB_PATTERN_CONFIDENCE_SCORE));
     cr_assert_eq(leader->tag, table_row_tag(table, column, leader->row));
     cr_assert_eq(other, KNACKDB_PATTERN_SUCCESS_RATE);
-    cr_assert_eq(leader->other, table_tag(table->definition, other,
-                                          *TABLE_AT(table, leader->row, table->offsets[other], uint64_t)));
+    cr_assert_eq(leader->other,
+                 table_tag(table->definition, other, *TABLE_AT(table, leader->row, table->offsets[other], uint64_t)));
 }
 
 /* Returns how many leaders there are. */

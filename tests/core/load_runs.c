@@ -68,7 +68,8 @@ load_column(uint32_t column, const knackdb_value *rows, uint32_t count, knackdb_
         values[i] = rows[(size_t) i * COLUMNS + column];
     byte_buffer_init(&bytes, &allocator);
     cr_assert_eq(block_encode(&encoder, about->type, about->storage == TEXT_DICTIONARY, (uint16_t) column, 0, values,
-                              count, 1, &bytes, &checksum, error), KNACKDB_OK);
+                              count, 1, &bytes, &checksum, error),
+                 KNACKDB_OK);
     cr_assert_eq(block_header_read(bytes.data, about->type, &header, error), KNACKDB_OK);
     cr_assert_eq(block_open(&decoder, about->type, &header, bytes.data + BLOCK_HEADER_BYTES, error), KNACKDB_OK);
     loaded = block_values(&decoder);
@@ -102,11 +103,11 @@ load_few(uint64_t first, const knackdb_value *rows, uint32_t count, knackdb_erro
 
 Test(load_run, rows_that_could_not_have_been_stored_are_corrupt)
 {
-    static const char    *words[] = { "without an id", "without an id", "success_rate", "not UTF-8", "not UTF-8" };
-    knackdb_value         rows[5][COLUMNS] = { { { .type = KNACKDB_NULL } } };
-    knackdb_error         error;
-    struct load_place     place = { .row_count = 1 };
-    uint32_t              came;
+    static const char *words[] = { "without an id", "without an id", "success_rate", "not UTF-8", "not UTF-8" };
+    knackdb_value      rows[5][COLUMNS] = { { { .type = KNACKDB_NULL } } };
+    knackdb_error      error;
+    struct load_place  place = { .row_count = 1 };
+    uint32_t           came;
 
     for (uint32_t i = 0; i < 5; i++)
         rows[i][0] = knackdb_value_integer(5);
@@ -177,12 +178,9 @@ draw_cell(uint32_t column, char text[64])
     if (roll(5) == 0)
         return knackdb_value_null();
     switch (about->type) {
-    case KNACKDB_INTEGER:
-        return knackdb_value_integer(roll(20) == 0 ? INT64_MIN : (int64_t) roll(1000) - 500);
-    case KNACKDB_REAL:
-        return knackdb_value_real(about->is_rate ? roll(101) / 100.0 : roll(1000) - 0.5);
-    default:
-        break;
+    case KNACKDB_INTEGER: return knackdb_value_integer(roll(20) == 0 ? INT64_MIN : (int64_t) roll(1000) - 500);
+    case KNACKDB_REAL: return knackdb_value_real(about->is_rate ? roll(101) / 100.0 : roll(1000) - 0.5);
+    default: break;
     }
     if (roll(9) == 0)
         return knackdb_value_text((knackdb_text) { "", 0 });
@@ -244,7 +242,10 @@ struct drawn {
     uint64_t      *ended; /* a bit a row */
     uint32_t      *kept;  /* the others, by the rows they become */
     uint32_t       kept_count, run_count;
-    struct { uint32_t from, count; uint64_t first; } runs[RUNS_MAX];
+    struct {
+        uint32_t from, count;
+        uint64_t first;
+    } runs[RUNS_MAX];
 };
 
 static void
@@ -263,8 +264,8 @@ draw_rows(struct drawn *drawn)
         if (roll(3) == 0) /* unique: the number is part of it */
             row[KNACKDB_PATTERN_EXTERNAL_ID].type = KNACKDB_NULL;
         else
-            row[KNACKDB_PATTERN_EXTERNAL_ID] = knackdb_value_text((knackdb_text) {
-                external_id, (size_t) snprintf(external_id, 64, "pattern_%u", i) });
+            row[KNACKDB_PATTERN_EXTERNAL_ID] =
+                knackdb_value_text((knackdb_text) { external_id, (size_t) snprintf(external_id, 64, "pattern_%u", i) });
     }
 }
 
@@ -300,8 +301,10 @@ load_in_no_order(struct drawn *drawn)
 
     for (uint32_t left = drawn->run_count; left > 0; left--) {
         uint32_t          chosen = roll(left);
-        struct load_place place = { .first = drawn->runs[chosen].first, .row_count = drawn->runs[chosen].count,
-                                    .ended = drawn->ended, .ended_from = drawn->runs[chosen].from,
+        struct load_place place = { .first = drawn->runs[chosen].first,
+                                    .row_count = drawn->runs[chosen].count,
+                                    .ended = drawn->ended,
+                                    .ended_from = drawn->runs[chosen].from,
                                     .rows_in_all = drawn->kept_count };
 
         cr_assert_eq(load_rows(&place, drawn->rows + (size_t) drawn->runs[chosen].from * COLUMNS, &error), KNACKDB_OK,

@@ -133,8 +133,7 @@ Test(postings, compacting_a_posting_list_leaves_out_what_is_doomed_and_keeps_the
         for (; next < length; next++)
             add_posting(&posting, &bytes, wanted[count++] = next);
         for (int again = 0; again < 2; again++) {
-            bool   (*is_doomed)(const void *, uint32_t) =
-                (round + (uint32_t) again) % 2 == 0 ? is_odd : is_of_a_stretch;
+            bool (*is_doomed)(const void *, uint32_t) = (round + (uint32_t) again) % 2 == 0 ? is_odd : is_of_a_stretch;
             uint32_t kept = 0, added = 0;
 
             for (uint32_t i = 0; i < count; i++)
@@ -218,8 +217,8 @@ give_leaders(struct posting *posting, _Atomic uint64_t *bytes, int32_t least)
     for (uint32_t b = 0; b < blocks; b++)
         for (uint32_t i = 0; i < posting_directory_fills(directory)[b]; i++)
             if (directory->blocks[b]->tags[i] >= least)
-                leaders->rows[leaders->count++] = (struct leader) { .row = directory->blocks[b]->rows[i],
-                                                                    .tag = directory->blocks[b]->tags[i] };
+                leaders->rows[leaders->count++] =
+                    (struct leader) { .row = directory->blocks[b]->rows[i], .tag = directory->blocks[b]->tags[i] };
     *bytes += posting_leaders_bytes(leaders) - posting_leaders_bytes(old);
     atomic_store(&directory->leaders, leaders);
     epoch_retire(&epochs, old);

@@ -58,9 +58,9 @@ distinct(char *to, const char *what, uint64_t number)
 static void
 put_pattern(int64_t id, uint64_t number, double created_at)
 {
-    static const uint32_t columns[] = { KNACKDB_PATTERN_TASK_TYPE, KNACKDB_PATTERN_PATTERN_USED,
+    static const uint32_t columns[] = { KNACKDB_PATTERN_TASK_TYPE,        KNACKDB_PATTERN_PATTERN_USED,
                                         KNACKDB_PATTERN_COMPLEXITY_LEVEL, KNACKDB_PATTERN_TOOLS_USED,
-                                        KNACKDB_PATTERN_CONTEXT_FACTORS, KNACKDB_PATTERN_EXTERNAL_ID };
+                                        KNACKDB_PATTERN_CONTEXT_FACTORS,  KNACKDB_PATTERN_EXTERNAL_ID };
     knackdb_value         row[KNACKDB_PATTERN_COLUMNS] = { { .type = KNACKDB_NULL } };
     char                  texts[sizeof columns / sizeof columns[0]][80];
 
@@ -144,8 +144,7 @@ Test(reclaiming, a_loop_of_updates_of_the_same_rows_stays_as_large_as_it_was)
     for (uint64_t round = 0; round < 200; round++) {
         for (int64_t id = 1; id <= 100; id++) {
             knackdb_value     key = knackdb_value_integer(id);
-            struct assignment change = { .column = KNACKDB_PATTERN_CONFIDENCE_SCORE,
-                                         .value = knackdb_value_real(0.5) };
+            struct assignment change = { .column = KNACKDB_PATTERN_CONFIDENCE_SCORE, .value = knackdb_value_real(0.5) };
 
             if (round % 7 == 0) { /* a text, now and then; unchanged, it is shared with the version before */
                 change.column = round % 2 ? KNACKDB_PATTERN_CONTEXT_FACTORS : KNACKDB_PATTERN_TOOLS_USED;

@@ -68,8 +68,8 @@ task_type_of(int64_t id)
 
 Test(store, a_commit_that_the_log_refuses_never_was)
 {
-    struct test_log log = { .interface = { .append = test_append } };
-    knackdb_value   weight = knackdb_value_integer(1);
+    struct test_log   log = { .interface = { .append = test_append } };
+    knackdb_value     weight = knackdb_value_integer(1);
     struct assignment set = { .column = KNACKDB_PATTERN_CONFIDENCE_SCORE, .value = knackdb_value_real(0.5) };
     struct clean_up   all = { 0, 1e18 };
     uint64_t          deleted = 99;
@@ -173,7 +173,8 @@ Test(store, a_commit_of_a_rate_that_could_not_be_stored_is_corrupt_and_changes_n
         row[column] = knackdb_value_real(rates[i / 2]);
         commit_writer_begin(&writer);
         if (i % 2 == 0)
-            cr_assert_eq(commit_writer_put(&writer, KNACKDB_LOG_PUT, 0, 2, NULL, row, KNACKDB_PATTERN_COLUMNS, NULL), 0);
+            cr_assert_eq(commit_writer_put(&writer, KNACKDB_LOG_PUT, 0, 2, NULL, row, KNACKDB_PATTERN_COLUMNS, NULL),
+                         0);
         else
             cr_assert_eq(commit_writer_put(&writer, KNACKDB_LOG_UPDATE, 0, 1, &column, &row[column], 1, NULL), 0);
         cr_expect_eq(store_apply(store, &map, 2, 5, writer.data, writer.bytes, &error), KNACKDB_CORRUPT, "%g",

@@ -37,8 +37,8 @@ copy_holds(const struct copy_claim *claim, struct lying_disk *disk, char why[LIF
     }
     holds = store_sequence(life.store) == claim->sequence && moment_of(life.store).digest == claim->moment.digest;
     if (!holds)
-        (void) snprintf(why, LIFE_WORDS, "the copy of commit %" PRIu64 " is another, at commit %" PRIu64, claim->sequence,
-                        store_sequence(life.store));
+        (void) snprintf(why, LIFE_WORDS, "the copy of commit %" PRIu64 " is another, at commit %" PRIu64,
+                        claim->sequence, store_sequence(life.store));
     if (life_close(&life) != KNACKDB_OK) {
         (void) snprintf(why, LIFE_WORDS, "closing the copy: %.400s", life.error.message);
         holds = false;

@@ -342,7 +342,8 @@ follow_up(struct exploration *exploration, struct life *follower, const struct l
         fail(exploration, writer->disk, "following: status %d: %s", (int) status, follower->error.message);
     else if (store_sequence(follower->store) != store_sequence(writer->store) ||
              moment_of(follower->store).digest != moment_of(writer->store).digest)
-        fail(exploration, writer->disk, "a follower is at commit %" PRIu64 ", or at other rows, and the writer at %" PRIu64,
+        fail(exploration, writer->disk,
+             "a follower is at commit %" PRIu64 ", or at other rows, and the writer at %" PRIu64,
              store_sequence(follower->store), store_sequence(writer->store));
     if (life_close(follower) != KNACKDB_OK)
         fail(exploration, writer->disk, "closing a follower: %s", follower->error.message);
@@ -410,7 +411,7 @@ cut(struct exploration *exploration, struct lying_disk *disk, uint64_t ways, uin
     /* The two ends first: nothing, and all. */
     if (turn < 2 && budget > 2)
         return lying_disk_boot(disk, turn == 0 ? LYING_NOTHING : LYING_ALL, 0);
-    return lying_disk_boot(disk, (enum lying_mood) (draw(exploration) % LYING_MOODS), draw(exploration));
+    return lying_disk_boot(disk, (enum lying_mood)(draw(exploration) % LYING_MOODS), draw(exploration));
 }
 
 static void

@@ -30,10 +30,10 @@ struct exploration {
     uint64_t             *seen;    /* a set: what has been looked at under the same promise */
     size_t                seen_count, seen_capacity;
     /* What was done. */
-    uint64_t moments, states, within_recovery, deaths, second_opens, went_on, verified, looked_back, torn;
-    uint64_t followed, copies, repaired;
-    bool     has_failed;
-    char     reason[1000];
+    uint64_t              moments, states, within_recovery, deaths, second_opens, went_on, verified, looked_back, torn;
+    uint64_t              followed, copies, repaired;
+    bool                  has_failed;
+    char                  reason[1000];
 };
 
 void exploration_init(struct exploration *exploration, uint64_t seed, uint32_t budget);

@@ -67,15 +67,15 @@ static const struct way ways[] = {
 enum lasting { LASTS_ONCE, LASTS_FOR_KIND, LASTS_FOR_ALL, LASTINGS };
 
 struct fault {
-    uint64_t     call; /* the number of the first that fails, from 1; 0: none does */
-    int          answer;
-    enum lasting lasting;
+    uint64_t         call; /* the number of the first that fails, from 1; 0: none does */
+    int              answer;
+    enum lasting     lasting;
     enum lying_call *kinds; /* of each call, CALLS_MAX and one of them; may be NULL */
     /* As it happens. */
-    uint64_t        calls;
-    enum lying_call kind;
-    bool            has_struck;
-    char            name[DISK_NAME_BYTES_MAX];
+    uint64_t         calls;
+    enum lying_call  kind;
+    bool             has_struck;
+    char             name[DISK_NAME_BYTES_MAX];
 };
 
 static const int answers[] = { EIO, ENOSPC, EINTR, EMFILE, LYING_SHORT };
@@ -90,8 +90,7 @@ static bool
 may_answer(enum lying_call call, int answer)
 {
     switch (answer) {
-    case EIO:
-        return true;
+    case EIO: return true;
     case ENOSPC:
         return call == LYING_MAKE_DIR || call == LYING_CREATE || call == LYING_LOCK || call == LYING_RENAME ||
                call == LYING_WRITE || call == LYING_ALLOCATE || call == LYING_SYNC || call == LYING_SYNC_MAP ||
@@ -103,8 +102,7 @@ may_answer(enum lying_call call, int answer)
     case EMFILE:
         return call == LYING_OPEN || call == LYING_CREATE || call == LYING_OPEN_DIR || call == LYING_LOCK ||
                call == LYING_LIST;
-    default:
-        return call == LYING_READ || call == LYING_WRITE;
+    default: return call == LYING_READ || call == LYING_WRITE;
     }
 }
 
@@ -140,7 +138,7 @@ struct play {
     struct keeper_options options;
     struct fault          fault;
     bool                  is_open;
-    bool                  is_torn; /* the log's last end was */
+    bool                  is_torn;  /* the log's last end was */
     uint64_t              degraded; /* steps that met the state */
     uint64_t              refused;  /* changes */
     const char           *step;

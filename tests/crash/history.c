@@ -27,10 +27,10 @@ struct history {
     struct lying_disk      *disk;
     struct life             life;
     bool                    is_open;
-    uint64_t                returned; /* the newest commit that a store call has returned */
+    uint64_t                returned;   /* the newest commit that a store call has returned */
     bool                    is_syncing; /* so others may store meanwhile */
-    bool                    waits; /* every store for the disk, as with KNACKDB_SYNC */
-    const char             *step;  /* in words, for the reason of a failure */
+    bool                    waits;      /* every store for the disk, as with KNACKDB_SYNC */
+    const char             *step;       /* in words, for the reason of a failure */
     struct random_source    guests_dice;
     bool                    has_guests;
     bool                    is_followed;
@@ -63,8 +63,7 @@ look_after(struct history *history, bool has_renamed)
     char                reason[sizeof exploration->reason];
 
     explore(exploration, history->disk, &history->twins.oracle);
-    explore_death(exploration, history->disk, &history->twins.oracle, history->returned,
-                  has_renamed);
+    explore_death(exploration, history->disk, &history->twins.oracle, history->returned, has_renamed);
     if (exploration->has_failed && strncmp(exploration->reason, "during ", 7) != 0) {
         memcpy(reason, exploration->reason, sizeof reason);
         (void) snprintf(exploration->reason, sizeof exploration->reason, "during %s: %.900s", history->step, reason);
@@ -404,9 +403,9 @@ put_golden(struct lying_disk *disk, const char *path)
     if (listing == NULL)
         abort();
     while ((entry = readdir(listing)) != NULL) {
-        char           name[4096];
-        unsigned char  bytes[65536];
-        FILE          *file;
+        char          name[4096];
+        unsigned char bytes[65536];
+        FILE         *file;
 
         if (strncmp(entry->d_name, ".", 1) == 0 || strcmp(entry->d_name, "knackdb.lock") == 0)
             continue;
@@ -430,7 +429,9 @@ choose_options(struct history *history)
         .log_io = random_chance(dice, 3) ? KNACKDB_LOG_WRITE : KNACKDB_LOG_MAP,
         .log_segment_bytes_max = random_chance(dice, 3) ? 8192 : 4096,
         .snapshots_kept = 1 + random_below(dice, 3),
-        .log_history_bytes = random_chance(dice, 2) ? 0 : random_chance(dice, 2) ? 6000 : UINT64_MAX,
+        .log_history_bytes = random_chance(dice, 2)   ? 0
+                             : random_chance(dice, 2) ? 6000
+                                                      : UINT64_MAX,
         .snapshot_log_bytes = random_chance(dice, 3) ? 6000 : UINT64_MAX,
     };
 }

@@ -23,7 +23,8 @@ is_tidy(struct life *life)
 }
 
 static knackdb_status
-open_at(struct life *life, struct lying_disk *disk, const char *path, const struct keeper_options *options, bool is_guest)
+open_at(struct life *life, struct lying_disk *disk, const char *path, const struct keeper_options *options,
+        bool is_guest)
 {
     struct keeper_options own = *options;
     knackdb_status        status;

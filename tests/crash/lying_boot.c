@@ -17,7 +17,7 @@ struct chooser {
     enum lying_mood mood;
     uint64_t        random;
     uint64_t        way;
-    uint64_t        ways;  /* all there are, up to `limit` */
+    uint64_t        ways; /* all there are, up to `limit` */
     uint64_t        limit;
 };
 

@@ -384,10 +384,10 @@ static int
 lying_truncate(const struct disk *face, int file, uint64_t bytes)
 {
     static const unsigned char zeros[LYING_SECTOR_BYTES];
-    struct lying_disk *disk = of(face);
-    struct inode      *inode = writable_of(disk, file);
-    int                judgement = enter(disk, LYING_TRUNCATE, inode != NULL ? inode->name : "");
-    size_t             first = (size_t) ((bytes + LYING_SECTOR_BYTES - 1) / LYING_SECTOR_BYTES);
+    struct lying_disk         *disk = of(face);
+    struct inode              *inode = writable_of(disk, file);
+    int                        judgement = enter(disk, LYING_TRUNCATE, inode != NULL ? inode->name : "");
+    size_t                     first = (size_t) ((bytes + LYING_SECTOR_BYTES - 1) / LYING_SECTOR_BYTES);
 
     if (is_refused(judgement))
         return -judgement;
@@ -540,8 +540,8 @@ const char *
 lying_call_name(enum lying_call call)
 {
     static const char *const names[LYING_CALLS] = {
-        "make_dir", "open_dir", "sync_dir", "list", "rename",   "remove", "lock",     "open",    "create",
-        "size",     "read",     "write",    "truncate", "sync", "allocate", "map",    "sync_map",
+        "make_dir", "open_dir", "sync_dir", "list",     "rename", "remove",   "lock", "open",     "create",
+        "size",     "read",     "write",    "truncate", "sync",   "allocate", "map",  "sync_map",
     };
 
     return names[call];

@@ -12,8 +12,8 @@
 
 #include "base/hash.h"
 
-#define PAGE_BYTES         ((size_t) 4096)
-#define VERSIONS_MAX       8
+#define PAGE_BYTES   ((size_t) 4096)
+#define VERSIONS_MAX 8
 
 void *
 lying_memory(void *memory, size_t bytes)
@@ -227,10 +227,10 @@ sector_sync(struct inode *inode, size_t number)
 static void
 add_beginning(struct lying_disk *disk, struct inode *inode, size_t number, const unsigned char *bytes)
 {
-    struct sector *sector = &inode->sectors[number];
-    unsigned char  mixed[LYING_SECTOR_BYTES];
-    size_t         first = 0;
-    size_t         end = LYING_SECTOR_BYTES;
+    struct sector       *sector = &inode->sectors[number];
+    unsigned char        mixed[LYING_SECTOR_BYTES];
+    size_t               first = 0;
+    size_t               end = LYING_SECTOR_BYTES;
     const unsigned char *before = sector->versions[sector->count - 1].bytes;
 
     while (before[first] == bytes[first])
@@ -480,9 +480,9 @@ lying_disk_digest(struct lying_disk *disk)
 
         digest += dir->is_present ? seed : 0;
         for (size_t i = 0; dir->is_present && i < dir->entries.count; i++) {
-            const struct inode *inode = &disk->inodes[dir->entries.list[i].inode];
+            const struct inode  *inode = &disk->inodes[dir->entries.list[i].inode];
             const unsigned char *data = inode->capacity > 0 ? inode->data : (const unsigned char *) "";
-            uint64_t            name = hash_bytes(dir->entries.list[i].name, strlen(dir->entries.list[i].name), seed);
+            uint64_t             name = hash_bytes(dir->entries.list[i].name, strlen(dir->entries.list[i].name), seed);
 
             digest += hash_bytes(data, (size_t) inode->size, name);
         }

@@ -59,11 +59,11 @@ const char *lying_call_name(enum lying_call call);
 struct lying_disk;
 
 /* Asked before each call: 0 to do it, an errno to refuse it, or LYING_SHORT. */
-typedef int lying_judge(void *context, enum lying_call call, const char *name);
+typedef int  lying_judge(void *context, enum lying_call call, const char *name);
 /* Told after each call that changed something or synced something. */
 typedef void lying_watcher(void *context, enum lying_call call, const char *name);
 
-struct lying_disk *lying_disk_new(uint64_t seed); /* the seed is for the cuts of L2 */
+struct lying_disk *lying_disk_new(uint64_t seed);            /* the seed is for the cuts of L2 */
 void               lying_disk_free(struct lying_disk *disk); /* NULL is accepted */
 const struct disk *lying_disk_face(struct lying_disk *disk);
 
@@ -78,9 +78,9 @@ void lying_disk_cut_power(struct lying_disk *disk);
 
 /* Calls so far; handles and mappings that are still open; and how often a file was written to or synced after a
  * write or sync of it had failed for good (the name of the last such file, or NULL). */
-uint64_t    lying_disk_calls(const struct lying_disk *disk);
-size_t      lying_disk_handles(const struct lying_disk *disk);
-uint64_t    lying_disk_retries(const struct lying_disk *disk, const char **ret_name);
+uint64_t lying_disk_calls(const struct lying_disk *disk);
+size_t   lying_disk_handles(const struct lying_disk *disk);
+uint64_t lying_disk_retries(const struct lying_disk *disk, const char **ret_name);
 
 /* A new life begins, which knows of no failure of the one before it: what it does counts as no retry. */
 void lying_disk_forgive(struct lying_disk *disk);
@@ -99,15 +99,15 @@ struct lying_disk *lying_disk_clone(struct lying_disk *disk);
 
 /* How a power cut chooses. */
 enum lying_mood {
-    LYING_NOTHING,   /* of what was not synced nothing is there */
-    LYING_ALL,       /* all of it is */
-    LYING_EVEN,      /* each thing by itself, whatever it may be */
-    LYING_MOSTLY_OLD,/* nothing but a few things */
-    LYING_MOSTLY_NEW,/* all but a few things */
-    LYING_BY_FILE,   /* all of a file or nothing of it, names by themselves */
-    LYING_NAMES_OLD, /* data are there, names are not */
-    LYING_NAMES_NEW, /* names and sizes are there, data are not */
-    LYING_MOODS      /* how many */
+    LYING_NOTHING,    /* of what was not synced nothing is there */
+    LYING_ALL,        /* all of it is */
+    LYING_EVEN,       /* each thing by itself, whatever it may be */
+    LYING_MOSTLY_OLD, /* nothing but a few things */
+    LYING_MOSTLY_NEW, /* all but a few things */
+    LYING_BY_FILE,    /* all of a file or nothing of it, names by themselves */
+    LYING_NAMES_OLD,  /* data are there, names are not */
+    LYING_NAMES_NEW,  /* names and sizes are there, data are not */
+    LYING_MOODS       /* how many */
 };
 
 /* In how many ways a power cut now could go, or `limit` where it is that or more. */

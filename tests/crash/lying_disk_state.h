@@ -4,9 +4,9 @@
 
 #include "tests/crash/lying_disk.h"
 
-#define DIRS_MAX    8  /* the root is the first */
-#define NAME_MAX_   DISK_NAME_BYTES_MAX
-#define NO_INODE    (-1)
+#define DIRS_MAX  8 /* the root is the first */
+#define NAME_MAX_ DISK_NAME_BYTES_MAX
+#define NO_INODE  (-1)
 
 /* What a sector may hold on the platter, oldest first: the first is what it held when it was synced last. */
 struct version {
@@ -27,12 +27,12 @@ struct inode {
     unsigned char *data;            /* what the program sees: the page cache */
     size_t         capacity;        /* a multiple of pages; does not change while mapped */
     uint64_t       size;
-    struct sector *sectors;         /* of `capacity` */
-    uint64_t      *sizes;           /* since the last sync; the first is durable, the last is `size` */
+    struct sector *sectors; /* of `capacity` */
+    uint64_t      *sizes;   /* since the last sync; the first is durable, the last is `size` */
     size_t         size_count;
     int            handles;
     int            maps;
-    bool           has_failed;      /* a write or sync of it did, for good */
+    bool           has_failed; /* a write or sync of it did, for good */
 };
 
 struct entry {
@@ -59,7 +59,7 @@ struct lying_dir {
     char                name[NAME_MAX_];
     struct entries      entries;
     struct entries      durable;
-    struct name_change *changes;  /* since the last sync */
+    struct name_change *changes; /* since the last sync */
     size_t              change_count;
     bool                is_locked;
 };
@@ -93,16 +93,16 @@ struct lying_disk {
 /* lying_disk.c */
 void    *lying_memory(void *memory, size_t bytes); /* realloc that always answers */
 uint64_t lying_random(uint64_t *state);
-int      entries_find(const struct entries *entries, const char *name); /* its inode, or NO_INODE */
+int      entries_find(const struct entries *entries, const char *name);     /* its inode, or NO_INODE */
 void     entries_set(struct entries *entries, const char *name, int inode); /* NO_INODE: takes the name away */
 int      inode_new(struct lying_disk *disk, const char *name);
 void     inode_reserve(struct inode *inode, uint64_t bytes); /* capacity; new bytes are zero */
 void     inode_push_size(struct inode *inode, uint64_t size);
-void     inode_settle_sizes(struct inode *inode);            /* its size, and every cut with it, is durable */
-void     sector_keep(struct inode *inode, size_t number);    /* before its first change: what it held is a version */
+void     inode_settle_sizes(struct inode *inode);         /* its size, and every cut with it, is durable */
+void     sector_keep(struct inode *inode, size_t number); /* before its first change: what it held is a version */
 void     sector_push(struct inode *inode, size_t number, const unsigned char *bytes, bool is_cut);
 void     sector_sync(struct inode *inode, size_t number);
-void     inodes_prune(struct lying_disk *disk);              /* frees those that no power cut could bring back */
+void     inodes_prune(struct lying_disk *disk); /* frees those that no power cut could bring back */
 
 /* lying_calls.c */
 void lying_calls_fill(struct disk *face);

@@ -16,10 +16,10 @@ struct moment {
 };
 
 struct oracle {
-    struct moment moments[ORACLE_MOMENTS_MAX]; /* by sequence */
+    struct moment moments[ORACLE_MOMENTS_MAX];  /* by sequence */
     bool          is_known[ORACLE_MOMENTS_MAX]; /* those before a golden directory's newest are not */
-    uint64_t      promised; /* newest commit that must be there */
-    uint64_t      begun;    /* newest that may be */
+    uint64_t      promised;                     /* newest commit that must be there */
+    uint64_t      begun;                        /* newest that may be */
 };
 
 /* What one row adds to a digest. */

@@ -71,21 +71,24 @@ main(int count, char **arguments)
         for (uint64_t i = 0; holds && exploration.states < states; i++, lives++) {
             static const char *const goldens[] = { "version-1", "version-2" };
 
-            holds = live(&exploration, hash_integer(seed + i), i % 8 < 2 ? goldens[i % 8] : NULL,
-                         HISTORY_WITH_GUESTS, &figures);
+            holds = live(&exploration, hash_integer(seed + i), i % 8 < 2 ? goldens[i % 8] : NULL, HISTORY_WITH_GUESTS,
+                         &figures);
         }
     }
     printf("%" PRIu64 " crash states (seed %" PRIu64 ") at %" PRIu64 " moments of %" PRIu64 " lives: %" PRIu64
            " within a recovery, %" PRIu64 " with a torn log, %" PRIu64 " opened again, %" PRIu64 " written on, %" PRIu64
-           " verified, %" PRIu64 " looked back; %" PRIu64 " deaths of the process\n", exploration.states, seed,
-           exploration.moments, lives, exploration.within_recovery, exploration.torn, exploration.second_opens,
-           exploration.went_on, exploration.verified, exploration.looked_back, exploration.deaths);
+           " verified, %" PRIu64 " looked back; %" PRIu64 " deaths of the process\n",
+           exploration.states, seed, exploration.moments, lives, exploration.within_recovery, exploration.torn,
+           exploration.second_opens, exploration.went_on, exploration.verified, exploration.looked_back,
+           exploration.deaths);
     printf("%" PRIu64 " steps, %" PRIu64 " commits (%" PRIu64 " while another synced), %" PRIu64 " snapshots, %" PRIu64
-           " openings, %" PRIu64 " migrations, %" PRIu64 " calls of the disk\n", figures.steps, figures.commits,
-           figures.meanwhile, figures.snapshots, figures.lives, figures.migrations, figures.disk_calls);
+           " openings, %" PRIu64 " migrations, %" PRIu64 " calls of the disk\n",
+           figures.steps, figures.commits, figures.meanwhile, figures.snapshots, figures.lives, figures.migrations,
+           figures.disk_calls);
     printf("%" PRIu64 " backups and %" PRIu64 " repairs beside the writer, looked at in %" PRIu64 " states; %" PRIu64
-           " states repaired, %" PRIu64 " followed; %" PRIu64 " refreshes of followers\n", figures.backups, figures.repairs,
-           exploration.copies, exploration.repaired, exploration.followed, figures.refreshes);
+           " states repaired, %" PRIu64 " followed; %" PRIu64 " refreshes of followers\n",
+           figures.backups, figures.repairs, exploration.copies, exploration.repaired, exploration.followed,
+           figures.refreshes);
     printf("%" PRIu64 " passed, %d failed\n", holds ? lives : lives - 1, holds ? 0 : 1);
     exploration_clear(&exploration);
     return holds ? 0 : 1;

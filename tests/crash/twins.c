@@ -150,15 +150,13 @@ do_change(struct store *store, const struct change *change, knackdb_error *error
 
     switch (change->kind) {
     case CHANGE_PUT:
-        return store_put_rows(store, change->table, change->cells,
-                              schema_builtin()->tables[change->table].column_count, change->rows, 0, NULL, NULL, error);
+        return store_put_rows(store, change->table, change->cells, schema_builtin()->tables[change->table].column_count,
+                              change->rows, 0, NULL, NULL, error);
     case CHANGE_UPDATE:
         return store_update(store, KNACKDB_EXECUTION_PATTERNS, 0, &id, change->assignments, change->assignment_count,
                             NULL, error);
-    case CHANGE_DELETE:
-        return store_delete(store, change->table, change->id, NULL, error);
-    case CHANGE_CLEAN_UP:
-        return store_clean_up(store, aged, 2, &deleted, NULL, error);
+    case CHANGE_DELETE: return store_delete(store, change->table, change->id, NULL, error);
+    case CHANGE_CLEAN_UP: return store_clean_up(store, aged, 2, &deleted, NULL, error);
     }
     return KNACKDB_INVALID;
 }

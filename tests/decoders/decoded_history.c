@@ -40,7 +40,8 @@ pack(unsigned char **packed)
     size_t                bytes;
 
     mishaps_begin(&mishaps, raw, RAW_BYTES);
-    cr_assert_eq(packed_file_write(&mishaps.allocator, &mishaps.memory.file, UINT64_MAX, "history", STORE, NUMBER, 0600, NULL),
+    cr_assert_eq(packed_file_write(&mishaps.allocator, &mishaps.memory.file, UINT64_MAX, "history", STORE, NUMBER, 0600,
+                                   NULL),
                  KNACKDB_OK);
     bytes = mishaps.written_bytes;
     *packed = mishaps.written;
@@ -54,8 +55,8 @@ Test(decoded_history, what_cannot_be_written_is_not_there)
     unsigned char        *raw = raw_bytes();
 
     for (mishaps_begin(&mishaps, raw, RAW_BYTES); mishaps_next(&mishaps);) {
-        knackdb_status status = packed_file_write(&mishaps.allocator, &mishaps.memory.file, UINT64_MAX, "history", STORE, NUMBER, 0600,
-                                                  NULL);
+        knackdb_status status = packed_file_write(&mishaps.allocator, &mishaps.memory.file, UINT64_MAX, "history",
+                                                  STORE, NUMBER, 0600, NULL);
 
         mishaps_end(&mishaps, status, KNACKDB_OK);
         cr_assert_eq(mishaps.is_named, mishaps.written_bytes > 0, "a piece is left under an unfinished name");
@@ -64,7 +65,8 @@ Test(decoded_history, what_cannot_be_written_is_not_there)
     cr_assert_gt(mishaps.fail_at, 12);
     mishaps_begin(&mishaps, raw, 1);
     mishaps.told_more = UINT64_C(5) << 30;
-    cr_assert_eq(packed_file_write(&mishaps.allocator, &mishaps.memory.file, UINT64_MAX, "history", STORE, NUMBER, 0600, NULL),
+    cr_assert_eq(packed_file_write(&mishaps.allocator, &mishaps.memory.file, UINT64_MAX, "history", STORE, NUMBER, 0600,
+                                   NULL),
                  KNACKDB_UNSUPPORTED, "five GiB of log in one segment");
     free(mishaps.written);
     free(raw);
@@ -80,7 +82,8 @@ Test(decoded_history, what_is_cut_meanwhile_reads_as_zeros)
 
     mishaps_begin(&mishaps, raw, 50);
     mishaps.told_more = 50;
-    cr_assert_eq(packed_file_write(&mishaps.allocator, &mishaps.memory.file, UINT64_MAX, "history", STORE, NUMBER, 0600, NULL),
+    cr_assert_eq(packed_file_write(&mishaps.allocator, &mishaps.memory.file, UINT64_MAX, "history", STORE, NUMBER, 0600,
+                                   NULL),
                  KNACKDB_OK);
     mishaps_begin(&packed, mishaps.written, mishaps.written_bytes);
     cr_assert_eq(packed_file_take(&packed.allocator, &packed.memory.file, STORE, NUMBER, NULL), KNACKDB_OK);
@@ -145,14 +148,14 @@ Test(decoded_history, a_head_is_that_of_this_file_or_refused)
         { 24, 8, 1, KNACKDB_UNSUPPORTED },
         { 32, 8, STORE + 1, KNACKDB_CORRUPT },
         { 40, 8, NUMBER + 1, KNACKDB_CORRUPT },
-        { 48, 8, RAW_BYTES - 1, KNACKDB_CORRUPT },       /* the blocks hold another byte */
-        { 48, 8, 65536, KNACKDB_CORRUPT },               /* of fewer blocks */
+        { 48, 8, RAW_BYTES - 1, KNACKDB_CORRUPT }, /* the blocks hold another byte */
+        { 48, 8, 65536, KNACKDB_CORRUPT },         /* of fewer blocks */
         { 48, 8, UINT64_C(1) << 40, KNACKDB_CORRUPT },
-        { HEAD_BYTES, 4, 0, KNACKDB_CORRUPT },           /* of the first block: its bytes, */
+        { HEAD_BYTES, 4, 0, KNACKDB_CORRUPT }, /* of the first block: its bytes, */
         { HEAD_BYTES, 4, 65537, KNACKDB_CORRUPT },
         { HEAD_BYTES, 4, 1, KNACKDB_CORRUPT },
-        { HEAD_BYTES + 4, 4, 1, KNACKDB_CORRUPT },       /* reserved, */
-        { HEAD_BYTES + 8, 8, 1, KNACKDB_CORRUPT },       /* checksum */
+        { HEAD_BYTES + 4, 4, 1, KNACKDB_CORRUPT }, /* reserved, */
+        { HEAD_BYTES + 8, 8, 1, KNACKDB_CORRUPT }, /* checksum */
     };
     static struct mishaps mishaps;
     unsigned char        *packed;

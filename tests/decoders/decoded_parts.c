@@ -22,13 +22,13 @@
 /* ---- blocks ---- */
 
 enum shape {
-    SHAPE_PLAIN,   /* numbers that nothing shortens */
+    SHAPE_PLAIN, /* numbers that nothing shortens */
     SHAPE_RISING,
     SHAPE_REALS,
-    SHAPE_TEXTS,   /* all different, in a column that does not repeat */
-    SHAPE_FEW,     /* a code is a byte */
-    SHAPE_MANY,    /* a code is two */
-    SHAPE_SHORT,   /* numbers, too few to be shuffled */
+    SHAPE_TEXTS, /* all different, in a column that does not repeat */
+    SHAPE_FEW,   /* a code is a byte */
+    SHAPE_MANY,  /* a code is two */
+    SHAPE_SHORT, /* numbers, too few to be shuffled */
     SHAPE_COUNT
 };
 
@@ -38,14 +38,18 @@ fill(enum shape shape, knackdb_value *values, char (*texts)[16])
     for (uint32_t i = 0; i < BLOCK_ROWS_MAX; i++) {
         if (shape >= SHAPE_TEXTS)
             (void) snprintf(texts[i], sizeof texts[i], "text %u",
-                            (unsigned) (shape == SHAPE_FEW ? i % 5 : shape == SHAPE_MANY ? i % 700 : i));
-        values[i] = i % 7 == 3                                          ? knackdb_value_null()
-                    : shape == SHAPE_PLAIN                              ? knackdb_value_integer((int64_t) hash_integer(i))
-                    : shape == SHAPE_RISING || shape == SHAPE_SHORT     ? knackdb_value_integer(i)
-                    : shape == SHAPE_REALS                              ? knackdb_value_real(i / 8.0)
-                                                                        : knackdb_value_text(knackdb_string(texts[i]));
+                            (unsigned) (shape == SHAPE_FEW    ? i % 5
+                                        : shape == SHAPE_MANY ? i % 700
+                                                              : i));
+        values[i] = i % 7 == 3                                      ? knackdb_value_null()
+                    : shape == SHAPE_PLAIN                          ? knackdb_value_integer((int64_t) hash_integer(i))
+                    : shape == SHAPE_RISING || shape == SHAPE_SHORT ? knackdb_value_integer(i)
+                    : shape == SHAPE_REALS                          ? knackdb_value_real(i / 8.0)
+                                                                    : knackdb_value_text(knackdb_string(texts[i]));
     }
-    return shape == SHAPE_REALS ? KNACKDB_REAL : shape >= SHAPE_TEXTS && shape < SHAPE_SHORT ? KNACKDB_TEXT : KNACKDB_INTEGER;
+    return shape == SHAPE_REALS                          ? KNACKDB_REAL
+           : shape >= SHAPE_TEXTS && shape < SHAPE_SHORT ? KNACKDB_TEXT
+                                                         : KNACKDB_INTEGER;
 }
 
 static knackdb_status
@@ -76,8 +80,9 @@ through_a_block(struct mishaps *mishaps, knackdb_type type, bool repeats, const 
             cr_assert_eq(value.type, values[i].type);
             nulls += value.type == KNACKDB_NULL;
             cr_assert(type == KNACKDB_TEXT || value.type == KNACKDB_NULL || value.as.integer == values[i].as.integer);
-            cr_assert(value.type != KNACKDB_TEXT || (value.as.text.length == values[i].as.text.length &&
-                      memcmp(value.as.text.data, values[i].as.text.data, value.as.text.length) == 0));
+            cr_assert(value.type != KNACKDB_TEXT ||
+                      (value.as.text.length == values[i].as.text.length &&
+                       memcmp(value.as.text.data, values[i].as.text.data, value.as.text.length) == 0));
         }
         cr_assert_eq(all.count, count - nulls);
         cr_assert(type != KNACKDB_TEXT || !repeats || mishaps->seen >= mishaps->fail_at ||
@@ -93,13 +98,13 @@ Test(decoded_parts, a_block_comes_back_or_the_memory_for_it_was_missing)
 {
     static struct mishaps mishaps;
     knackdb_value        *values = calloc(BLOCK_ROWS_MAX, sizeof *values);
-    char                (*texts)[16] = calloc(BLOCK_ROWS_MAX, sizeof *texts);
+    char(*texts)[16] = calloc(BLOCK_ROWS_MAX, sizeof *texts);
 
     for (enum shape shape = SHAPE_PLAIN; shape < SHAPE_COUNT; shape++) {
         knackdb_type type = fill(shape, values, texts);
         uint32_t     count = shape == SHAPE_SHORT ? 2 : BLOCK_ROWS_MAX;
 
-        uint64_t     refused = 0;
+        uint64_t refused = 0;
 
         for (mishaps_begin(&mishaps, "", 0); mishaps_next(&mishaps);) {
             knackdb_status status = through_a_block(&mishaps, type, shape != SHAPE_TEXTS, values, count);
@@ -127,10 +132,14 @@ Test(decoded_parts, a_dictionary_too_short_for_its_count_is_refused)
     allocator_init(&allocator, NULL);
     block_decoder_init(&decoder, &allocator);
     for (uint32_t bytes = 0; bytes < 8; bytes++) {
-        struct block_header header = { .stored_bytes = bytes, .raw_bytes = bytes, .row_count = 1,
-                                       .encoding = BLOCK_DICTIONARY, .compression = BLOCK_STORED };
+        struct block_header header = { .stored_bytes = bytes,
+                                       .raw_bytes = bytes,
+                                       .row_count = 1,
+                                       .encoding = BLOCK_DICTIONARY,
+                                       .compression = BLOCK_STORED };
 
-        cr_expect_eq(block_open(&decoder, KNACKDB_TEXT, &header, raw, NULL), KNACKDB_CORRUPT, "%u bytes", (unsigned) bytes);
+        cr_expect_eq(block_open(&decoder, KNACKDB_TEXT, &header, raw, NULL), KNACKDB_CORRUPT, "%u bytes",
+                     (unsigned) bytes);
     }
     block_decoder_clear(&decoder);
 }
@@ -156,7 +165,8 @@ write_part(struct byte_buffer *to, uint32_t bands, uint32_t told, uint32_t missi
             knackdb_value values[BAND_ROWS];
 
             for (int i = 0; i < BAND_ROWS; i++)
-                values[i] = column == 0 ? knackdb_value_integer((int64_t) band * BAND_ROWS + i + 1) : knackdb_value_null();
+                values[i] = column == 0 ? knackdb_value_integer((int64_t) band * BAND_ROWS + i + 1)
+                                        : knackdb_value_null();
             cr_assert_eq(block_encode(&encoder, table->columns[column].type, false, (uint16_t) column, band * BAND_ROWS,
                                       values, BAND_ROWS, store_id_seed(STORE, NUMBER), to, &block_checksum, NULL),
                          KNACKDB_OK);
@@ -167,8 +177,9 @@ write_part(struct byte_buffer *to, uint32_t bands, uint32_t told, uint32_t missi
     part_end_write(to, blocks, checksum);
     block_encoder_clear(&encoder);
     cr_assert_not(to->failed);
-    return (struct manifest_part) { .number = NUMBER, .kind = PART_ROWS, .row_count = told, .bytes = to->bytes,
-                                    .checksum = checksum };
+    return (struct manifest_part) {
+        .number = NUMBER, .kind = PART_ROWS, .row_count = told, .bytes = to->bytes, .checksum = checksum
+    };
 }
 
 static knackdb_status
@@ -397,8 +408,8 @@ Test(decoded_parts, a_manifest_makes_sense_or_is_refused)
         { FIRST_TABLE, 1, 255, KNACKDB_CORRUPT },
         { FIRST_TABLE, 1, 63, KNACKDB_CORRUPT },
         { FIRST_TABLE + 1, 1, 0, KNACKDB_CORRUPT },
-        { FIRST_TABLE + TABLES_BYTES + 8, 1, 1, KNACKDB_CORRUPT },     /* a part of a table that is not there, */
-        { FIRST_TABLE + TABLES_BYTES + 9, 1, 3, KNACKDB_UNSUPPORTED }, /* of a kind, */
+        { FIRST_TABLE + TABLES_BYTES + 8, 1, 1, KNACKDB_CORRUPT },         /* a part of a table that is not there, */
+        { FIRST_TABLE + TABLES_BYTES + 9, 1, 3, KNACKDB_UNSUPPORTED },     /* of a kind, */
         { FIRST_TABLE + TABLES_BYTES + 9, 1, PART_ENDS, KNACKDB_CORRUPT }, /* and of ends a second time */
     };
     static const struct table  small = { .name = "a_table_of_a_name_of_34_characters", .column_count = 1 };
@@ -414,8 +425,10 @@ Test(decoded_parts, a_manifest_makes_sense_or_is_refused)
     manifest_set_tables(&manifest, &schema);
     manifest.generation = manifest.log_serial = manifest.next_part = 5;
     for (uint64_t i = 1; i <= 2; i++)
-        cr_assert_eq(manifest_add_part(&manifest, &(struct manifest_part) { .number = i, .kind = i == 1 ? PART_ROWS : PART_ENDS },
-                                       NULL), KNACKDB_OK);
+        cr_assert_eq(manifest_add_part(&manifest,
+                                       &(struct manifest_part) { .number = i, .kind = i == 1 ? PART_ROWS : PART_ENDS },
+                                       NULL),
+                     KNACKDB_OK);
     manifest_write(&manifest, &bytes);
     manifest_clear(&manifest);
     cr_assert_eq(bytes.bytes, FIRST_TABLE + TABLES_BYTES + 2 * PART_BYTES + 8);

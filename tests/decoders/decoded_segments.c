@@ -25,8 +25,9 @@ write_segment(struct byte_buffer *bytes)
     log_head_write(bytes, STORE, SERIAL, 0, 5, schema_builtin());
     for (uint64_t i = 0; i < 3; i++) {
         unsigned char     header[LOG_RECORD_HEADER_BYTES];
-        struct log_record record = { .kind = LOG_RECORD_COMMIT, .payload_bytes = (uint32_t) payloads[i],
-                                     .sequence = i + 1, .payload = payload };
+        struct log_record record = {
+            .kind = LOG_RECORD_COMMIT, .payload_bytes = (uint32_t) payloads[i], .sequence = i + 1, .payload = payload
+        };
 
         log_record_write_header(header, store_id_seed(STORE, SERIAL), &record);
         byte_buffer_put(bytes, header, sizeof header);
@@ -149,15 +150,15 @@ open_head(const unsigned char *data, size_t bytes, uint64_t store_id, uint64_t s
 Test(decoded_segments, a_head_is_that_of_this_segment_or_refused)
 {
     static const struct damage cases[] = {
-        { 8, 2, 0, KNACKDB_CORRUPT },                          /* format */
+        { 8, 2, 0, KNACKDB_CORRUPT }, /* format */
         { 8, 2, LOG_FORMAT_VERSION + 1, KNACKDB_UNSUPPORTED },
-        { 10, 2, 1, KNACKDB_CORRUPT },                         /* reserved */
-        { 16, 8, 1, KNACKDB_OK },                              /* compatible flags */
-        { 24, 8, 1, KNACKDB_UNSUPPORTED },                     /* incompatible flags */
+        { 10, 2, 1, KNACKDB_CORRUPT },     /* reserved */
+        { 16, 8, 1, KNACKDB_OK },          /* compatible flags */
+        { 24, 8, 1, KNACKDB_UNSUPPORTED }, /* incompatible flags */
         { 32, 8, STORE + 1, KNACKDB_CORRUPT },
         { 40, 8, SERIAL + 1, KNACKDB_CORRUPT },
-        { 64, 4, 1000, KNACKDB_UNSUPPORTED },                  /* version of the schema */
-        { 68, 4, 8, KNACKDB_CORRUPT },                         /* bytes of the description */
+        { 64, 4, 1000, KNACKDB_UNSUPPORTED }, /* version of the schema */
+        { 68, 4, 8, KNACKDB_CORRUPT },        /* bytes of the description */
         { 68, 4, 100000, KNACKDB_CORRUPT },
     };
     struct allocator   plain;
@@ -252,7 +253,10 @@ put_table(struct byte_buffer *to, const char *told)
     for (const char *at = told + 3; *at != '\0'; at += 2) {
         byte_buffer_put_u8(to, 1);
         byte_buffer_put_u8(to, (uint8_t) at[0]);
-        byte_buffer_put_u8(to, at[1] == 'i' ? KNACKDB_INTEGER : at[1] == 'r' ? KNACKDB_REAL : at[1] == 't' ? KNACKDB_TEXT : 9);
+        byte_buffer_put_u8(to, at[1] == 'i'   ? KNACKDB_INTEGER
+                               : at[1] == 'r' ? KNACKDB_REAL
+                               : at[1] == 't' ? KNACKDB_TEXT
+                                              : 9);
     }
 }
 
@@ -277,7 +281,7 @@ Test(decoded_segments, tables_are_told_as_some_version_had_them_or_refused)
         knackdb_status status;
     } cases[] = {
         { 1, { "t3:kiatbi" }, KNACKDB_OK },
-        { 1, { "t2:kizr" }, KNACKDB_OK },      /* a column that is gone */
+        { 1, { "t2:kizr" }, KNACKDB_OK },        /* a column that is gone */
         { 2, { "u1:ki", "t1:ki" }, KNACKDB_OK }, /* and a table */
         { 2, { "u1:ki", "v1:ki" }, KNACKDB_OK },
         { 0, { NULL }, KNACKDB_OK },
@@ -290,7 +294,7 @@ Test(decoded_segments, tables_are_told_as_some_version_had_them_or_refused)
         { 1, { "t1:kt" }, KNACKDB_CORRUPT },
         { 1, { "t2:kia?" }, KNACKDB_CORRUPT },
         { 1, { "t0:" }, KNACKDB_CORRUPT },
-        { 1, { "t2:ki" }, KNACKDB_CORRUPT },   /* cut */
+        { 1, { "t2:ki" }, KNACKDB_CORRUPT },          /* cut */
         { 1, { "t1:ki", "u1:ki" }, KNACKDB_CORRUPT }, /* left over */
         { 2, { "t1:ki" }, KNACKDB_CORRUPT },
         { 200, { "t1:ki" }, KNACKDB_CORRUPT },
@@ -318,7 +322,8 @@ Test(decoded_segments, tables_are_told_as_some_version_had_them_or_refused)
         unsigned char *prefix = malloc(cut + 1);
 
         memcpy(prefix, bytes.data, cut);
-        cr_expect_eq(description_map(prefix, cut, &history, &schema, 1, &map, NULL), KNACKDB_CORRUPT, "cut at %zu", cut);
+        cr_expect_eq(description_map(prefix, cut, &history, &schema, 1, &map, NULL), KNACKDB_CORRUPT, "cut at %zu",
+                     cut);
         free(prefix);
     }
     byte_buffer_clear(&bytes);

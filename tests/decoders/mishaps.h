@@ -17,10 +17,10 @@
 struct mishaps {
     struct memory_file memory; /* its disk is found by being first */
     struct allocator   allocator;
-    struct disk        sound;  /* what the disk does when it does not fail */
+    struct disk        sound; /* what the disk does when it does not fail */
     unsigned char     *written;
     size_t             written_bytes;
-    bool               is_named; /* `written` has been renamed to what it is to be called */
+    bool               is_named;  /* `written` has been renamed to what it is to be called */
     uint64_t           told_more; /* bytes that a file is told to have beyond those that it gives */
     uint64_t           fail_at;
     uint64_t           seen;

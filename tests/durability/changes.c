@@ -40,8 +40,7 @@ change_draw(struct random_source *random, struct change *change)
             change->values[change->count++] = random_cell(random, change->table, 1);
         }
         break;
-    case CHANGE_DELETE:
-        break;
+    case CHANGE_DELETE: break;
     case CHANGE_CLEAN_UP:
         change->table = random_chance(random, 2) ? KNACKDB_EXECUTION_PATTERNS : KNACKDB_PERFORMANCE_METRICS;
         change->before = random_below(random, 600);
@@ -55,14 +54,11 @@ change_make(knackdb *db, const struct change *change)
     size_t full = model_shapes[change->table].column_count;
 
     switch (change->kind) {
-    case CHANGE_STORE:
-        return knackdb_store_rows(db, change->table, change->values, full, change->count, 0, NULL, NULL);
+    case CHANGE_STORE: return knackdb_store_rows(db, change->table, change->values, full, change->count, 0, NULL, NULL);
     case CHANGE_UPDATE:
         return knackdb_update_row(db, change->table, change->id, change->columns, change->values, change->count, NULL);
-    case CHANGE_DELETE:
-        return knackdb_delete(db, change->table, change->id, NULL);
-    case CHANGE_CLEAN_UP:
-        return knackdb_clean_up_before(db, change->table, change->before, NULL, NULL);
+    case CHANGE_DELETE: return knackdb_delete(db, change->table, change->id, NULL);
+    case CHANGE_CLEAN_UP: return knackdb_clean_up_before(db, change->table, change->before, NULL, NULL);
     }
     return KNACKDB_INVALID;
 }
@@ -77,12 +73,10 @@ change_apply(struct model *model, const struct change *change)
     case CHANGE_STORE:
         return model_store(model, change->table, change->values, full, change->count, 0, NULL, &column) == KNACKDB_OK;
     case CHANGE_UPDATE:
-        return model_update(model, change->table, change->id, change->columns, change->values, change->count, &column)
-               == KNACKDB_OK;
-    case CHANGE_DELETE:
-        return model_delete(model, change->table, change->id) == KNACKDB_OK;
-    case CHANGE_CLEAN_UP:
-        return model_clean_up(model, change->table, change->before) > 0;
+        return model_update(model, change->table, change->id, change->columns, change->values, change->count,
+                            &column) == KNACKDB_OK;
+    case CHANGE_DELETE: return model_delete(model, change->table, change->id) == KNACKDB_OK;
+    case CHANGE_CLEAN_UP: return model_clean_up(model, change->table, change->before) > 0;
     }
     return false;
 }

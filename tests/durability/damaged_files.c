@@ -161,8 +161,8 @@ rows_left(const char *directory, uint32_t flags, uint64_t *ret_torn_bytes, const
 
         knackdb_read_pattern(read, rows.rows[i], &pattern);
         row_text((int) i + 1, text);
-        cr_assert(pattern.id == (int64_t) i + 1 && text_is(pattern.context_factors, text)
-                      && text_is(pattern.task_type, "type"),
+        cr_assert(pattern.id == (int64_t) i + 1 && text_is(pattern.context_factors, text) &&
+                      text_is(pattern.task_type, "type"),
                   "%s %llu: row %zu is another", what, (unsigned long long) offset, i + 1);
     }
     count = (int) rows.count;
@@ -285,15 +285,15 @@ Test(damaged_files, a_flipped_bit_in_the_log_costs_no_commit_before_it)
         flip(path, offset, (unsigned char) (1u << offset % 8));
         rows = rows_left(directory, KNACKDB_OPEN_READ_ONLY, &torn, "flipped at", offset);
         flip(path, offset, (unsigned char) (1u << offset % 8));
-        cr_assert(rows == -1 || rows >= before, "flipped at %llu: %d rows, %d were before",
-                  (unsigned long long) offset, rows, before);
+        cr_assert(rows == -1 || rows >= before, "flipped at %llu: %d rows, %d were before", (unsigned long long) offset,
+                  rows, before);
         /* Only padding may change without being noticed. */
         cr_assert(rows != ROWS || offsets[before + 2] - offset < 8, "flipped at %llu: not noticed",
                   (unsigned long long) offset);
         lost += rows != ROWS;
     }
     cr_assert_gt(lost, 500);
-    cr_assert_eq(rows_left(directory, 0, &(uint64_t){ 0 }, "as it was", 0), ROWS);
+    cr_assert_eq(rows_left(directory, 0, &(uint64_t) { 0 }, "as it was", 0), ROWS);
     scratch_remove(directory);
 }
 
@@ -313,8 +313,8 @@ Test(damaged_files, a_flipped_bit_in_a_segment_head_is_named)
         flip(path, offset, 0x10);
         rows = rows_left(directory, KNACKDB_OPEN_READ_ONLY, &torn, "head flipped at", offset);
         flip(path, offset, 0x10);
-        cr_assert(rows == -1 || rows == 0 || rows == ROWS, "head flipped at %llu: %d rows",
-                  (unsigned long long) offset, rows);
+        cr_assert(rows == -1 || rows == 0 || rows == ROWS, "head flipped at %llu: %d rows", (unsigned long long) offset,
+                  rows);
     }
     scratch_remove(directory);
 }
@@ -348,8 +348,8 @@ flip_each(const char *directory, const char *prefix, int *ret_refused, int *ret_
                   name, (unsigned long long) offset);
         cr_assert(status == KNACKDB_CORRUPT || status == KNACKDB_UNSUPPORTED, "%s flipped at %llu: verify says %s",
                   name, (unsigned long long) offset, knackdb_status_text(status));
-        cr_assert(status != KNACKDB_CORRUPT || found.in_file > 0, "%s flipped at %llu: verify blames other files",
-                  name, (unsigned long long) offset);
+        cr_assert(status != KNACKDB_CORRUPT || found.in_file > 0, "%s flipped at %llu: verify blames other files", name,
+                  (unsigned long long) offset);
         *ret_refused += rows == -1;
         ++*ret_flips;
     }
@@ -365,7 +365,7 @@ Test(damaged_files, a_flipped_bit_in_a_snapshot_is_found_and_named)
     flip_each(directory, "part-", &refused, &flips);
     cr_assert_gt(flips, 200);
     cr_assert_gt(refused, flips / 2);
-    cr_assert_eq(rows_left(directory, 0, &(uint64_t){ 0 }, "as it was", 0), ROWS);
+    cr_assert_eq(rows_left(directory, 0, &(uint64_t) { 0 }, "as it was", 0), ROWS);
     scratch_remove(directory);
 }
 
@@ -427,7 +427,7 @@ Test(damaged_files, verify_finds_nothing_in_a_sound_directory)
         MUST(knackdb_verify(directory, NULL, NULL, &report, &error));
         cr_assert(report.fault_count == 0 && report.file_count > 0 && report.byte_count > 1000);
         cr_assert(report.record_count >= 20 && (snapshot_after == 0) == (report.block_count == 0));
-        cr_assert_eq(rows_left(directory, 0, &(uint64_t){ 0 }, "sound", 0), ROWS);
+        cr_assert_eq(rows_left(directory, 0, &(uint64_t) { 0 }, "sound", 0), ROWS);
         MUST(knackdb_verify(directory, NULL, NULL, &report, &error));
         cr_assert_eq(report.fault_count, 0);
         scratch_remove(directory);

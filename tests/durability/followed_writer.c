@@ -197,8 +197,8 @@ refresh(knackdb *db, uint64_t before)
     if (status != KNACKDB_OK)
         fail("follower", "refresh", &error);
     if (sequence < acknowledged || sequence < before) {
-        fprintf(stderr, "follower: at commit %" PRIu64 "; %" PRIu64 " had returned, %" PRIu64 " had been seen\n", sequence,
-                acknowledged, before);
+        fprintf(stderr, "follower: at commit %" PRIu64 "; %" PRIu64 " had returned, %" PRIu64 " had been seen\n",
+                sequence, acknowledged, before);
         _exit(1);
     }
     atomic_fetch_add(&shared->refreshes, 1);
@@ -211,12 +211,12 @@ refresh(knackdb *db, uint64_t before)
 static _Noreturn void
 follow(const char *path, uint64_t pause_us_max, uint64_t seed)
 {
-    knackdb       *db = open_follower(path);
-    knackdb_read  *old = NULL;
-    knackdb_stats  stats = { .struct_size = sizeof stats };
-    knackdb_error  error = { .message = "" };
-    uint64_t       sequence = 0;
-    uint64_t       reloads = 0;
+    knackdb      *db = open_follower(path);
+    knackdb_read *old = NULL;
+    knackdb_stats stats = { .struct_size = sizeof stats };
+    knackdb_error error = { .message = "" };
+    uint64_t      sequence = 0;
+    uint64_t      reloads = 0;
 
     for (bool last = false; !last;) {
         knackdb_read *read;
@@ -333,8 +333,8 @@ main(int count, char **arguments)
     scratch_make(path);
     right = run(path, lives, seed, &follower_kills);
     printf("%" PRIu64 " lives of a writer or more (seed %" PRIu64 "), %" PRIu64 " followers killed: %" PRIu64
-           " refreshes, %" PRIu64 " of them from a snapshot, %" PRIu64 " views of %" PRIu64 " commits held against what was stored, %" PRIu64
-           " asked again\n",
+           " refreshes, %" PRIu64 " of them from a snapshot, %" PRIu64 " views of %" PRIu64
+           " commits held against what was stored, %" PRIu64 " asked again\n",
            lives, seed, follower_kills, atomic_load(&shared->refreshes), atomic_load(&shared->reloads),
            atomic_load(&shared->views), atomic_load(&shared->acknowledged), atomic_load(&shared->retries));
     /* Nothing followed and nothing overtaken would show nothing. */

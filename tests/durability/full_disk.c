@@ -53,7 +53,8 @@ static struct claim claims[CLAIMS] = {
     [SYNC_DOES_NOT_LIE] = { .text = "a sync says no while the disk is full, and yes once all is on it" },
     [READERS_OPEN] = { .text = "what was safe before is there for who opens the directory while the disk is full" },
     [HEALS] = { .text = "once there is room the store is whole again by itself" },
-    [READER_FINDS_ALL] = { .text = "a row, read from the healed directory beside the writer, is the one that was stored" },
+    [READER_FINDS_ALL] = { .text =
+                               "a row, read from the healed directory beside the writer, is the one that was stored" },
     [REOPENED_HOLDS_ALL] = { .text = "a row, read after closing and opening anew, is the one that was stored" },
     [VERIFIES] = { .text = "every byte of the healed directory passes" },
 };
@@ -163,8 +164,8 @@ compare(knackdb *db, int claim, int64_t last, const bool *refused)
         fill(text, (uint64_t) number);
         knackdb_read_metric(read, row, &metric);
         claim_check(&claims[claim],
-                    metric.metric_value == (double) number && metric.metadata.length == TEXT_BYTES
-                        && memcmp(metric.metadata.data, text, TEXT_BYTES) == 0,
+                    metric.metric_value == (double) number && metric.metadata.length == TEXT_BYTES &&
+                        memcmp(metric.metadata.data, text, TEXT_BYTES) == 0,
                     "row %" PRId64 " is another", number);
     }
     knackdb_read_end(read);
@@ -176,7 +177,7 @@ compare(knackdb *db, int claim, int64_t last, const bool *refused)
 /* ---- a life ---- */
 
 struct trial {
-    const char        *disk;
+    const char *disk;
     bool (*mount)(const char *path);
     knackdb_log_io     log_io;
     knackdb_durability durability;
@@ -200,8 +201,8 @@ read_beside(const char *path, int claim, int64_t last, const bool *refused)
     knackdb_error   error = { 0 };
 
     options.flags = KNACKDB_OPEN_READ_ONLY;
-    if (claim_check(&claims[claim], knackdb_open(path, &options, &reader, &error) == KNACKDB_OK, "%s", error.message)
-        && last > 0)
+    if (claim_check(&claims[claim], knackdb_open(path, &options, &reader, &error) == KNACKDB_OK, "%s", error.message) &&
+        last > 0)
         compare(reader, claim, last, refused);
     (void) knackdb_close(reader, NULL);
 }
@@ -250,7 +251,8 @@ live(const char *path, const struct trial *trial, const char *ballast, bool *ref
     options.log_segment_bytes_max = 2 * 1024 * 1024;
     options.snapshot_log_bytes = UINT64_MAX;
     options.flush_interval_ms = 1;
-    if (!claim_check(&claims[FULL_IS_SAID], knackdb_open(path, &options, &db, &error) == KNACKDB_OK, "%s", error.message))
+    if (!claim_check(&claims[FULL_IS_SAID], knackdb_open(path, &options, &db, &error) == KNACKDB_OK, "%s",
+                     error.message))
         return;
     last = fill_up(db, trial, refused);
     stats = ask(db);
@@ -268,8 +270,8 @@ live(const char *path, const struct trial *trial, const char *ballast, bool *ref
         (void) usleep(5000);
         stats = ask(db);
     }
-    claim_check(&claims[HEALS], stats.state == KNACKDB_STATE_OK && stats.durable_sequence == stats.sequence, "%s, %" PRIu64
-                " of %" PRIu64, stats.reason, stats.durable_sequence, stats.sequence);
+    claim_check(&claims[HEALS], stats.state == KNACKDB_STATE_OK && stats.durable_sequence == stats.sequence,
+                "%s, %" PRIu64 " of %" PRIu64, stats.reason, stats.durable_sequence, stats.sequence);
     claim_check(&claims[SYNC_DOES_NOT_LIE], knackdb_sync(db, &error) == KNACKDB_OK, "%s", error.message);
     read_beside(path, READER_FINDS_ALL, last, refused);
 
@@ -282,7 +284,8 @@ live(const char *path, const struct trial *trial, const char *ballast, bool *ref
                     error.message))
         compare(db, REOPENED_HOLDS_ALL, last, refused);
     (void) knackdb_close(db, NULL);
-    claim_check(&claims[VERIFIES], knackdb_verify(path, NULL, NULL, &report, &error) == KNACKDB_OK, "%s", error.message);
+    claim_check(&claims[VERIFIES], knackdb_verify(path, NULL, NULL, &report, &error) == KNACKDB_OK, "%s",
+                error.message);
     printf("%s, log %s%s%s: full at row %" PRId64 "\n", trial->disk,
            trial->log_io == KNACKDB_LOG_MAP ? "mapped" : "written", trial->durability == KNACKDB_SYNC ? ", sync" : "",
            trial->flags != 0 ? ", refusing" : "", last - 2 * ROWS_MORE);

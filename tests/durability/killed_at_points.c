@@ -180,13 +180,13 @@ die_at_torn_point(const char *directory, const struct kill_point *point, struct 
 static char *
 open_and_dump(const char *directory)
 {
-    knackdb_value  cells[KNACKDB_COLUMNS_MAX];
-    knackdb_error  error;
-    knackdb       *db;
-    knackdb_read  *read;
-    char          *lines = NULL;
-    size_t         bytes = 0;
-    FILE          *to;
+    knackdb_value cells[KNACKDB_COLUMNS_MAX];
+    knackdb_error error;
+    knackdb      *db;
+    knackdb_read *read;
+    char         *lines = NULL;
+    size_t        bytes = 0;
+    FILE         *to;
 
     if (knackdb_open(directory, NULL, &db, &error) != KNACKDB_OK) {
         printf("cannot open: %s\n", error.message);
@@ -284,7 +284,8 @@ die_everywhere(struct line lines[3], const char *expected, struct random_source 
                 agree = die_at_migration_point(point, expected, tally);
             lines[line].deaths[i] += killing_disk_deaths(point) - before;
             if (!agree)
-                printf("at: %s%s%s\n", point->name, line < 2 ? "; kept for a look: " : "", line < 2 ? directories[line] : "");
+                printf("at: %s%s%s\n", point->name, line < 2 ? "; kept for a look: " : "",
+                       line < 2 ? directories[line] : "");
         }
         if (line < 2) {
             memory_clear(&memories[line]);
@@ -298,12 +299,12 @@ die_everywhere(struct line lines[3], const char *expected, struct random_source 
 int
 main(int count, char **arguments)
 {
-    uint64_t             kills = count > 1 ? strtoull(arguments[1], NULL, 10) : KILLS;
-    uint64_t             seed = count > 2 ? strtoull(arguments[2], NULL, 10) : (uint64_t) time(NULL);
-    struct line          lines[3] = {
-                 { .points = writer_points, .count = COUNT(writer_points) },
-                 { .points = torn_points, .count = COUNT(torn_points) },
-                 { .points = migration_points, .count = COUNT(migration_points) },
+    uint64_t    kills = count > 1 ? strtoull(arguments[1], NULL, 10) : KILLS;
+    uint64_t    seed = count > 2 ? strtoull(arguments[2], NULL, 10) : (uint64_t) time(NULL);
+    struct line lines[3] = {
+        { .points = writer_points, .count = COUNT(writer_points) },
+        { .points = torn_points, .count = COUNT(torn_points) },
+        { .points = migration_points, .count = COUNT(migration_points) },
     };
     struct random_source dice;
     struct tally         tally = { 0 };
@@ -336,9 +337,10 @@ main(int count, char **arguments)
             missed++;
             printf("nobody died at: %s\n", lines[line].points[i].name);
         }
-    printf("%" PRIu64 " writers and %" PRIu64 " who opened killed (seed %" PRIu64 "), %" PRIu64 " of them at %zu named points; %" PRIu64
-           " calls acknowledged, %" PRIu64 " more found whole, %" PRIu64 " torn ends\n", tally.kills, tally.openers, seed,
-           at_points, points, tally.acknowledged, tally.under_way, tally.torn);
+    printf("%" PRIu64 " writers and %" PRIu64 " who opened killed (seed %" PRIu64 "), %" PRIu64
+           " of them at %zu named points; %" PRIu64 " calls acknowledged, %" PRIu64 " more found whole, %" PRIu64
+           " torn ends\n",
+           tally.kills, tally.openers, seed, at_points, points, tally.acknowledged, tally.under_way, tally.torn);
     if (!agree)
         printf("again: killed_at_points %" PRIu64 " %" PRIu64 "\n", kills, seed);
     random_clear(&dice);

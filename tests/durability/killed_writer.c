@@ -21,7 +21,7 @@
 
 #define CHANGES_A_ROUND_MAX 4000
 #define KILLS               700 /* unless told */
-#define KILLS_A_DIRECTORY   25   /* then it has grown enough */
+#define KILLS_A_DIRECTORY   25  /* then it has grown enough */
 
 static void
 choose_round(struct random_source *dice, struct round *round)
@@ -99,13 +99,14 @@ main(int count, char **arguments)
         if (done >= kills / 10)
             scratch_prefer_memory();
         scratch_make(directory);
-        agree = kill_writers(directory, kills - done < KILLS_A_DIRECTORY ? kills - done : KILLS_A_DIRECTORY, &dice, &tally);
+        agree =
+            kill_writers(directory, kills - done < KILLS_A_DIRECTORY ? kills - done : KILLS_A_DIRECTORY, &dice, &tally);
         if (agree)
             scratch_remove(directory);
     }
-    printf("%" PRIu64 " writers killed (seed %" PRIu64 "), %" PRIu64 " openers, %" PRIu64 " calls acknowledged, %" PRIu64
-           " more found whole, %" PRIu64 " torn ends\n", tally.kills, seed, tally.openers, tally.acknowledged,
-           tally.under_way, tally.torn);
+    printf("%" PRIu64 " writers killed (seed %" PRIu64 "), %" PRIu64 " openers, %" PRIu64
+           " calls acknowledged, %" PRIu64 " more found whole, %" PRIu64 " torn ends\n",
+           tally.kills, seed, tally.openers, tally.acknowledged, tally.under_way, tally.torn);
     if (!agree)
         printf("kept for a look: %s\nagain: killed_writer %" PRIu64 " %" PRIu64 "\n", directory, kills, seed);
     random_clear(&dice);

@@ -28,7 +28,7 @@ enum kill_when {
 };
 
 struct kill_point {
-    const char    *name;   /* for people */
+    const char    *name; /* for people */
     enum disk_call call;
     const char    *prefix; /* of the file's name; "" for any */
     const char    *ending; /* of it */

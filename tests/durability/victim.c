@@ -100,8 +100,8 @@ victim_run(const char *directory, const struct round *round)
     close(acknowledged[1]);
     end = now_us() + (round->opens_first || round->life_us == UINT32_MAX ? LIFE_US_MAX : round->life_us);
     for (;;) {
-        struct pollfd waited = { .fd = acknowledged[0], .events = POLLIN };
-        uint64_t      now = now_us();
+        struct pollfd   waited = { .fd = acknowledged[0], .events = POLLIN };
+        uint64_t        now = now_us();
         struct timespec left = { now < end ? (time_t) ((end - now) / 1000000) : 0,
                                  now < end ? (long) ((end - now) % 1000000) * 1000 : 0 };
 
@@ -144,7 +144,7 @@ shed_the_past(struct model *model)
                     bytes += model->tables[table].rows[i]->cells[column].as.text.length;
     texts = malloc(bytes + 1);
     if (texts == NULL)
-        abort(); /* a test without memory shows nothing */
+        abort();         /* a test without memory shows nothing */
     texts[bytes] = '\0'; /* so that a message can print the last one, too */
 
     model_init(&fresh);

@@ -15,7 +15,7 @@
 struct input {
     uint8_t *all;
     size_t   size;
-    size_t   read;  /* of `all`, into windows so far */
+    size_t   read; /* of `all`, into windows so far */
     size_t   step;
     char    *window;
     size_t   taken; /* from its front */
@@ -122,13 +122,10 @@ static uint64_t
 hash_value(const knackdb_value *value, uint64_t seed)
 {
     switch (value->type) {
-    case KNACKDB_TEXT:
-        return hash_bytes(value->as.text.data, value->as.text.length, seed + 3);
+    case KNACKDB_TEXT: return hash_bytes(value->as.text.data, value->as.text.length, seed + 3);
     case KNACKDB_INTEGER:
-    case KNACKDB_REAL:
-        return hash_bytes(&value->as, 8, seed + (uint64_t) value->type);
-    default:
-        return hash_integer(seed + 9);
+    case KNACKDB_REAL: return hash_bytes(&value->as, 8, seed + (uint64_t) value->type);
+    default: return hash_integer(seed + 9);
     }
 }
 

@@ -15,12 +15,12 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* Not assert(): it must hold in any build. */
-#define CLAIM(condition)                                                                             \
-    do {                                                                                             \
-        if (!(condition)) {                                                                          \
+#define CLAIM(condition)                                                                                    \
+    do {                                                                                                    \
+        if (!(condition)) {                                                                                 \
             (void) fprintf(stderr, "%s:%d: the claim does not hold: %s\n", __FILE__, __LINE__, #condition); \
-            abort();                                                                                 \
-        }                                                                                            \
+            abort();                                                                                        \
+        }                                                                                                   \
     } while (0)
 
 #endif

@@ -55,7 +55,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     why[0] = '\0';
     if (sort_key_parse(text, length, table, &order, why))
-        CLAIM(order.column == KNACKDB_ORDER_BY_SCORE || (order.column >= 0 && order.column < (int) table->column_count));
+        CLAIM(order.column == KNACKDB_ORDER_BY_SCORE ||
+              (order.column >= 0 && order.column < (int) table->column_count));
     else
         CLAIM(why[0] != '\0');
     why[0] = '\0';

@@ -14,7 +14,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     shape = import_shape_of(data[0]);
     if (jsonl_source_open("import", memory_input_open(data + 1, size - 1, shape.step),
-                        knackdb_table_describe(shape.table), &source) != 0)
+                          knackdb_table_describe(shape.table), &source) != 0)
         return 0;
     memory_input_read_rows(source, shape.table);
     source->close(source);

@@ -297,7 +297,9 @@ write_manifest_seeds(struct allocator *allocator)
     manifest_write(&manifest, &bytes);
     write_seed("manifest", "empty", bytes.data, bytes.bytes);
     for (uint64_t i = 1; i <= 6; i++) {
-        struct manifest_part part = { .number = i, .table = (uint8_t) (i % 3), .kind = PART_ROWS, .row_count = i, .bytes = i * 100 };
+        struct manifest_part part = {
+            .number = i, .table = (uint8_t) (i % 3), .kind = PART_ROWS, .row_count = i, .bytes = i * 100
+        };
 
         if (manifest_add_part(&manifest, &part, NULL) != KNACKDB_OK)
             fail("manifest_add_part");
@@ -354,9 +356,12 @@ write_text_seeds(void)
     write_text("jsonl", "patterns", 0,
                "{\"id\": 1, \"task_type\": \"a\\u00e9\", \"success_rate\": 0.5, "
                "\"tools_used\": [ \"x\", {\"y\" : 1} ]}\n\n{}\n");
-    write_text("jsonl", "slowly", 1, "\xEF\xBB\xBF{\"task_type\":null,\"usage_count\":1.2e1}\r\n{\"nothing\":1}\n[1]\n");
-    write_text("jsonl", "preferences", 10, "{\"preference_type\":\"\\ud83d\\ude00\",\"weight\":-0.0}\n{\"weight\":1,\"weight\":2}");
-    write_text("jsonl", "metrics", 17, "{\"metadata\":{\"a\": [1, 2]},\"metric_value\":1e400}\n{\"metric_value\":\"x\"}\n");
+    write_text("jsonl", "slowly", 1,
+               "\xEF\xBB\xBF{\"task_type\":null,\"usage_count\":1.2e1}\r\n{\"nothing\":1}\n[1]\n");
+    write_text("jsonl", "preferences", 10,
+               "{\"preference_type\":\"\\ud83d\\ude00\",\"weight\":-0.0}\n{\"weight\":1,\"weight\":2}");
+    write_text("jsonl", "metrics", 17,
+               "{\"metadata\":{\"a\": [1, 2]},\"metric_value\":1e400}\n{\"metric_value\":\"x\"}\n");
 }
 
 /* ---- SQLite ---- */
@@ -370,7 +375,8 @@ write_sqlite_seed(const char *name, uint8_t last, const char *statements)
 
     seed_path(path, "sqlite", name);
     (void) remove(path);
-    if (sqlite3_open(path, &db) != SQLITE_OK || sqlite3_exec(db, "PRAGMA page_size = 512", NULL, NULL, NULL) != SQLITE_OK ||
+    if (sqlite3_open(path, &db) != SQLITE_OK ||
+        sqlite3_exec(db, "PRAGMA page_size = 512", NULL, NULL, NULL) != SQLITE_OK ||
         sqlite3_exec(db, statements, NULL, NULL, NULL) != SQLITE_OK)
         fail(sqlite3_errmsg(db));
     (void) sqlite3_close(db);
@@ -382,10 +388,11 @@ write_sqlite_seed(const char *name, uint8_t last, const char *statements)
 static void
 write_sqlite_seeds(void)
 {
-    write_sqlite_seed("patterns", 0,
-                      "CREATE TABLE execution_patterns (id INTEGER PRIMARY KEY, task_type TEXT, success_rate, usage_count);"
-                      "INSERT INTO execution_patterns VALUES (1, 'coding', 0.5, 3), (2, NULL, 1, 2.0), (3, '', 'x', 9e18),"
-                      " (4, 5, x'00ff', 1.5)");
+    write_sqlite_seed(
+        "patterns", 0,
+        "CREATE TABLE execution_patterns (id INTEGER PRIMARY KEY, task_type TEXT, success_rate, usage_count);"
+        "INSERT INTO execution_patterns VALUES (1, 'coding', 0.5, 3), (2, NULL, 1, 2.0), (3, '', 'x', 9e18),"
+        " (4, 5, x'00ff', 1.5)");
     write_sqlite_seed("preferences", 8,
                       "CREATE TABLE user_preferences (preference_type TEXT, Preference_Value TEXT, weight REAL);"
                       "INSERT INTO user_preferences VALUES ('a', 'b', 1), ('c', 'd', NULL)");

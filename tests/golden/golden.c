@@ -94,8 +94,8 @@ copy_golden(char scratch[SCRATCH_PATH_MAX], char copy[SCRATCH_PATH_MAX], uint32_
 
 Test(golden, there_is_one_for_every_schema_version)
 {
-    cr_assert_eq(knackdb_schema_version(), GOLDEN_VERSIONS,
-                 "write tests/golden/version-%u and raise GOLDEN_VERSIONS", knackdb_schema_version());
+    cr_assert_eq(knackdb_schema_version(), GOLDEN_VERSIONS, "write tests/golden/version-%u and raise GOLDEN_VERSIONS",
+                 knackdb_schema_version());
 }
 
 ParameterizedTestParameters(golden, opens_and_holds_what_it_held)

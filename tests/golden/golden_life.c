@@ -21,7 +21,7 @@ text(const char *string)
 static knackdb_value
 bytes(const char *data, size_t length)
 {
-    return knackdb_value_text((knackdb_text){ data, length });
+    return knackdb_value_text((knackdb_text) { data, length });
 }
 
 /* Ten texts, one of them NULL, taken in turn. */
@@ -29,26 +29,18 @@ static knackdb_value
 text_of(int number)
 {
     switch (number % 10) {
-    case 0:
-        return knackdb_value_null();
-    case 1:
-        return text("");
-    case 2:
-        return text("sort");
+    case 0: return knackdb_value_null();
+    case 1: return text("");
+    case 2: return text("sort");
     case 3:
-        return text("\xc3\xbc" "bersetzen \xe2\x80\x94 \xe6\x97\xa5\xe6\x9c\xac\xe8\xaa\x9e \xf0\x9f\x98\x80");
-    case 4:
-        return bytes("a\0b", 3);
-    case 5:
-        return text("line one\r\nline \"two\", with a comma\tand a tab");
-    case 6:
-        return text("NULL");
-    case 7:
-        return bytes(long_text, sizeof long_text);
-    case 8:
-        return text("{\"k\": [1, 2.5, \"\\u00e9\"]}");
-    default:
-        return text("hash");
+        return text("\xc3\xbc"
+                    "bersetzen \xe2\x80\x94 \xe6\x97\xa5\xe6\x9c\xac\xe8\xaa\x9e \xf0\x9f\x98\x80");
+    case 4: return bytes("a\0b", 3);
+    case 5: return text("line one\r\nline \"two\", with a comma\tand a tab");
+    case 6: return text("NULL");
+    case 7: return bytes(long_text, sizeof long_text);
+    case 8: return text("{\"k\": [1, 2.5, \"\\u00e9\"]}");
+    default: return text("hash");
     }
 }
 

@@ -42,10 +42,10 @@ agree(knackdb_status ours, knackdb_status theirs)
 static void
 store_row(void *context, int table, const knackdb_value *cells)
 {
-    struct pen    *pen = context;
-    size_t         columns = pen->schema->tables[table].column_count;
-    int            column;
-    knackdb_error  error;
+    struct pen   *pen = context;
+    size_t        columns = pen->schema->tables[table].column_count;
+    int           column;
+    knackdb_error error;
 
     must(store_put_rows(pen->store, (uint32_t) table, cells, columns, 1, 0, NULL, NULL, &error), &error);
     agree(model_store(&pen->model, table, cells, columns, 1, 0, NULL, &column), KNACKDB_OK);
@@ -98,9 +98,13 @@ take_snapshot(void *context)
 int
 main(int count, char **arguments)
 {
-    struct golden_hands   hands = { .store = store_row, .update = update_row, .delete_row = delete_row,
-                                    .clean_up = clean_up, .snapshot = take_snapshot };
-    struct keeper_options options = { .log_segment_bytes_max = 32 * 1024, .snapshot_log_bytes = UINT64_MAX,
+    struct golden_hands   hands = { .store = store_row,
+                                    .update = update_row,
+                                    .delete_row = delete_row,
+                                    .clean_up = clean_up,
+                                    .snapshot = take_snapshot };
+    struct keeper_options options = { .log_segment_bytes_max = 32 * 1024,
+                                      .snapshot_log_bytes = UINT64_MAX,
                                       .history = schema_history_builtin() };
     struct allocator      allocator;
     struct schema         schema;

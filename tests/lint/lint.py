@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """lint.py [--log FILE] SOURCE_ROOT BUILD_ROOT [WORD...] - clang-tidy, gcc -fanalyzer and cppcheck over the library and the
-command, a file a core at a time; with words, over the files whose paths hold one.
+command, a file a core at a time, and the form of every C file; with words, those three over the files whose paths hold one.
 
 Each finding is a failure. One that is false is listed in false_findings.py with the reason; an entry that fits nothing any
 more is a failure, too. That list is of the tools' versions in Debian 12: what another version finds is told, and fails nothing.
@@ -20,6 +20,7 @@ import subprocess
 import sys
 import time
 
+import formatting
 from false_findings import FALSE_FINDINGS
 
 FOLDERS = ("base", "schema", "core", "persist", "api", "cli")
@@ -114,16 +115,6 @@ def is_false(root, tool, finding, used):
     return False
 
 
-def lines_of_another_format(root, paths):
-    """How many lines clang-format would write otherwise. Told, and no failure: what stands is not reformatted."""
-    count = 0
-    for path in paths:
-        formatted = subprocess.run(["clang-format", path], cwd=root, capture_output=True, text=True).stdout.splitlines()
-        written = (root / path).read_text(encoding="utf-8").splitlines()
-        count += len(written) - sum(1 for line in written if line in set(formatted))
-    return count
-
-
 def files_to_look_at(root, build, words):
     entries = {}
     for entry in json.loads((build / "compile_commands.json").read_text(encoding="utf-8")):
@@ -152,8 +143,22 @@ def look_at_all(root, build, entries, tools, say):
     return found, used
 
 
+def look_at_formatting(root, say):
+    """Of every C file; what passed, failed and was skipped."""
+    found = formatting.check(root)
+    if found is None:
+        say(f"skipped: there is no {formatting.PROGRAM}")
+        return 0, 0, 1
+    for findings in found.values():
+        for finding in findings:
+            say(finding)
+    failed = sum(1 for findings in found.values() if findings)
+    say(f"{formatting.PROGRAM}: {len(found)} files, {sum(map(len, found.values()))} findings")
+    return len(found) - failed, failed, 0
+
+
 def main():
-    parser = argparse.ArgumentParser(description="clang-tidy, gcc -fanalyzer and cppcheck")
+    parser = argparse.ArgumentParser(description="clang-tidy, gcc -fanalyzer, cppcheck, formatting")
     parser.add_argument("--log", type=pathlib.Path)
     parser.add_argument("source_root", type=pathlib.Path)
     parser.add_argument("build_root", type=pathlib.Path)
@@ -179,6 +184,8 @@ def main():
         if reasons[tool] is None:
             failed += sum(1 for each in findings.values() if each)
             passed += sum(1 for each in findings.values() if not each)
+    outcome = (0, 0, 0) if arguments.words else look_at_formatting(root, say)
+    passed, failed, skipped = passed + outcome[0], failed + outcome[1], skipped + outcome[2]
     stale = [] if arguments.words else [known for known in FALSE_FINDINGS if known not in used and reasons[known.tool] is None]
     for known in stale:
         say(f"tests/lint/false_findings.py: {known.tool} finds no {known.check} any more in {known.path}: {known.line}")
@@ -187,8 +194,6 @@ def main():
         if reason is not None:
             skipped += 1
             say(f"skipped: {tool}: {reason}")
-    if shutil.which("clang-format"):
-        say(f"clang-format: {lines_of_another_format(root, entries)} lines stand otherwise than it would write them")
     say(f"{time.monotonic() - begun:.0f} s")
     say(f"{passed} passed, {failed} failed" + (f", {skipped} skipped" if skipped else ""))
     if arguments.log:

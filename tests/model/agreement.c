@@ -15,8 +15,7 @@
 
 /* ---- saying it ---- */
 
-static bool
-differ(struct disagreement *why, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static bool differ(struct disagreement *why, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 static bool
 differ(struct disagreement *why, const char *format, ...)
@@ -30,8 +29,7 @@ differ(struct disagreement *why, const char *format, ...)
 }
 
 /* Puts a sentence before what was said already. */
-static bool
-while_asking(struct disagreement *why, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static bool while_asking(struct disagreement *why, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 static bool
 while_asking(struct disagreement *why, const char *format, ...)
@@ -53,29 +51,22 @@ static const char *
 print_value(const knackdb_value *value, char text[160])
 {
     switch (value->type) {
-    case KNACKDB_NULL:
-        (void) snprintf(text, 160, "NULL");
-        break;
-    case KNACKDB_INTEGER:
-        (void) snprintf(text, 160, "%" PRId64, value->as.integer);
-        break;
-    case KNACKDB_REAL:
-        (void) snprintf(text, 160, "%.17g (%a)", value->as.real, value->as.real);
-        break;
+    case KNACKDB_NULL: (void) snprintf(text, 160, "NULL"); break;
+    case KNACKDB_INTEGER: (void) snprintf(text, 160, "%" PRId64, value->as.integer); break;
+    case KNACKDB_REAL: (void) snprintf(text, 160, "%.17g (%a)", value->as.real, value->as.real); break;
     case KNACKDB_TEXT: {
         int length = snprintf(text, 160, "%zu bytes \"", value->as.text.length);
 
         for (size_t i = 0; i < value->as.text.length && length < 150; i++) {
             unsigned char byte = (unsigned char) value->as.text.data[i];
 
-            length += snprintf(text + length, 160 - (size_t) length,
-                               byte >= 0x20 && byte < 0x7f ? "%c" : "\\x%02x", byte);
+            length +=
+                snprintf(text + length, 160 - (size_t) length, byte >= 0x20 && byte < 0x7f ? "%c" : "\\x%02x", byte);
         }
         (void) snprintf(text + length, 160 - (size_t) length, "\"");
         break;
     }
-    default:
-        (void) snprintf(text, 160, "a value of type %d", (int) value->type);
+    default: (void) snprintf(text, 160, "a value of type %d", (int) value->type);
     }
     return text;
 }
@@ -83,14 +74,14 @@ print_value(const knackdb_value *value, char text[160])
 static void
 print_query(const knackdb_query *query, char *text, size_t bytes)
 {
-    static const char *const operators[] = { "=", "!=", "<", "<=", ">", ">=", "one of", "contains", "is null",
-                                             "is not null" };
+    static const char *const operators[] = { "=",  "!=",     "<",        "<=",      ">",
+                                             ">=", "one of", "contains", "is null", "is not null" };
     size_t                   at = 0;
     char                     value[160];
 
-#define APPEND(...)                                                              \
-    do {                                                                         \
-        int length = snprintf(text + at, bytes - at, __VA_ARGS__);               \
+#define APPEND(...)                                                                             \
+    do {                                                                                        \
+        int length = snprintf(text + at, bytes - at, __VA_ARGS__);                              \
         at += length < 0 ? 0 : (size_t) length < bytes - at ? (size_t) length : bytes - at - 1; \
     } while (0)
 
@@ -108,9 +99,8 @@ print_query(const knackdb_query *query, char *text, size_t bytes)
     }
     for (size_t i = 0; i < query->order_count; i++)
         APPEND("%s %s%s", i == 0 ? " order by" : ",",
-               query->order[i].column < 0
-                   ? "score"
-                   : knackdb_table_describe(query->table)->columns[query->order[i].column].name,
+               query->order[i].column < 0 ? "score"
+                                          : knackdb_table_describe(query->table)->columns[query->order[i].column].name,
                query->order[i].descending ? " descending" : "");
     APPEND(" limit %" PRIu64 " offset %" PRIu64 " half-life %g now %g", query->limit, query->offset,
            query->half_life_seconds, query->now);
@@ -125,14 +115,10 @@ same_value(const knackdb_value *a, const knackdb_value *b)
     if (a->type != b->type)
         return false;
     switch (a->type) {
-    case KNACKDB_NULL:
-        return true;
-    case KNACKDB_INTEGER:
-        return a->as.integer == b->as.integer;
-    case KNACKDB_REAL:
-        return memcmp(&a->as.real, &b->as.real, sizeof a->as.real) == 0;
-    case KNACKDB_TEXT:
-        return a->as.text.data != NULL && model_text_equal(a->as.text, b->as.text);
+    case KNACKDB_NULL: return true;
+    case KNACKDB_INTEGER: return a->as.integer == b->as.integer;
+    case KNACKDB_REAL: return memcmp(&a->as.real, &b->as.real, sizeof a->as.real) == 0;
+    case KNACKDB_TEXT: return a->as.text.data != NULL && model_text_equal(a->as.text, b->as.text);
     }
     return false;
 }
@@ -145,8 +131,8 @@ agree_on_cells(int table, const knackdb_value *theirs, const struct model_row *o
     for (uint32_t column = 0; column < model_shapes[table].column_count; column++)
         if (!same_value(&theirs[column], &ours->cells[column]))
             return differ(why, "id %" PRId64 " %s: the store has %s, the model %s", ours->cells[0].as.integer,
-                          knackdb_table_describe(table)->columns[column].name,
-                          print_value(&theirs[column], their_text), print_value(&ours->cells[column], our_text));
+                          knackdb_table_describe(table)->columns[column].name, print_value(&theirs[column], their_text),
+                          print_value(&ours->cells[column], our_text));
     return true;
 }
 
@@ -223,8 +209,8 @@ agree_on_keys(knackdb_read *read, const struct model *model, int table, const kn
         if (!agree_on_lookup(read, table, status, row, model_by_external_id(model, external_id), why))
             return while_asking(why, "by external_id of %zu bytes \"%.40s\"", external_id.length, external_id.data);
     }
-    if (table == KNACKDB_USER_PREFERENCES && cells[KNACKDB_PREFERENCE_TYPE].type == KNACKDB_TEXT
-        && cells[KNACKDB_PREFERENCE_VALUE].type == KNACKDB_TEXT) {
+    if (table == KNACKDB_USER_PREFERENCES && cells[KNACKDB_PREFERENCE_TYPE].type == KNACKDB_TEXT &&
+        cells[KNACKDB_PREFERENCE_VALUE].type == KNACKDB_TEXT) {
         knackdb_text type = cells[KNACKDB_PREFERENCE_TYPE].as.text, value = cells[KNACKDB_PREFERENCE_VALUE].as.text;
 
         status = knackdb_read_by_preference(read, type, value, &row);
@@ -269,9 +255,9 @@ agree_on_all(knackdb_read *read, const struct model *model, struct disagreement 
             return differ(why, "all of %s: %s, the store has %zu, the model %zu", knackdb_table_describe(table)->name,
                           knackdb_status_text(status), status == KNACKDB_OK ? rows.count : 0, ours->count);
         for (size_t i = 0; i < rows.count; i++)
-            if (!agree_on_row_views(read, table, rows.rows[i], ours->rows[i], why)
-                || !agree_on_id(read, model, table, ours->rows[i]->cells[0].as.integer, why)
-                || !agree_on_keys(read, model, table, ours->rows[i]->cells, why))
+            if (!agree_on_row_views(read, table, rows.rows[i], ours->rows[i], why) ||
+                !agree_on_id(read, model, table, ours->rows[i]->cells[0].as.integer, why) ||
+                !agree_on_keys(read, model, table, ours->rows[i]->cells, why))
                 return while_asking(why, "all of %s, row %zu", knackdb_table_describe(table)->name, i);
     }
     return true;
@@ -344,8 +330,7 @@ free_copied(struct copied *copied)
 }
 
 static bool
-agree_on_copied(const struct copied *copied, const struct model_row **ours, size_t our_count,
-                struct disagreement *why)
+agree_on_copied(const struct copied *copied, const struct model_row **ours, size_t our_count, struct disagreement *why)
 {
     if (copied->count != our_count)
         return differ(why, "the store copies %zu rows, the model has %zu", copied->count, our_count);
@@ -412,22 +397,22 @@ agree_on_history(knackdb *db, const struct model *model, knackdb_text component,
     memset(&query, 0, sizeof query);
     query.table = KNACKDB_PERFORMANCE_METRICS;
     query.conditions = conditions;
-    conditions[query.condition_count++] = knackdb_where(KNACKDB_METRIC_COMPONENT_NAME, KNACKDB_EQUAL,
-                                                        knackdb_value_text(component));
+    conditions[query.condition_count++] =
+        knackdb_where(KNACKDB_METRIC_COMPONENT_NAME, KNACKDB_EQUAL, knackdb_value_text(component));
     if (metric.data != NULL)
-        conditions[query.condition_count++] = knackdb_where(KNACKDB_METRIC_METRIC_NAME, KNACKDB_EQUAL,
-                                                            knackdb_value_text(metric));
+        conditions[query.condition_count++] =
+            knackdb_where(KNACKDB_METRIC_METRIC_NAME, KNACKDB_EQUAL, knackdb_value_text(metric));
     if (since != 0)
         conditions[query.condition_count++] = knackdb_where_at_least(KNACKDB_METRIC_MEASURED_AT, since);
     if (until != 0)
         conditions[query.condition_count++] = knackdb_where_at_most(KNACKDB_METRIC_MEASURED_AT, until);
-    query.order[0] = (knackdb_order){ .column = KNACKDB_METRIC_MEASURED_AT, .descending = true };
+    query.order[0] = (knackdb_order) { .column = KNACKDB_METRIC_MEASURED_AT, .descending = true };
     query.order_count = 1;
     query.limit = limit;
     our_count = model_find(model, &query, ours);
 
-    status = knackdb_metrics_history(db, component, metric, since, until, limit, &copied.metrics, &copied.count,
-                                     &error);
+    status =
+        knackdb_metrics_history(db, component, metric, since, until, limit, &copied.metrics, &copied.count, &error);
     agree = status == KNACKDB_OK ? agree_on_copied(&copied, ours, our_count, why)
                                  : differ(why, "the store says %s, %s", knackdb_status_text(status), error.message);
     free_copied(&copied);
@@ -455,12 +440,12 @@ agree_on_preferences(knackdb *db, const struct model *model, knackdb_text type, 
     memset(&query, 0, sizeof query);
     query.table = KNACKDB_USER_PREFERENCES;
     query.conditions = conditions;
-    conditions[query.condition_count++] = knackdb_where(KNACKDB_PREFERENCE_TYPE, KNACKDB_EQUAL,
-                                                        knackdb_value_text(type));
+    conditions[query.condition_count++] =
+        knackdb_where(KNACKDB_PREFERENCE_TYPE, KNACKDB_EQUAL, knackdb_value_text(type));
     if (value.data != NULL)
-        conditions[query.condition_count++] = knackdb_where(KNACKDB_PREFERENCE_VALUE, KNACKDB_EQUAL,
-                                                            knackdb_value_text(value));
-    query.order[0] = (knackdb_order){ .column = KNACKDB_PREFERENCE_USAGE_COUNT, .descending = true };
+        conditions[query.condition_count++] =
+            knackdb_where(KNACKDB_PREFERENCE_VALUE, KNACKDB_EQUAL, knackdb_value_text(value));
+    query.order[0] = (knackdb_order) { .column = KNACKDB_PREFERENCE_USAGE_COUNT, .descending = true };
     query.order_count = 1;
     our_count = model_find(model, &query, ours);
 
@@ -516,13 +501,15 @@ agree_on_aggregate(knackdb_read *read, const struct model *model, const knackdb_
         const knackdb_group *a = &theirs[i], *b = &ours[i];
         double               largest = fabs(b->minimum) > fabs(b->maximum) ? fabs(b->minimum) : fabs(b->maximum);
         double               spread = largest / 2 * (double) (b->value_count + 2);
-        bool                 same_key = (a->key.data == NULL) == (b->key.data == NULL)
-                                        && (a->key.data == NULL || model_text_equal(a->key, b->key));
-        bool                 none = b->value_count == 0;
+        bool                 same_key = (a->key.data == NULL) == (b->key.data == NULL) &&
+                        (a->key.data == NULL || model_text_equal(a->key, b->key));
+        bool none = b->value_count == 0;
 
         if (!same_key || a->row_count != b->row_count || a->value_count != b->value_count)
-            agree = differ(why, "group %zu: the store has %" PRIu64 " rows, %" PRIu64 " values, the model %" PRIu64
-                           ", %" PRIu64 "%s", i, a->row_count, a->value_count, b->row_count, b->value_count,
+            agree = differ(why,
+                           "group %zu: the store has %" PRIu64 " rows, %" PRIu64 " values, the model %" PRIu64
+                           ", %" PRIu64 "%s",
+                           i, a->row_count, a->value_count, b->row_count, b->value_count,
                            same_key ? "" : "; the keys differ");
         else if (none ? !isnan(a->minimum) || !isnan(a->maximum) || !isnan(a->mean)
                       : a->minimum != b->minimum || a->maximum != b->maximum)

@@ -32,11 +32,11 @@ bool agree_on_query(knackdb_read *read, const struct model *model, const knackdb
 bool agree_on_copies(knackdb *db, const struct model *model, const knackdb_query *query, struct disagreement *why);
 
 bool agree_on_aggregate(knackdb_read *read, const struct model *model, const knackdb_query *query,
-                        uint32_t value_column, int32_t group_column, const double *percentiles,
-                        size_t percentile_count, struct disagreement *why);
+                        uint32_t value_column, int32_t group_column, const double *percentiles, size_t percentile_count,
+                        struct disagreement *why);
 
-bool agree_on_history(knackdb *db, const struct model *model, knackdb_text component, knackdb_text metric,
-                      double since, double until, uint64_t limit, struct disagreement *why);
+bool agree_on_history(knackdb *db, const struct model *model, knackdb_text component, knackdb_text metric, double since,
+                      double until, uint64_t limit, struct disagreement *why);
 
 bool agree_on_preferences(knackdb *db, const struct model *model, knackdb_text type, knackdb_text value,
                           struct disagreement *why);

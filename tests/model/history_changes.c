@@ -64,8 +64,7 @@ settle_now(struct history *history, knackdb_read *read, double before, double af
                 if (!model_is_now(&row->cells[column]))
                     continue;
                 if (knackdb_read_by_id(read, table, row->cells[0].as.integer, &found) != KNACKDB_OK)
-                    return history_fails(history, "id %" PRId64 " is gone after its change",
-                                         row->cells[0].as.integer);
+                    return history_fails(history, "id %" PRId64 " is gone after its change", row->cells[0].as.integer);
                 cell = knackdb_read_value(read, table, found, column);
                 if (cell.type != KNACKDB_REAL || cell.as.real < before - 1e-5 || cell.as.real > after + 1e-5)
                     return history_fails(history, "%s is %.17g, not between %.17g and %.17g",
@@ -107,9 +106,8 @@ check_change(struct history *history, knackdb_status status, knackdb_status expe
         agree = settle_now(history, read, before, after);
     agree = agree && agree_on_counts(read, &history->model, &history->why);
     for (size_t i = 0; agree && i < count; i++)
-        agree = (ids == NULL || agree_on_id(read, &history->model, table, ids[i], &history->why))
-                && (cells == NULL
-                    || agree_on_keys(read, &history->model, table, &cells[i * cells_a_row], &history->why));
+        agree = (ids == NULL || agree_on_id(read, &history->model, table, ids[i], &history->why)) &&
+                (cells == NULL || agree_on_keys(read, &history->model, table, &cells[i * cells_a_row], &history->why));
     knackdb_read_end(read);
     return agree;
 }
@@ -144,7 +142,7 @@ static knackdb_status
 store_structs(struct history *history, int table, knackdb_value (*rows)[MODEL_COLUMNS_MAX], size_t count,
               uint32_t flags, int64_t *ret_ids, knackdb_error *error)
 {
-    static const size_t    bytes[] = { sizeof(knackdb_pattern), sizeof(knackdb_preference), sizeof(knackdb_metric) };
+    static const size_t bytes[] = { sizeof(knackdb_pattern), sizeof(knackdb_preference), sizeof(knackdb_metric) };
     union {
         void               *any;
         knackdb_pattern    *patterns;
@@ -249,9 +247,9 @@ store_some(struct history *history)
     for (size_t i = 0; i < count; i++)
         for (size_t at = column_count; at < full; at++)
             rows[i][at] = knackdb_value_null();
-    agree = agree
-            && check_change(history, status, expected, &error, before, table,
-                            expected == KNACKDB_OK ? our_ids : NULL, spoil ? NULL : rows[0], MODEL_COLUMNS_MAX, count);
+    agree = agree &&
+            check_change(history, status, expected, &error, before, table, expected == KNACKDB_OK ? our_ids : NULL,
+                         spoil ? NULL : rows[0], MODEL_COLUMNS_MAX, count);
     free(values);
     free(theirs);
     return agree;
@@ -273,26 +271,25 @@ random_known_id(struct history *history, int table)
 {
     const struct model_row *row = random_living_row(history, table);
 
-    return row == NULL || random_chance(&history->random, 10) ? random_id(&history->random)
-                                                               : row->cells[0].as.integer;
+    return row == NULL || random_chance(&history->random, 10) ? random_id(&history->random) : row->cells[0].as.integer;
 }
 
 static bool
 update_one(struct history *history)
 {
-    struct random_source *random = &history->random;
-    int                   table = (int) random_below(random, MODEL_TABLES);
-    size_t                full = model_shapes[table].column_count;
-    int64_t               id = random_known_id(history, table);
-    uint32_t              columns[MODEL_COLUMNS_MAX];
-    knackdb_value         cells[MODEL_COLUMNS_MAX], values[MODEL_COLUMNS_MAX], theirs[MODEL_COLUMNS_MAX];
-    size_t                count = 0;
-    int                   column;
-    struct lent_texts     lent;
-    knackdb_error         error;
-    knackdb_status        status, expected;
+    struct random_source   *random = &history->random;
+    int                     table = (int) random_below(random, MODEL_TABLES);
+    size_t                  full = model_shapes[table].column_count;
+    int64_t                 id = random_known_id(history, table);
+    uint32_t                columns[MODEL_COLUMNS_MAX];
+    knackdb_value           cells[MODEL_COLUMNS_MAX], values[MODEL_COLUMNS_MAX], theirs[MODEL_COLUMNS_MAX];
+    size_t                  count = 0;
+    int                     column;
+    struct lent_texts       lent;
+    knackdb_error           error;
+    knackdb_status          status, expected;
     const struct model_row *changed;
-    double                before;
+    double                  before;
 
     random_row(random, table, cells);
     if (model_by_id(&history->model, table, id) != NULL && random_chance(random, 12))
@@ -322,9 +319,9 @@ update_one(struct history *history)
     take_texts_back(&lent);
     expected = model_update(&history->model, table, id, columns, values, count, &column);
     changed = model_by_id(&history->model, table, id);
-    return check_column(history, table, status == expected ? column : -1, &error)
-           && check_change(history, status, expected, &error, before, table, &id,
-                           changed != NULL ? changed->cells : NULL, 0, 1);
+    return check_column(history, table, status == expected ? column : -1, &error) &&
+           check_change(history, status, expected, &error, before, table, &id, changed != NULL ? changed->cells : NULL,
+                        0, 1);
 }
 
 static bool
@@ -345,9 +342,10 @@ set_weight(struct history *history)
         weight = odd[random_below(random, sizeof odd / sizeof odd[0])];
     history_says(history, "weight %g of pattern %" PRId64 "%s", weight, id, external ? " by external_id" : "");
     memset(&error, 0, sizeof error);
-    status = external ? knackdb_pattern_set_weight_external(
-                            history->db, row->cells[KNACKDB_PATTERN_EXTERNAL_ID].as.text, weight, &error)
-                      : knackdb_pattern_set_weight(history->db, id, weight, &error);
+    status = external
+                 ? knackdb_pattern_set_weight_external(history->db, row->cells[KNACKDB_PATTERN_EXTERNAL_ID].as.text,
+                                                       weight, &error)
+                 : knackdb_pattern_set_weight(history->db, id, weight, &error);
     return check_change(history, status, model_set_weight(&history->model, id, weight), &error, before,
                         KNACKDB_EXECUTION_PATTERNS, &id, NULL, 0, 1);
 }
@@ -387,8 +385,8 @@ use_preference(struct history *history)
     knackdb_error           error;
     double                  before = knackdb_now();
 
-    if (row != NULL && row->cells[KNACKDB_PREFERENCE_TYPE].type == KNACKDB_TEXT
-        && row->cells[KNACKDB_PREFERENCE_VALUE].type == KNACKDB_TEXT && !random_chance(random, 6)) {
+    if (row != NULL && row->cells[KNACKDB_PREFERENCE_TYPE].type == KNACKDB_TEXT &&
+        row->cells[KNACKDB_PREFERENCE_VALUE].type == KNACKDB_TEXT && !random_chance(random, 6)) {
         type = row->cells[KNACKDB_PREFERENCE_TYPE].as.text;
         value = row->cells[KNACKDB_PREFERENCE_VALUE].as.text;
     }

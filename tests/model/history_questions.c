@@ -26,8 +26,8 @@ ask_query(struct history *history, knackdb_read *read, const struct model *model
         random_query(random, random_table(random), &kept->question);
         kept->asked = true;
     }
-    if (kept->prepared == NULL && random_chance(random, 2)
-        && knackdb_prepare(history->db, &kept->question.query, &kept->prepared, &error) != KNACKDB_OK)
+    if (kept->prepared == NULL && random_chance(random, 2) &&
+        knackdb_prepare(history->db, &kept->question.query, &kept->prepared, &error) != KNACKDB_OK)
         return history_fails(history, "cannot prepare: %s", error.message);
     return agree_on_query(read, model, &kept->question.query, random_chance(random, 2) ? kept->prepared : NULL,
                           &history->why);
@@ -64,9 +64,9 @@ ask_score(struct history *history, const struct model *model)
 {
     const struct model_rows *rows = &model->tables[KNACKDB_EXECUTION_PATTERNS];
 
-    return rows->count == 0
-           || agree_on_score(rows->rows[random_below(&history->random, (uint32_t) rows->count)],
-                             history->random.time_now, 1 + random_below(&history->random, 1000), &history->why);
+    return rows->count == 0 ||
+           agree_on_score(rows->rows[random_below(&history->random, (uint32_t) rows->count)], history->random.time_now,
+                          1 + random_below(&history->random, 1000), &history->why);
 }
 
 bool
@@ -76,11 +76,8 @@ history_ask(struct history *history, knackdb_read *read, const struct model *mod
     int                   table;
 
     switch (random_below(random, 8)) {
-    case 0:
-        table = random_table(random);
-        return agree_on_id(read, model, table, random_id(random), &history->why);
-    case 1:
-        return ask_aggregate(history, read, model);
+    case 0: table = random_table(random); return agree_on_id(read, model, table, random_id(random), &history->why);
+    case 1: return ask_aggregate(history, read, model);
     case 2: {
         knackdb_value cells[MODEL_COLUMNS_MAX];
 
@@ -88,10 +85,8 @@ history_ask(struct history *history, knackdb_read *read, const struct model *mod
         random_row(random, table, cells);
         return agree_on_keys(read, model, table, cells, &history->why);
     }
-    case 3:
-        return ask_score(history, model);
-    default:
-        return ask_query(history, read, model);
+    case 3: return ask_score(history, model);
+    default: return ask_query(history, read, model);
     }
 }
 
@@ -128,8 +123,8 @@ history_ask_store(struct history *history)
                        : knackdb_pattern_get_external(history->db, external_id, &pattern, NULL);
         ours = by_id ? model_by_id(&history->model, KNACKDB_EXECUTION_PATTERNS, id)
                      : model_by_external_id(&history->model, external_id);
-        if (status != (ours != NULL ? KNACKDB_OK : KNACKDB_NOT_FOUND)
-            || (ours != NULL && pattern->id != ours->cells[0].as.integer)) {
+        if (status != (ours != NULL ? KNACKDB_OK : KNACKDB_NOT_FOUND) ||
+            (ours != NULL && pattern->id != ours->cells[0].as.integer)) {
             knackdb_free(pattern);
             return history_fails(history, "get by %s: %s, the model has %s", by_id ? "id" : "external_id",
                                  knackdb_status_text(status), ours != NULL ? "one" : "none");

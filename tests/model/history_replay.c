@@ -53,12 +53,10 @@ apply(struct history *history, struct model *replayed, struct kept_text **kept, 
         model_put(replayed, entry->table, cells);
         return true;
     case KNACKDB_LOG_DELETE:
-        return model_delete(replayed, entry->table, entry->id) == KNACKDB_OK
-               || history_fails(history, "commit %" PRIu64 " deletes id %" PRId64 ", which is not there",
-                                entry->sequence, entry->id);
-    case KNACKDB_LOG_CLEAN_UP:
-        (void) model_clean_up(replayed, entry->table, entry->values[0].as.real);
-        return true;
+        return model_delete(replayed, entry->table, entry->id) == KNACKDB_OK ||
+               history_fails(history, "commit %" PRIu64 " deletes id %" PRId64 ", which is not there", entry->sequence,
+                             entry->id);
+    case KNACKDB_LOG_CLEAN_UP: (void) model_clean_up(replayed, entry->table, entry->values[0].as.real); return true;
     }
     return history_fails(history, "commit %" PRIu64 " holds operation %d", entry->sequence, (int) entry->operation);
 }
@@ -87,8 +85,9 @@ apply_all(struct history *history, knackdb_log *log, struct model *replayed, str
     if (status != KNACKDB_NOT_FOUND)
         return history_fails(history, "the log: %s", error.message);
     if (sequence != history->sequence || left != 0 || knackdb_log_torn_bytes(log, NULL, NULL) != 0)
-        return history_fails(history, "the log ends with commit %" PRIu64 ", %u operations short, %" PRIu64
-                             " bytes torn", sequence, left, knackdb_log_torn_bytes(log, NULL, NULL));
+        return history_fails(history,
+                             "the log ends with commit %" PRIu64 ", %u operations short, %" PRIu64 " bytes torn",
+                             sequence, left, knackdb_log_torn_bytes(log, NULL, NULL));
     return true;
 }
 

@@ -182,12 +182,12 @@ row_with_key_of(const struct model_rows *rows, int table, const knackdb_value *c
     for (size_t i = 0; i < rows->count; i++) {
         const knackdb_value *other = rows->rows[i]->cells;
 
-        if (table == KNACKDB_EXECUTION_PATTERNS
-            && cells_equal_text(&cells[KNACKDB_PATTERN_EXTERNAL_ID], &other[KNACKDB_PATTERN_EXTERNAL_ID]))
+        if (table == KNACKDB_EXECUTION_PATTERNS &&
+            cells_equal_text(&cells[KNACKDB_PATTERN_EXTERNAL_ID], &other[KNACKDB_PATTERN_EXTERNAL_ID]))
             return rows->rows[i];
-        if (table == KNACKDB_USER_PREFERENCES
-            && cells_equal_text(&cells[KNACKDB_PREFERENCE_TYPE], &other[KNACKDB_PREFERENCE_TYPE])
-            && cells_equal_text(&cells[KNACKDB_PREFERENCE_VALUE], &other[KNACKDB_PREFERENCE_VALUE]))
+        if (table == KNACKDB_USER_PREFERENCES &&
+            cells_equal_text(&cells[KNACKDB_PREFERENCE_TYPE], &other[KNACKDB_PREFERENCE_TYPE]) &&
+            cells_equal_text(&cells[KNACKDB_PREFERENCE_VALUE], &other[KNACKDB_PREFERENCE_VALUE]))
             return rows->rows[i];
     }
     return NULL;
@@ -228,8 +228,10 @@ is_utf8(knackdb_text text)
                 return false;
             code = code << 6 | (at[i] & 0x3f);
         }
-        if (code < (more == 1 ? 0x80u : more == 2 ? 0x800u : 0x10000u) || code > 0x10ffff
-            || (code >= 0xd800 && code <= 0xdfff))
+        if (code < (more == 1   ? 0x80u
+                    : more == 2 ? 0x800u
+                                : 0x10000u) ||
+            code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff))
             return false;
         at += more + 1;
     }
@@ -246,8 +248,8 @@ may_be_stored(int table, uint32_t column, const knackdb_value *value)
     if (column == 0)
         return value->type == KNACKDB_INTEGER && value->as.integer >= 0;
     if (shape->type == KNACKDB_TEXT)
-        return value->type == KNACKDB_TEXT && value->as.text.length <= KNACKDB_TEXT_BYTES_MAX
-               && is_utf8(value->as.text);
+        return value->type == KNACKDB_TEXT && value->as.text.length <= KNACKDB_TEXT_BYTES_MAX &&
+               is_utf8(value->as.text);
     if (shape->type == KNACKDB_INTEGER)
         return value->type == KNACKDB_INTEGER;
     if (value->type == KNACKDB_INTEGER)
@@ -317,8 +319,8 @@ compute_improvement(knackdb_value *cells)
     knackdb_value       *improvement = &cells[KNACKDB_METRIC_IMPROVEMENT_PERCENTAGE];
     double               percent;
 
-    if (improvement->type != KNACKDB_NULL || value->type == KNACKDB_NULL || baseline->type == KNACKDB_NULL
-        || baseline->as.real == 0)
+    if (improvement->type != KNACKDB_NULL || value->type == KNACKDB_NULL || baseline->type == KNACKDB_NULL ||
+        baseline->as.real == 0)
         return;
     percent = (value->as.real - baseline->as.real) / fabs(baseline->as.real) * 100.0;
     if (isfinite(percent))
@@ -375,9 +377,8 @@ model_store(struct model *model, int table, const knackdb_value *values, size_t 
         struct model_row *row = new_row(model);
 
         for (uint32_t column = 0; column < MODEL_COLUMNS_MAX; column++)
-            row->cells[column] = column < column_count
-                                     ? as_kept(table, column, &values[i * column_count + column])
-                                     : knackdb_value_null();
+            row->cells[column] = column < column_count ? as_kept(table, column, &values[i * column_count + column])
+                                                       : knackdb_value_null();
         status = store_row(model, &rows, table, row, flags);
         if (status == KNACKDB_OK && ret_ids != NULL)
             ret_ids[i] = row->cells[0].as.integer;
@@ -431,8 +432,8 @@ model_update(struct model *model, int table, int64_t id, const uint32_t *columns
 
     *ret_column = -1;
     for (size_t i = 0; i < count; i++)
-        if (columns[i] == 0 || columns[i] >= model_shapes[table].column_count
-            || !may_be_stored(table, columns[i], &values[i])) {
+        if (columns[i] == 0 || columns[i] >= model_shapes[table].column_count ||
+            !may_be_stored(table, columns[i], &values[i])) {
             *ret_column = (int) columns[i];
             return KNACKDB_INVALID;
         }

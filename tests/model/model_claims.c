@@ -99,8 +99,8 @@ Test(model, changes_nothing_when_one_row_of_a_batch_is_bad)
 Test(model, adds_a_preference_stored_again_unless_it_is_the_same_row)
 {
     struct model  model;
-    knackdb_value again[6] = { integer(0), text("editor"), text("ed"), knackdb_value_real(0.5), integer(3),
-                               knackdb_value_real(10) };
+    knackdb_value again[6] = { integer(0), text("editor"),        text("ed"), knackdb_value_real(0.5),
+                               integer(3), knackdb_value_real(10) };
     int64_t       id;
     int           column;
 
@@ -164,13 +164,13 @@ Test(model, cleans_up_strictly_before_and_leaves_null)
 
 Test(model, orders_null_first_and_ties_by_rising_id)
 {
-    static const int64_t     rising[] = { 3, 1, 4, 2 }, falling[] = { 2, 1, 4, 3 };
-    static const double      times[] = { 5, 7, NAN, 5 };
-    struct model             model;
-    knackdb_value            cells[MODEL_COLUMNS_MAX];
-    const struct model_row  *found[4];
-    knackdb_query            query;
-    int                      column;
+    static const int64_t    rising[] = { 3, 1, 4, 2 }, falling[] = { 2, 1, 4, 3 };
+    static const double     times[] = { 5, 7, NAN, 5 };
+    struct model            model;
+    knackdb_value           cells[MODEL_COLUMNS_MAX];
+    const struct model_row *found[4];
+    knackdb_query           query;
+    int                     column;
 
     model_init(&model);
     for (int i = 0; i < 4; i++) {
@@ -203,10 +203,14 @@ Test(model, compares_integers_with_reals_exactly)
         double  real;
         int     order;
     } cases[] = {
-        { INT64_C(9007199254740993), 9007199254740992.0, 1 }, { INT64_MAX, 9223372036854775808.0, -1 },
-        { INT64_MIN, -9223372036854775808.0, 0 },             { INT64_MIN, -1e300, 1 },
-        { 0, -0.0, 0 },                                       { 1, 1.5, -1 },
-        { -1, -1.5, 1 },                                      { 0, 5e-324, -1 },
+        { INT64_C(9007199254740993), 9007199254740992.0, 1 },
+        { INT64_MAX, 9223372036854775808.0, -1 },
+        { INT64_MIN, -9223372036854775808.0, 0 },
+        { INT64_MIN, -1e300, 1 },
+        { 0, -0.0, 0 },
+        { 1, 1.5, -1 },
+        { -1, -1.5, 1 },
+        { 0, 5e-324, -1 },
     };
 
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -242,7 +246,8 @@ Test(model, works_out_percentiles_between_ranks)
     cr_expect_float_eq(groups[0].percentiles[3], 37, 1e-12);
     cr_expect_eq(groups[0].percentiles[4], 40);
     cr_assert_eq(model_aggregate(&model, &query, KNACKDB_PATTERN_AGENT_COUNT, KNACKDB_PATTERN_TASK_TYPE, NULL, 0,
-                                 groups, slack), 2);
+                                 groups, slack),
+                 2);
     cr_expect_null(groups[0].key.data);
     cr_expect_eq(groups[1].row_count, 3);
     cr_expect_eq(groups[1].mean, 30);

@@ -71,8 +71,8 @@ open_view(struct history *history, struct history_view *view)
         return history_fails(history, "%s", error.message);
     view->sequence = knackdb_read_sequence(view->read);
     model_remember(&history->model, &view->moment);
-    return view->sequence == history->sequence
-           || history_fails(history, "it is at %" PRIu64 ", not at %" PRIu64, view->sequence, history->sequence);
+    return view->sequence == history->sequence ||
+           history_fails(history, "it is at %" PRIu64 ", not at %" PRIu64, view->sequence, history->sequence);
 }
 
 static bool
@@ -103,8 +103,8 @@ open_store(struct history *history)
 {
     knackdb_error error;
 
-    if (knackdb_open(history->on_disk ? history->directory : NULL, &history->options, &history->db, &error)
-        != KNACKDB_OK) {
+    if (knackdb_open(history->on_disk ? history->directory : NULL, &history->options, &history->db, &error) !=
+        KNACKDB_OK) {
         history->db = NULL;
         return history_fails(history, "open: %s", error.message);
     }
@@ -188,8 +188,7 @@ may_be_gone(struct history *history, uint64_t sequence)
     memset(&stats, 0, sizeof stats);
     stats.struct_size = sizeof stats;
     return !history->keeps_log && history->options.log_history_bytes == 0 &&
-           knackdb_get_stats(history->db, &stats, &error) == KNACKDB_OK &&
-           sequence < stats.snapshot_sequence;
+           knackdb_get_stats(history->db, &stats, &error) == KNACKDB_OK && sequence < stats.snapshot_sequence;
 }
 
 /* Another handle, read-only, beside the writer sees what the writer stored; or the moment of a view that is still open,
@@ -314,8 +313,8 @@ live(uint64_t seed, uint32_t operations, bool trace)
     }
     if (agree) {
         history_says(history, "the end");
-        agree = compare_all(history) && (!history->on_disk || reopen(history))
-                && (!history->keeps_log || history_replay(history)) && close_store(history);
+        agree = compare_all(history) && (!history->on_disk || reopen(history)) &&
+                (!history->keeps_log || history_replay(history)) && close_store(history);
     }
     if (!agree) {
         printf("seed %" PRIu64 ", operation %u: %s\n    %s\n    again: model_history %" PRIu64 " 1 %u trace\n", seed,

@@ -79,18 +79,12 @@ condition_holds(const knackdb_condition *condition, const knackdb_value *cell)
 
     order = model_compare(cell, &condition->value);
     switch (condition->op) {
-    case KNACKDB_EQUAL:
-        return order == 0;
-    case KNACKDB_NOT_EQUAL:
-        return order != 0;
-    case KNACKDB_LESS:
-        return order < 0;
-    case KNACKDB_AT_MOST:
-        return order <= 0;
-    case KNACKDB_MORE:
-        return order > 0;
-    default:
-        return order >= 0; /* KNACKDB_AT_LEAST */
+    case KNACKDB_EQUAL: return order == 0;
+    case KNACKDB_NOT_EQUAL: return order != 0;
+    case KNACKDB_LESS: return order < 0;
+    case KNACKDB_AT_MOST: return order <= 0;
+    case KNACKDB_MORE: return order > 0;
+    default: return order >= 0; /* KNACKDB_AT_LEAST */
     }
 }
 
@@ -131,16 +125,15 @@ model_score(const knackdb_value *cells, double now, double half_life_seconds)
     const knackdb_value *count = &cells[KNACKDB_PATTERN_USAGE_COUNT];
     const long double    z = 1.959963984540054L;
     long double          n = is_null(count) || count->as.integer < 1 ? 1 : (long double) count->as.integer;
-    long double          p = is_null(&cells[KNACKDB_PATTERN_SUCCESS_RATE])
-                                 ? 0
-                                 : (long double) cells[KNACKDB_PATTERN_SUCCESS_RATE].as.real;
-    long double          c = is_null(&cells[KNACKDB_PATTERN_CONFIDENCE_SCORE])
-                                 ? 1
-                                 : (long double) cells[KNACKDB_PATTERN_CONFIDENCE_SCORE].as.real;
-    long double          age = is_null(&cells[KNACKDB_PATTERN_UPDATED_AT])
-                                   ? 0
-                                   : (long double) now - (long double) cells[KNACKDB_PATTERN_UPDATED_AT].as.real;
-    long double          w;
+    long double          p =
+        is_null(&cells[KNACKDB_PATTERN_SUCCESS_RATE]) ? 0 : (long double) cells[KNACKDB_PATTERN_SUCCESS_RATE].as.real;
+    long double c = is_null(&cells[KNACKDB_PATTERN_CONFIDENCE_SCORE])
+                        ? 1
+                        : (long double) cells[KNACKDB_PATTERN_CONFIDENCE_SCORE].as.real;
+    long double age = is_null(&cells[KNACKDB_PATTERN_UPDATED_AT])
+                          ? 0
+                          : (long double) now - (long double) cells[KNACKDB_PATTERN_UPDATED_AT].as.real;
+    long double w;
 
     if (age < 0)
         age = 0;
@@ -245,9 +238,8 @@ percentile(const double *values, size_t count, double percent)
 
     if (below + 1 >= count)
         return values[count - 1];
-    return (double) ((long double) values[below]
-                     + (place - (long double) below)
-                           * ((long double) values[below + 1] - (long double) values[below]));
+    return (double) ((long double) values[below] +
+                     (place - (long double) below) * ((long double) values[below + 1] - (long double) values[below]));
 }
 
 static void
@@ -288,7 +280,7 @@ model_aggregate(const struct model *model, const knackdb_query *query, uint32_t 
 
     by_key.limit = by_key.offset = 0;
     by_key.order_count = group_column >= 0 ? 1 : 0;
-    by_key.order[0] = (knackdb_order){ .column = group_column };
+    by_key.order[0] = (knackdb_order) { .column = group_column };
     count = model_find(model, &by_key, matches);
 
     /* One group of all is there even when no row is. */
@@ -303,9 +295,8 @@ model_aggregate(const struct model *model, const knackdb_query *query, uint32_t 
             const knackdb_value *key = group_column >= 0 ? &matches[at]->cells[group_column] : NULL;
             const knackdb_value *value = &matches[at]->cells[value_column];
 
-            if (key != NULL
-                && (is_null(key) != (group->key.data == NULL)
-                    || (!is_null(key) && !model_text_equal(key->as.text, group->key))))
+            if (key != NULL && (is_null(key) != (group->key.data == NULL) ||
+                                (!is_null(key) && !model_text_equal(key->as.text, group->key))))
                 break;
             group->row_count++;
             if (!is_null(value))

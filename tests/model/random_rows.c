@@ -63,8 +63,8 @@ static const knackdb_text tool_lists[] = {
 /* clang-format on */
 
 static const knackdb_text tool_names[] = {
-    BYTES("cat"), BYTES("sed"), BYTES("awk"), BYTES(""), BYTES("\xf0\x9f\x98\x80"), BYTES("a\"b"), BYTES("\\"),
-    BYTES("/"), BYTES("1"), BYTES("ca"), BYTES("[\"cat\"]"),
+    BYTES("cat"), BYTES("sed"), BYTES("awk"), BYTES(""),   BYTES("\xf0\x9f\x98\x80"), BYTES("a\"b"),
+    BYTES("\\"),  BYTES("/"),   BYTES("1"),   BYTES("ca"), BYTES("[\"cat\"]"),
 };
 
 #define COUNT_OF(array) (sizeof(array) / sizeof(array)[0])
@@ -75,7 +75,7 @@ get_bytes(size_t bytes)
     char *memory = malloc(bytes + 1);
 
     if (memory == NULL)
-        abort(); /* a test without memory shows nothing */
+        abort();          /* a test without memory shows nothing */
     memory[bytes] = '\0'; /* so that a message can print it */
     return memory;
 }
@@ -86,7 +86,7 @@ add_text(struct random_source *random, const char *data, size_t length)
     char *copy = get_bytes(length);
 
     memcpy(copy, data, length);
-    random->texts[random->text_count++] = (knackdb_text){ copy, length };
+    random->texts[random->text_count++] = (knackdb_text) { copy, length };
 }
 
 void
@@ -101,7 +101,7 @@ random_init(struct random_source *random, uint64_t seed)
 
         for (size_t at = 0; at < long_text_bytes[i]; at++)
             text[at] = (char) ('a' + random_below(random, 26));
-        random->texts[random->text_count++] = (knackdb_text){ text, long_text_bytes[i] };
+        random->texts[random->text_count++] = (knackdb_text) { text, long_text_bytes[i] };
         random->long_text_count++;
     }
     random->ids = 20 + (int64_t) random_below(random, 200);
@@ -213,17 +213,17 @@ random_id(struct random_source *random)
 static bool
 is_time(int table, uint32_t column)
 {
-    return (table == KNACKDB_EXECUTION_PATTERNS
-            && (column == KNACKDB_PATTERN_CREATED_AT || column == KNACKDB_PATTERN_UPDATED_AT))
-           || (table == KNACKDB_USER_PREFERENCES && column == KNACKDB_PREFERENCE_LAST_USED)
-           || (table == KNACKDB_PERFORMANCE_METRICS && column == KNACKDB_METRIC_MEASURED_AT);
+    return (table == KNACKDB_EXECUTION_PATTERNS &&
+            (column == KNACKDB_PATTERN_CREATED_AT || column == KNACKDB_PATTERN_UPDATED_AT)) ||
+           (table == KNACKDB_USER_PREFERENCES && column == KNACKDB_PREFERENCE_LAST_USED) ||
+           (table == KNACKDB_PERFORMANCE_METRICS && column == KNACKDB_METRIC_MEASURED_AT);
 }
 
 static bool
 is_preference_key(int table, uint32_t column)
 {
-    return table == KNACKDB_USER_PREFERENCES
-           && (column == KNACKDB_PREFERENCE_TYPE || column == KNACKDB_PREFERENCE_VALUE);
+    return table == KNACKDB_USER_PREFERENCES &&
+           (column == KNACKDB_PREFERENCE_TYPE || column == KNACKDB_PREFERENCE_VALUE);
 }
 
 static knackdb_text
@@ -234,8 +234,8 @@ random_text_for(struct random_source *random, int table, uint32_t column)
     if (table == KNACKDB_EXECUTION_PATTERNS && column == KNACKDB_PATTERN_TOOLS_USED)
         return tool_lists[random_below(random, COUNT_OF(tool_lists))];
     if (is_preference_key(table, column))
-        return random->texts[random_below(random, column == KNACKDB_PREFERENCE_TYPE ? 6 : random->keys)
-                             % (random->text_count - 2)];
+        return random->texts[random_below(random, column == KNACKDB_PREFERENCE_TYPE ? 6 : random->keys) %
+                             (random->text_count - 2)];
     /* Half of all rows share three texts, so that groups and posting lists grow. */
     return random_chance(random, 2) ? random->texts[8 + random_below(random, 3)] : random_text(random);
 }
@@ -246,8 +246,9 @@ random_cell(struct random_source *random, int table, uint32_t column)
     const struct model_column *shape = &model_shapes[table].columns[column];
 
     if (column == 0)
-        return random_chance(random, 4) ? knackdb_value_integer(0)
-               : random_chance(random, 20) ? knackdb_value_null() : knackdb_value_integer(random_id(random));
+        return random_chance(random, 4)    ? knackdb_value_integer(0)
+               : random_chance(random, 20) ? knackdb_value_null()
+                                           : knackdb_value_integer(random_id(random));
     if (random_chance(random, is_preference_key(table, column) ? 25 : 8))
         return knackdb_value_null();
     if (shape->type == KNACKDB_TEXT)
@@ -282,15 +283,15 @@ random_spoil(struct random_source *random, int table, size_t column_count, knack
     const struct model_column *shape = &model_shapes[table].columns[column];
 
     if (column == 0) {
-        cells[0] = random_chance(random, 2) ? knackdb_value_integer(-1 - (int64_t) random_below(random, 9))
-                   : random_chance(random, 2) ? knackdb_value_real(1) : knackdb_value_text(knackdb_string("1"));
+        cells[0] = random_chance(random, 2)   ? knackdb_value_integer(-1 - (int64_t) random_below(random, 9))
+                   : random_chance(random, 2) ? knackdb_value_real(1)
+                                              : knackdb_value_text(knackdb_string("1"));
     } else if (shape->type == KNACKDB_TEXT) {
-        cells[column] = random_chance(random, 6) ? knackdb_value_integer(5)
-                                                 : knackdb_value_text(bad_texts[random_below(random,
-                                                                                             COUNT_OF(bad_texts))]);
+        cells[column] = random_chance(random, 6)
+                            ? knackdb_value_integer(5)
+                            : knackdb_value_text(bad_texts[random_below(random, COUNT_OF(bad_texts))]);
     } else if (shape->type == KNACKDB_INTEGER) {
-        cells[column] = random_chance(random, 2) ? knackdb_value_real(2)
-                                                 : knackdb_value_text(knackdb_string("2"));
+        cells[column] = random_chance(random, 2) ? knackdb_value_real(2) : knackdb_value_text(knackdb_string("2"));
     } else if (shape->is_rate && random_chance(random, 2)) {
         static const double outside[] = { 1.0000000000000002, -DBL_TRUE_MIN, 2, -1, 100, DBL_MAX };
 
@@ -332,8 +333,8 @@ random_condition(struct random_source *random, int table, knackdb_condition *con
         column = random_chance(random, 2) ? KNACKDB_PATTERN_TASK_TYPE : KNACKDB_PATTERN_SUCCESS_RATE;
     memset(condition, 0, sizeof *condition);
     condition->column = column;
-    if (model_shapes[table].columns[column].type == KNACKDB_TEXT
-        && random_chance(random, column == KNACKDB_PATTERN_TOOLS_USED ? 2 : 12)) {
+    if (model_shapes[table].columns[column].type == KNACKDB_TEXT &&
+        random_chance(random, column == KNACKDB_PATTERN_TOOLS_USED ? 2 : 12)) {
         condition->op = KNACKDB_CONTAINS;
         condition->value = knackdb_value_text(tool_names[random_below(random, COUNT_OF(tool_names))]);
         return;

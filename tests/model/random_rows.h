@@ -12,13 +12,13 @@
 #define RANDOM_TEXTS_MAX      64
 
 struct random_source {
-    uint64_t state;
-    int64_t  ids;          /* explicit ids are mostly from 1 to this */
-    uint32_t keys;         /* how many external_ids, preference values */
-    double   time_now;     /* times are mostly from 0 to this; the history moves it on */
-    size_t   text_count;   /* texts for any column, made once and kept to the end */
+    uint64_t     state;
+    int64_t      ids;        /* explicit ids are mostly from 1 to this */
+    uint32_t     keys;       /* how many external_ids, preference values */
+    double       time_now;   /* times are mostly from 0 to this; the history moves it on */
+    size_t       text_count; /* texts for any column, made once and kept to the end */
     knackdb_text texts[RANDOM_TEXTS_MAX];
-    size_t   long_text_count; /* the last ones are long and rarely drawn */
+    size_t       long_text_count; /* the last ones are long and rarely drawn */
 };
 
 void random_init(struct random_source *random, uint64_t seed);

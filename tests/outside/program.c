@@ -5,13 +5,13 @@
 int
 main(int argc, char **argv)
 {
-    knackdb_options options = knackdb_options_default();
-    knackdb_pattern pattern = knackdb_pattern_default();
-    knackdb_error   error = { 0 };
-    knackdb        *db;
-    knackdb_query   query = { .struct_size = sizeof query, .table = KNACKDB_EXECUTION_PATTERNS };
+    knackdb_options  options = knackdb_options_default();
+    knackdb_pattern  pattern = knackdb_pattern_default();
+    knackdb_error    error = { 0 };
+    knackdb         *db;
+    knackdb_query    query = { .struct_size = sizeof query, .table = KNACKDB_EXECUTION_PATTERNS };
     knackdb_pattern *found = NULL;
-    size_t          count = 0;
+    size_t           count = 0;
 
     pattern.task_type = knackdb_string("sort");
     if (argc != 2 || knackdb_open(argv[1], &options, &db, &error) != KNACKDB_OK ||

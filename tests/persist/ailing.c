@@ -66,7 +66,8 @@ assert_holds(const char *path, const char *folder, const char *dump, const char 
 
     kept_copy(path, folder, "copy", copy);
     allocator_init(&allocator, NULL);
-    cr_assert_eq(verify_directory(&allocator, copy, &options, &report, &error), KNACKDB_OK, "%s: %s", when, error.message);
+    cr_assert_eq(verify_directory(&allocator, copy, &options, &report, &error), KNACKDB_OK, "%s: %s", when,
+                 error.message);
     kept_must_open(&copied, copy, 1, NULL);
     cr_assert(bench_same(copied.store, dump), "%s", when);
     kept_close(&copied);

@@ -7,7 +7,9 @@
 knackdb_status
 asked_to_verify(const char *path, uint32_t version, knackdb_error *error)
 {
-    struct verify_options options = { .disk = disk_posix(), .history = bench_history(), .schema = bench_schema(version) };
+    struct verify_options options = { .disk = disk_posix(),
+                                      .history = bench_history(),
+                                      .schema = bench_schema(version) };
     struct allocator      allocator;
 
     allocator_init(&allocator, NULL);

@@ -45,11 +45,10 @@ Test(bare_disk, gives_back_what_the_system_says)
 }
 
 /* A call that is interrupted for ever is given up, not made for ever. */
-#define INTERRUPTED(type, name, ...) \
-    static type                      \
-    interrupted_##name(__VA_ARGS__)  \
-    {                                \
-        return -EINTR;               \
+#define INTERRUPTED(type, name, ...)            \
+    static type interrupted_##name(__VA_ARGS__) \
+    {                                           \
+        return -EINTR;                          \
     }
 
 #pragma GCC diagnostic push
@@ -279,11 +278,13 @@ Test(bare_disk, directories_are_made_where_their_paths_say)
     scratch_make(path);
     cr_assert_eq(chdir(path), 0);
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        cr_assert_eq(directory_open(disk_posix(), names[i], true, 0600, &dir, &made, &error), KNACKDB_OK, "%s", error.message);
+        cr_assert_eq(directory_open(disk_posix(), names[i], true, 0600, &dir, &made, &error), KNACKDB_OK, "%s",
+                     error.message);
         cr_expect(made);
         cr_expect_eq(directory_sync_name(disk_posix(), names[i], NULL), KNACKDB_OK);
         dir_close(&dir);
-        cr_assert_eq(directory_open(disk_posix(), names[i], true, 0600, &dir, &made, &error), KNACKDB_OK, "%s", error.message);
+        cr_assert_eq(directory_open(disk_posix(), names[i], true, 0600, &dir, &made, &error), KNACKDB_OK, "%s",
+                     error.message);
         cr_expect_not(made);
         dir_close(&dir);
     }

@@ -52,7 +52,10 @@ static const struct table places = {
 
 static const struct migration_step steps[] = {
     { .to_version = 2, .kind = MIGRATION_RENAME_COLUMN, .table = "things", .name = "name", .new_name = "title" },
-    { .to_version = 2, .kind = MIGRATION_ADD_COLUMN, .table = "things", .name = "extra",
+    { .to_version = 2,
+      .kind = MIGRATION_ADD_COLUMN,
+      .table = "things",
+      .name = "extra",
       .column = { .name = "extra", .type = KNACKDB_TEXT, .storage = TEXT_OWN, .since_version = 2 } },
     { .to_version = 2, .kind = MIGRATION_ADD_TABLE, .table = "places", .new_table = &places },
     { .to_version = 3, .kind = MIGRATION_DROP_COLUMN, .table = "things", .name = "old" },
@@ -150,7 +153,8 @@ kept_close(struct kept *kept)
 
     store_free(kept->store);
     cr_assert_eq(status, KNACKDB_OK, "%s", kept->error.message);
-    cr_assert_eq(atomic_load(&kept->allocator.bytes), 0, "%" PRIu64 " bytes leaked", atomic_load(&kept->allocator.bytes));
+    cr_assert_eq(atomic_load(&kept->allocator.bytes), 0, "%" PRIu64 " bytes leaked",
+                 atomic_load(&kept->allocator.bytes));
 }
 
 void

@@ -40,16 +40,16 @@ void kept_close(struct kept *kept);
 void kept_copy(const char *path, const char *folder, const char *name, char copy[PATH_MAX_BYTES]);
 
 /* Puts one thing: every column of the version's is filled from `number`, some with NULL, some with the empty text. */
-void bench_put(struct store *store, int64_t number);
+void           bench_put(struct store *store, int64_t number);
 /* The same where it may fail. */
 knackdb_status bench_try_put(struct store *store, int64_t number, knackdb_error *error);
 /* The same for a run of numbers, a commit each. */
-void bench_put_many(struct store *store, int64_t first, int64_t last);
+void           bench_put_many(struct store *store, int64_t first, int64_t last);
 
 /* All rows of all tables by id, one line each, types and NULLs told apart. The caller frees it. */
 char *bench_dump(struct store *store);
 /* Are they the same? */
-bool bench_same(struct store *left, const char *dump);
+bool  bench_same(struct store *left, const char *dump);
 
 /* ---- files ---- */
 

@@ -66,7 +66,8 @@ round_trip(struct workshop *workshop, knackdb_type type, bool repeats, const kna
 
     workshop->out.bytes = 0;
     cr_assert_eq(block_encode(&workshop->encoder, type, repeats, 3, 77, values, count, 12345, &workshop->out, &checksum,
-                              &error), KNACKDB_OK, "%s", error.message);
+                              &error),
+                 KNACKDB_OK, "%s", error.message);
     cr_assert_eq(block_header_read(workshop->out.data, type, &header, &error), KNACKDB_OK, "%s", error.message);
     cr_assert_eq(header.row_count, count);
     cr_assert_eq(header.column, 3);
@@ -74,7 +75,8 @@ round_trip(struct workshop *workshop, knackdb_type type, bool repeats, const kna
     cr_assert_eq(workshop->out.bytes, BLOCK_HEADER_BYTES + header.stored_bytes);
     cr_assert_eq(header.checksum, checksum);
     cr_assert(block_is_intact(workshop->out.data, workshop->out.data + BLOCK_HEADER_BYTES, header.stored_bytes, 12345));
-    cr_assert_not(block_is_intact(workshop->out.data, workshop->out.data + BLOCK_HEADER_BYTES, header.stored_bytes, 12346));
+    cr_assert_not(
+        block_is_intact(workshop->out.data, workshop->out.data + BLOCK_HEADER_BYTES, header.stored_bytes, 12346));
     cr_assert_eq(block_open(&workshop->decoder, type, &header, workshop->out.data + BLOCK_HEADER_BYTES, &error),
                  KNACKDB_OK, "%s", error.message);
     for (uint32_t i = 0; i < count; i++) {
@@ -179,7 +181,8 @@ Test(blocks, survive_bytes_that_mean_nothing)
         size_t         bytes;
 
         for (uint32_t i = 0; i < 300; i++) {
-            int length = snprintf(texts[i], sizeof texts[i], "t%" PRIu64, next_random(&random) % (kind == 3 ? 9 : 99999));
+            int length =
+                snprintf(texts[i], sizeof texts[i], "t%" PRIu64, next_random(&random) % (kind == 3 ? 9 : 99999));
 
             values[i] = kind == 0   ? knackdb_value_integer((int64_t) i * 3)
                         : kind == 1 ? knackdb_value_real((double) i / 7)
@@ -242,7 +245,9 @@ Test(manifests, come_back_as_they_were_and_from_no_prefix)
     manifest.tables[1].next_id = INT64_MAX;
     manifest.tables[0].row_count = 3;
     for (uint64_t i = 1; i <= 20; i++) {
-        struct manifest_part part = { .number = i, .table = i % 2, .kind = PART_ROWS, .row_count = i, .bytes = i * 100, .checksum = i << 40 };
+        struct manifest_part part = {
+            .number = i, .table = i % 2, .kind = PART_ROWS, .row_count = i, .bytes = i * 100, .checksum = i << 40
+        };
 
         cr_assert_eq(manifest_add_part(&manifest, &part, NULL), KNACKDB_OK);
     }
@@ -298,7 +303,8 @@ Test(manifests, survive_hostile_numbers)
     manifest_init(&manifest, &allocator);
     byte_buffer_init(&bytes, &allocator);
     manifest_set_tables(&manifest, bench_schema(1));
-    cr_assert_eq(manifest_add_part(&manifest, &(struct manifest_part) { .number = 1, .kind = PART_ROWS }, NULL), KNACKDB_OK);
+    cr_assert_eq(manifest_add_part(&manifest, &(struct manifest_part) { .number = 1, .kind = PART_ROWS }, NULL),
+                 KNACKDB_OK);
     manifest_write(&manifest, &bytes);
     for (int round = 0; round < 200000; round++) {
         unsigned char *changed = malloc(bytes.bytes);
@@ -444,18 +450,19 @@ Test(snapshots, tell_every_damage_by_file)
 /* Where the rows of a part go is planned before it is read, by what the manifest says. */
 Test(snapshots, refuse_a_part_of_another_table_than_the_manifest_says)
 {
-    struct verify_options options = { .disk = disk_posix(), .history = bench_history(), .schema = bench_schema(2),
-                                      .on_fault = hear_fault };
-    char                  path[SCRATCH_PATH_MAX];
-    char                  name[64];
-    char                  part[64];
-    struct kept           kept;
-    struct heard          heard = { 0 };
-    struct manifest       manifest;
-    struct byte_buffer    written;
-    struct allocator      allocator;
-    struct bytes          bytes;
-    size_t                offset;
+    struct verify_options options = {
+        .disk = disk_posix(), .history = bench_history(), .schema = bench_schema(2), .on_fault = hear_fault
+    };
+    char               path[SCRATCH_PATH_MAX];
+    char               name[64];
+    char               part[64];
+    struct kept        kept;
+    struct heard       heard = { 0 };
+    struct manifest    manifest;
+    struct byte_buffer written;
+    struct allocator   allocator;
+    struct bytes       bytes;
+    size_t             offset;
 
     scratch_make(path);
     kept_must_open(&kept, path, 2, NULL);

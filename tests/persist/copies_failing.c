@@ -27,7 +27,8 @@ short_allocate(void *context, size_t bytes)
 {
     struct short_memory *memory = context;
 
-    if (memory->fail_at != 0 && (++memory->asked == memory->fail_at || (memory->for_ever && memory->asked > memory->fail_at)))
+    if (memory->fail_at != 0 &&
+        (++memory->asked == memory->fail_at || (memory->for_ever && memory->asked > memory->fail_at)))
         return NULL;
     return malloc(bytes);
 }
@@ -157,7 +158,8 @@ back_up_in_want(bool for_ever)
         failed = has_failed(&memory);
         arm(&memory, 0);
         if (status != KNACKDB_OK) {
-            cr_assert(failed && status == KNACKDB_NO_MEMORY, "allocation %" PRIu64 ": %s", number, reader.error.message);
+            cr_assert(failed && status == KNACKDB_NO_MEMORY, "allocation %" PRIu64 ": %s", number,
+                      reader.error.message);
             cr_assert_eq(names_count(folder, "to", NULL), 0, "allocation %" PRIu64 ": something is left", number);
             continue;
         }
@@ -275,9 +277,11 @@ Test(copies_failing, a_backup_onto_a_disk_that_fails_leaves_nothing)
         const char    *prefix;
         int            os_errno;
     } ways[] = {
-        { CALL_CREATE, "part-", ENOSPC },   { CALL_CREATE, "manifest-", EMFILE }, { CALL_WRITE, "part-", ENOSPC },
-        { CALL_WRITE, "manifest-", EDQUOT }, { CALL_SYNC, "part-", EIO },          { CALL_SYNC, "manifest-", EIO },
-        { CALL_SYNC_DIR, "", EIO },         { CALL_RENAME, "", EIO },             { CALL_LIST, "", EIO },
+        { CALL_CREATE, "part-", ENOSPC }, { CALL_CREATE, "manifest-", EMFILE },
+        { CALL_WRITE, "part-", ENOSPC },  { CALL_WRITE, "manifest-", EDQUOT },
+        { CALL_SYNC, "part-", EIO },      { CALL_SYNC, "manifest-", EIO },
+        { CALL_SYNC_DIR, "", EIO },       { CALL_RENAME, "", EIO },
+        { CALL_LIST, "", EIO },
     };
     struct keeper_options options = kept_options();
     char                  folder[SCRATCH_PATH_MAX];
@@ -302,7 +306,8 @@ Test(copies_failing, a_backup_onto_a_disk_that_fails_leaves_nothing)
         cr_assert_eq(kept.error.os_errno, ways[i].os_errno, "way %zu: %s", i, kept.error.message);
         failing_disk_mend();
         cr_assert_eq(names_count(folder, "to", NULL), 0, "way %zu: something is left", i);
-        cr_assert_eq(keeper_backup(kept.keeper, to, NULL, &kept.error), KNACKDB_OK, "way %zu: %s", i, kept.error.message);
+        cr_assert_eq(keeper_backup(kept.keeper, to, NULL, &kept.error), KNACKDB_OK, "way %zu: %s", i,
+                     kept.error.message);
         kept_must_open(&copy, to, 1, NULL);
         cr_assert(bench_same(copy.store, dump), "way %zu", i);
         kept_close(&copy);
@@ -367,8 +372,10 @@ Test(copies_failing, a_backup_that_reads_back_otherwise_leaves_nothing)
         bending.writes = 0;
         status = keeper_backup(reader.keeper, to, NULL, &reader.error);
         bent = bending.writes >= bending.bend_at;
-        cr_assert_eq(status, bent ? KNACKDB_CORRUPT : KNACKDB_OK, "write %d: %s", bending.bend_at, reader.error.message);
-        cr_assert_eq(names_count(folder, "to", NULL), bent ? 0 : 1, "write %d: something is left, or nothing", bending.bend_at);
+        cr_assert_eq(status, bent ? KNACKDB_CORRUPT : KNACKDB_OK, "write %d: %s", bending.bend_at,
+                     reader.error.message);
+        cr_assert_eq(names_count(folder, "to", NULL), bent ? 0 : 1, "write %d: something is left, or nothing",
+                     bending.bend_at);
         cr_assert(!bent || strstr(reader.error.message, to) != NULL, "%s", reader.error.message);
         refused += bent;
     }

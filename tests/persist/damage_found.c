@@ -66,8 +66,8 @@ must_find_each(struct origin *origin, const char *name, bool is_needed)
 
             write_damaged(origin->damaged, name, &file, damage, at);
             status = verify_path(origin->damaged, &found);
-            cr_assert(status == KNACKDB_CORRUPT || status == KNACKDB_UNSUPPORTED, "%s, byte %zu, damage %d: status %d", name,
-                      at, (int) damage, (int) status);
+            cr_assert(status == KNACKDB_CORRUPT || status == KNACKDB_UNSUPPORTED, "%s, byte %zu, damage %d: status %d",
+                      name, at, (int) damage, (int) status);
             cr_assert_str_eq(found.file, name, "byte %zu, damage %d", at, (int) damage);
             cr_assert_eq(found.elsewhere, 0, "byte %zu, damage %d", at, (int) damage);
             cr_assert_leq(found.offset, file.count);
@@ -139,7 +139,8 @@ Test(damage, of_a_byte_taken_out_of_the_open_log_costs_no_commit_before_it)
             origin_damage_again(&origin);
             write_damaged(origin.damaged, name, &file, DAMAGE_REMOVE, at);
             if (kept_open(&kept, origin.damaged, 1, &options) != KNACKDB_OK) {
-                cr_assert_not_null(strstr(kept.error.message, name), "byte %zu of %s: %s", at, name, kept.error.message);
+                cr_assert_not_null(strstr(kept.error.message, name), "byte %zu of %s: %s", at, name,
+                                   kept.error.message);
                 refused++;
                 continue;
             }
@@ -253,12 +254,14 @@ Test(damage, in_many_places_costs_no_reading_of_all_the_rest_for_each)
     cr_assert_gt(places, 100);
 
     bytes_read_so_far = 0;
-    cr_assert_eq(verify_directory(&allocator, path, &verifying, &verified, &error), KNACKDB_CORRUPT, "%s", error.message);
+    cr_assert_eq(verify_directory(&allocator, path, &verifying, &verified, &error), KNACKDB_CORRUPT, "%s",
+                 error.message);
     cr_assert_eq(verified.fault_count, places, "%" PRIu64 " faults of %" PRIu64, verified.fault_count, places);
     cr_assert_leq(bytes_read_so_far, 2 * log_bytes + places * BYTES_A_PLACE, "verify: %" PRIu64, bytes_read_so_far);
 
     bytes_read_so_far = 0;
-    cr_assert_eq(repair_directory(&allocator, path, saved, &repairing, &repaired, &error), KNACKDB_OK, "%s", error.message);
+    cr_assert_eq(repair_directory(&allocator, path, saved, &repairing, &repaired, &error), KNACKDB_OK, "%s",
+                 error.message);
     cr_assert_eq(repaired.commits_lost, places, "%" PRIu64 " commits of %" PRIu64, repaired.commits_lost, places);
     cr_assert_leq(bytes_read_so_far, 4 * log_bytes + places * BYTES_A_PLACE, "repair: %" PRIu64, bytes_read_so_far);
     cr_assert_eq(atomic_load(&allocator.bytes), 0);

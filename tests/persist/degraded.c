@@ -262,7 +262,8 @@ Test(degraded, what_breaks_while_a_snapshot_is_written_goes_into_history_as_far_
     bench_put_many(kept.store, 31, 35); /* which testify that all before was durable */
 
     allocator_init(&allocator, NULL);
-    cr_assert_eq(verify_directory(&allocator, path, &verifying, NULL, &kept.error), KNACKDB_OK, "%s", kept.error.message);
+    cr_assert_eq(verify_directory(&allocator, path, &verifying, NULL, &kept.error), KNACKDB_OK, "%s",
+                 kept.error.message);
     cr_assert_eq(open_as_of(&past, path, 10), KNACKDB_OK, "%s", past.error.message);
     cr_assert(bench_same(past.store, dump));
     kept_close(&past);
@@ -302,7 +303,6 @@ Test(degraded, a_close_in_vain_leaves_the_log_as_it_was)
         scratch_remove(path);
     }
 }
-
 
 Test(degraded, a_close_makes_everything_durable_where_it_can)
 {

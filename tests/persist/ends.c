@@ -79,7 +79,8 @@ Test(ends, come_back_or_are_refused)
             knackdb_status status;
 
             bytes.data[at] ^= (unsigned char) (1 << bit);
-            cr_assert_eq(read_ends(bytes.data, bytes.bytes, &rows, &offset), KNACKDB_CORRUPT, "bit %d of byte %zu", bit, at);
+            cr_assert_eq(read_ends(bytes.data, bytes.bytes, &rows, &offset), KNACKDB_CORRUPT, "bit %d of byte %zu", bit,
+                         at);
             if (at >= 10) /* otherwise it is none, or one of another format */
                 cr_assert_eq(offset, place_of(at, bytes.bytes), "byte %zu is told at %zu", at, offset);
             ends_seal(bytes.data, bytes.bytes, 77, 5);

@@ -18,12 +18,14 @@ ends_seal(unsigned char *data, size_t bytes, uint64_t store_id, uint64_t number)
     while (at + ENDS_ENTRY_HEAD_BYTES + 8 <= bytes) {
         uint32_t row_count = bytes_get_u32(data + at + 8);
         uint32_t ended_count = bytes_get_u32(data + at + 12);
-        size_t   data_bytes = bytes_get_u32(data + at + 16) == 0 ? (size_t) ended_count * 2 : (size_t) (row_count + 7) / 8;
+        size_t   data_bytes = bytes_get_u32(data + at + 16) == 0 ? (size_t) ended_count * 2
+                                                                 : (size_t) (row_count + 7) / 8;
 
         if (data_bytes > bytes - 8 - at - ENDS_ENTRY_HEAD_BYTES)
             break;
-        bytes_put_u64(data + at + 24, hash_bytes(data + at, 24, hash_bytes(data + at + ENDS_ENTRY_HEAD_BYTES, data_bytes,
-                                                                           store_id_seed(store_id, number))));
+        bytes_put_u64(data + at + 24, hash_bytes(data + at, 24,
+                                                 hash_bytes(data + at + ENDS_ENTRY_HEAD_BYTES, data_bytes,
+                                                            store_id_seed(store_id, number))));
         at += (ENDS_ENTRY_HEAD_BYTES + data_bytes + 7) & ~(size_t) 7;
     }
     bytes_put_u64(data + bytes - 8, hash_bytes(data, bytes - 8, 0));

@@ -31,12 +31,12 @@ static int               fault_count, failures, retries;
 static int               counts[CALL_KINDS];
 static struct known_file files[HANDLES_MAX];
 static struct {
-    char *memory;
+    char  *memory;
     size_t bytes;
     int    file;
 } maps[MAPS_MAX];
-static bool           stuttering;
-static struct fault   gate;
+static bool         stuttering;
+static struct fault gate;
 static enum { OPEN, ARMED, HELD } gate_state;
 
 static bool

@@ -28,8 +28,8 @@ static struct claim claims[CLAIMS] = {
     [COMES_BACK] = { .text = "what was stored comes back after a sync and a copy, and after a close" },
 };
 
-static struct disk  disk;
-static _Atomic int  maps, writes;
+static struct disk disk;
+static _Atomic int maps, writes;
 
 static int
 counting_map(const struct disk *self, int file, size_t bytes, void **ret_memory)
@@ -51,8 +51,11 @@ counting_write_at(const struct disk *self, int file, const void *from, size_t by
 static bool
 live(const char *folder, const char *name, knackdb_log_io io)
 {
-    struct keeper_options options = { .disk = &disk, .log_io = io, .history = schema_history_builtin(),
-                                      .flush_interval_ms = 60000, .snapshot_log_bytes = UINT64_MAX };
+    struct keeper_options options = { .disk = &disk,
+                                      .log_io = io,
+                                      .history = schema_history_builtin(),
+                                      .flush_interval_ms = 60000,
+                                      .snapshot_log_bytes = UINT64_MAX };
     bool                  mapped = false;
     char                  path[SCRATCH_PATH_MAX];
 
@@ -80,12 +83,14 @@ live(const char *folder, const char *name, knackdb_log_io io)
             knackdb_value id = knackdb_value_integer(round * 50 + i + 1);
 
             claim_check(&claims[COMES_BACK],
-                        store_put_rows(store, KNACKDB_EXECUTION_PATTERNS, &id, 1, 1, 0, NULL, NULL, &error) == KNACKDB_OK,
+                        store_put_rows(store, KNACKDB_EXECUTION_PATTERNS, &id, 1, 1, 0, NULL, NULL, &error) ==
+                            KNACKDB_OK,
                         "%s", error.message);
         }
         mapped = atomic_load(&maps) > 0;
         if (!mapped)
-            claim_check(&claims[WRITTEN], atomic_load(&writes) >= before + 50, "%d writes", atomic_load(&writes) - before);
+            claim_check(&claims[WRITTEN], atomic_load(&writes) >= before + 50, "%d writes",
+                        atomic_load(&writes) - before);
         claim_check(&claims[COMES_BACK], keeper_sync(keeper, &error) == KNACKDB_OK, "%s", error.message);
         claim_check(&claims[COMES_BACK], keeper_close(keeper, &error) == KNACKDB_OK, "%s", error.message);
         store_free(store);

@@ -58,7 +58,8 @@ Test(hostile_sizes, a_manifest_is_refused_before_its_counts_are_believed)
         manifest_init(&read, &allocator);
         bytes_put_u32(bytes.data + at, value);
         bytes_put_u64(bytes.data + bytes.bytes - 8, hash_bytes(bytes.data, bytes.bytes - 8, 0));
-        cr_assert_eq(manifest_read(&read, bytes.data, bytes.bytes, &offset, NULL), KNACKDB_CORRUPT, "%zu: %u", at, value);
+        cr_assert_eq(manifest_read(&read, bytes.data, bytes.bytes, &offset, NULL), KNACKDB_CORRUPT, "%zu: %u", at,
+                     value);
         manifest_clear(&read);
         meter_end(&meter, bytes.bytes, "manifest", value);
         bytes_put_u32(bytes.data + at, was);
@@ -154,7 +155,8 @@ Test(hostile_sizes, a_block_is_refused_before_its_sizes_are_believed)
     byte_buffer_init(&bytes, &plain);
     for (int i = 0; i < 50; i++)
         values[i] = knackdb_value_integer(i * i);
-    cr_assert_eq(block_encode(&encoder, KNACKDB_INTEGER, false, 0, 0, values, 50, 1, &bytes, &checksum, NULL), KNACKDB_OK);
+    cr_assert_eq(block_encode(&encoder, KNACKDB_INTEGER, false, 0, 0, values, 50, 1, &bytes, &checksum, NULL),
+                 KNACKDB_OK);
     for (size_t i = 0; i < 4 * HOSTILE_COUNT; i++) {
         size_t              at = i / HOSTILE_COUNT * 4;
         uint32_t            was = bytes_get_u32(bytes.data + at);

@@ -124,8 +124,11 @@ Test(keeping, takes_texts_of_sixteen_mebibytes)
         kept_must_open(&kept, path, 1, &options);
         bench_put(kept.store, 1);
         for (int64_t id = 2; id <= 3; id++) {
-            knackdb_value values[6] = { knackdb_value_integer(id), knackdb_value_null(), knackdb_value_null(),
-                                        knackdb_value_null(), knackdb_value_text((knackdb_text) { text, bytes / 3 }),
+            knackdb_value values[6] = { knackdb_value_integer(id),
+                                        knackdb_value_null(),
+                                        knackdb_value_null(),
+                                        knackdb_value_null(),
+                                        knackdb_value_text((knackdb_text) { text, bytes / 3 }),
                                         knackdb_value_text((knackdb_text) { text, bytes }) };
 
             cr_assert_eq(store_put_rows(kept.store, 0, values, 6, 1, 0, NULL, NULL, &kept.error), KNACKDB_OK, "%s",
@@ -352,7 +355,8 @@ Test(keeping, shares_a_sync_among_those_who_wait)
     for (int i = 0; i < 10; i++)
         (void) pthread_join(threads[i], NULL);
     cr_assert_eq(store_sequence(kept.store), 200);
-    cr_assert_lt(atomic_load(&sync_count) - before, 100, "200 commits took %d syncs", atomic_load(&sync_count) - before);
+    cr_assert_lt(atomic_load(&sync_count) - before, 100, "200 commits took %d syncs",
+                 atomic_load(&sync_count) - before);
     kept_close(&kept);
     scratch_remove(path);
 }

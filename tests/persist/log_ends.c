@@ -137,8 +137,8 @@ Test(log_ends, gives_back_only_the_whole_records_of_any_prefix)
         keeper_get_figures(kept.keeper, &figures);
         cr_assert_eq(figures.recovered_commits, whole, "cut at byte %zu", cut);
         if (cut > start && whole < log.count)
-            cr_assert(figures.torn_bytes > 0 && figures.torn_bytes <= cut - start, "cut at byte %zu: %" PRIu64 " from %zu of %zu", cut,
-                      figures.torn_bytes, start, log.starts[0]);
+            cr_assert(figures.torn_bytes > 0 && figures.torn_bytes <= cut - start,
+                      "cut at byte %zu: %" PRIu64 " from %zu of %zu", cut, figures.torn_bytes, start, log.starts[0]);
         else
             cr_assert_eq(figures.torn_bytes, 0, "cut at byte %zu", cut);
         kept_close(&kept);
@@ -362,7 +362,8 @@ Test(log_ends, gives_no_wrong_row_for_any_flipped_bit_of_an_open_log)
         log.segment.data[bit / 8] ^= (unsigned char) (1u << bit % 8);
         bytes_write(log.path, log.name, log.segment.data, log.segment.count);
         status = verify(log.path, &faults, &report);
-        cr_assert(status == KNACKDB_CORRUPT || report.torn_bytes > 0, "bit %zu of byte %zu: nobody noticed", bit % 8, bit / 8);
+        cr_assert(status == KNACKDB_CORRUPT || report.torn_bytes > 0, "bit %zu of byte %zu: nobody noticed", bit % 8,
+                  bit / 8);
         status = open_read_only(&kept, log.path);
         if (status == KNACKDB_OK) {
             for (size_t i = 2; i <= 4; i++)

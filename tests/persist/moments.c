@@ -141,7 +141,7 @@ Test(moments, names_are_durable_before_what_depends_on_them)
 
 static struct kept *writer;
 static const char  *awaited; /* beginning of a file's name */
-static void       (*happens)(void);
+static void (*happens)(void);
 
 static int
 wait_for_name(const char *name, enum disk_access access)
@@ -227,8 +227,11 @@ verify_while(const char *name, void (*what)(void))
     knackdb_verify_report report;
     struct allocator      allocator;
     struct kept           kept;
-    struct verify_options verify = { .disk = &telling.disk, .history = bench_history(), .schema = bench_schema(3),
-                                     .on_fault = hear_fault, .context = fault };
+    struct verify_options verify = { .disk = &telling.disk,
+                                     .history = bench_history(),
+                                     .schema = bench_schema(3),
+                                     .on_fault = hear_fault,
+                                     .context = fault };
 
     (void) telling_options();
     scratch_make(path);
@@ -249,7 +252,8 @@ verify_while(const char *name, void (*what)(void))
     happens = what;
     telling.before_open = wait_for_name;
     allocator_init(&allocator, NULL);
-    cr_expect_eq(verify_directory(&allocator, path, &verify, &report, &error), KNACKDB_OK, "%s: %s", error.message, fault);
+    cr_expect_eq(verify_directory(&allocator, path, &verify, &report, &error), KNACKDB_OK, "%s: %s", error.message,
+                 fault);
     cr_expect_null(happens);
     kept_close(&kept);
     scratch_remove(path);

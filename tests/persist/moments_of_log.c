@@ -296,7 +296,8 @@ Test(moments, a_segment_may_begin_with_a_record_that_is_passed_over)
     byte_buffer_put(&out, zeros, 4);
     for (at = head.head_bytes;; at += (taken + 7) & ~(size_t) 7) {
         cr_assert_eq(log_record_read(segment.data + at, segment.count - at, segment.count - at,
-                                     store_id_seed(head.store_id, head.serial), &commit, &taken), LOG_WHOLE);
+                                     store_id_seed(head.store_id, head.serial), &commit, &taken),
+                     LOG_WHOLE);
         if (commit.sequence == 6)
             break;
     }
@@ -386,10 +387,13 @@ Test(moments, torn_bytes_are_told_with_the_file_that_holds_them)
     bytes_free(&segment);
 
     allocator_init(&allocator, NULL);
-    cr_assert_eq(replay_log_open(&allocator, disk_posix(), copy, bench_history(), bench_schema(3), &log, &error), KNACKDB_OK);
+    cr_assert_eq(replay_log_open(&allocator, disk_posix(), copy, bench_history(), bench_schema(3), &log, &error),
+                 KNACKDB_OK);
     while (replay_log_next(log, &commit, &error) == KNACKDB_OK)
         continue;
-    cr_assert_eq(replay_log_torn_bytes(log, &file, &offset), 100, "%llu %s %llu", (unsigned long long) replay_log_torn_bytes(log, &file, &offset), file ? file : "-", (unsigned long long) offset);
+    cr_assert_eq(replay_log_torn_bytes(log, &file, &offset), 100, "%llu %s %llu",
+                 (unsigned long long) replay_log_torn_bytes(log, &file, &offset), file ? file : "-",
+                 (unsigned long long) offset);
     cr_assert_str_eq(file, last);
     cr_assert_eq(offset, head.head_bytes);
     replay_log_close(log);

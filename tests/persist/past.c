@@ -138,7 +138,8 @@ pack_damaged(const char *path, const char *log_name)
     cr_assert_eq(dir_open(disk_posix(), path, &dir, NULL), KNACKDB_OK);
     cr_assert_eq(file_open(&dir, log_name, DISK_READ, 0, &file, NULL), KNACKDB_OK);
     file_name_write(name, FILE_PAST, serial);
-    cr_assert_eq(packed_file_write(&allocator, &file, UINT64_MAX, name, bytes_get_u64(bytes.data + 32), serial, 0600, NULL),
+    cr_assert_eq(packed_file_write(&allocator, &file, UINT64_MAX, name, bytes_get_u64(bytes.data + 32), serial, 0600,
+                                   NULL),
                  KNACKDB_OK);
     file_close(&file);
     cr_assert_eq(dir_remove(&dir, log_name, NULL), KNACKDB_OK);
@@ -156,8 +157,11 @@ hear_fault(void *context, const knackdb_fault *fault)
 Test(history, faults_are_told_by_the_name_that_is_there)
 {
     char                  heard[64] = "";
-    struct verify_options options = { .disk = disk_posix(), .history = bench_history(), .schema = bench_schema(1),
-                                      .on_fault = hear_fault, .context = heard };
+    struct verify_options options = { .disk = disk_posix(),
+                                      .history = bench_history(),
+                                      .schema = bench_schema(1),
+                                      .on_fault = hear_fault,
+                                      .context = heard };
     struct keeper_options keeping = kept_options();
     char                  path[SCRATCH_PATH_MAX];
     char                  name[64];

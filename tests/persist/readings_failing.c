@@ -42,8 +42,8 @@ replay_it(struct striking *striking, const char *path, const char *to, knackdb_e
 {
     struct replay_log *log = NULL;
     struct log_commit  commit;
-    knackdb_status     status = replay_log_open(&striking->allocator, &striking->disk, path, bench_history(),
-                                                bench_schema(1), &log, error);
+    knackdb_status     status =
+        replay_log_open(&striking->allocator, &striking->disk, path, bench_history(), bench_schema(1), &log, error);
 
     (void) to;
     while (status == KNACKDB_OK)
@@ -114,7 +114,7 @@ static const struct {
     reading     read;
     bool        reads_around; /* what a disk does not give: fewer rows come of it, and no failure */
 } readings[] = {
-    { "verify", verify_it, false },      { "repair", repair_it, true },   { "replay", replay_it, false },
+    { "verify", verify_it, false },       { "repair", repair_it, true },  { "replay", replay_it, false },
     { "open read-only", read_it, false }, { "follow", follow_it, false }, { "open the past", read_its_past, false },
 };
 
@@ -135,11 +135,12 @@ read_with_strikes(struct origin *origin, enum strike kind, bool is_damaged)
         striking_begin(&striking, kind);
         striking.fail_at = UINT64_MAX;
         whole = readings[i].read(&striking, origin->damaged, origin->to, NULL);
-        cr_assert(whole == KNACKDB_OK || (is_damaged && whole == KNACKDB_CORRUPT), "%s: %d", readings[i].name, (int) whole);
+        cr_assert(whole == KNACKDB_OK || (is_damaged && whole == KNACKDB_CORRUPT), "%s: %d", readings[i].name,
+                  (int) whole);
         for (striking_begin(&striking, kind); striking_next(&striking);) {
             knackdb_error  error = { .message = "" };
-            knackdb_status status = readings[i].read(&striking, origin->damaged, origin->to,
-                                                     striking.fail_at % 2 != 0 ? &error : NULL);
+            knackdb_status status =
+                readings[i].read(&striking, origin->damaged, origin->to, striking.fail_at % 2 != 0 ? &error : NULL);
 
             cr_assert_eq(atomic_load(&striking.allocator.bytes), 0, "%s, call %" PRIu64 " of kind %d: memory is left",
                          readings[i].name, striking.fail_at, (int) kind);
@@ -147,8 +148,8 @@ read_with_strikes(struct origin *origin, enum strike kind, bool is_damaged)
             if (status == whole)
                 continue;
             cr_assert(kind != STRIKE_INTERRUPT && status == (kind == STRIKE_MEMORY ? KNACKDB_NO_MEMORY : KNACKDB_IO),
-                      "%s, call %" PRIu64 " of kind %d: %d: %s", readings[i].name, striking.fail_at, (int) kind, (int) status,
-                      error.message);
+                      "%s, call %" PRIu64 " of kind %d: %d: %s", readings[i].name, striking.fail_at, (int) kind,
+                      (int) status, error.message);
         }
         cr_assert(kind == STRIKE_INTERRUPT || readings[i].reads_around || failures > 2, "%s: %" PRIu64 " failures",
                   readings[i].name, failures);

@@ -56,10 +56,10 @@ must_snapshot(struct kept *writer)
 static void
 make_ends(struct origin *origin, struct kept *writer, const char *path)
 {
-    static const int64_t deleted[ENDED_IN_FIRST + ENDED_IN_SECOND] = { 3, 4, 9, 43, 47 };
-    struct assignment    assignment = { .column = 2, .value = knackdb_value_integer(77) };
+    static const int64_t  deleted[ENDED_IN_FIRST + ENDED_IN_SECOND] = { 3, 4, 9, 43, 47 };
+    struct assignment     assignment = { .column = 2, .value = knackdb_value_integer(77) };
     struct keeper_options options = kept_options();
-    char                 before[PATH_MAX_BYTES];
+    char                  before[PATH_MAX_BYTES];
 
     must_snapshot(writer);
     kept_copy(path, origin->folder, "before", before);
@@ -152,7 +152,9 @@ write_damaged(const char *directory, const char *name, const struct bytes *file,
     if (damage == DAMAGE_REMOVE)
         memmove(copy + at, copy + at + 1, file->count - at - 1);
     bytes_write(directory, name, copy,
-                damage == DAMAGE_FLIP ? file->count : damage == DAMAGE_REMOVE ? file->count - 1 : at);
+                damage == DAMAGE_FLIP     ? file->count
+                : damage == DAMAGE_REMOVE ? file->count - 1
+                                          : at);
     free(copy);
 }
 
@@ -160,7 +162,8 @@ write_damaged(const char *directory, const char *name, const struct bytes *file,
 
 /* A row of a repaired store, and what it was. */
 static void
-compare_row(const struct view *was, row_number old, const struct view *is, row_number row, struct difference *difference)
+compare_row(const struct view *was, row_number old, const struct view *is, row_number row,
+            struct difference *difference)
 {
     for (uint32_t column = 0; column < 6; column++) {
         knackdb_value now = view_cell(is, 0, row, column);

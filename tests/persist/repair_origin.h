@@ -83,7 +83,7 @@ void write_damaged(const char *directory, const char *name, const struct bytes *
 struct difference {
     uint32_t rows_gone;
     uint32_t cells_null;
-    uint32_t back_first; /* deleted rows that are back, of the first part with ends, */
+    uint32_t back_first;  /* deleted rows that are back, of the first part with ends, */
     uint32_t back_second; /* and of the second */
 };
 

@@ -202,11 +202,12 @@ Test(repair, reads_around_bad_sectors)
         (void) snprintf(bad.prefix, sizeof bad.prefix, "%s", prefixes[i]);
         bad.handle = -1;
         bad.sector = 3;
-        cr_assert_eq(repair_directory(&allocator, path, to, &repair_options, &repaired.report, &repaired.error), KNACKDB_OK,
-                     "%s", repaired.error.message);
+        cr_assert_eq(repair_directory(&allocator, path, to, &repair_options, &repaired.report, &repaired.error),
+                     KNACKDB_OK, "%s", repaired.error.message);
         cr_assert_eq(atomic_load(&allocator.bytes), 0);
         if (i == 0) {
-            cr_assert(repaired.report.rows_saved < 20200 && repaired.report.rows_saved > 20100, "%s", repaired.told.text);
+            cr_assert(repaired.report.rows_saved < 20200 && repaired.report.rows_saved > 20100, "%s",
+                      repaired.told.text);
             cr_assert_eq(repaired.report.commits_lost, 20200 - repaired.report.rows_saved, "%s", repaired.told.text);
         } else {
             cr_assert_eq(repaired.report.rows_saved + repaired.report.rows_lost, 20200, "%s", repaired.told.text);
@@ -424,16 +425,16 @@ Test(repair, ends_that_have_grown_are_read_as_far_as_they_were_written)
  * memory. */
 Test(repair, ends_that_a_manifest_calls_large_are_read_as_far_as_they_can_go)
 {
-    const uint64_t  claimed = (uint64_t) 300 << 20;
-    struct origin   origin;
-    struct repaired repaired;
-    struct manifest manifest;
+    const uint64_t   claimed = (uint64_t) 300 << 20;
+    struct origin    origin;
+    struct repaired  repaired;
+    struct manifest  manifest;
     struct allocator allocator;
-    struct dir      dir = { .handle = DISK_NONE };
-    char            name[64];
-    char            path[SCRATCH_PATH_MAX];
-    size_t          plain;
-    bool            is_claimed = false;
+    struct dir       dir = { .handle = DISK_NONE };
+    char             name[64];
+    char             path[SCRATCH_PATH_MAX];
+    size_t           plain;
+    bool             is_claimed = false;
 
     origin_make(&origin, ORIGIN_WITH_ENDS);
     origin_damage_again(&origin);

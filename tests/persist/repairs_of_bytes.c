@@ -23,8 +23,8 @@ static void
 add_up(struct totals *totals, const struct difference *difference, const struct repaired *repaired)
 {
     totals->states++;
-    totals->lossless += difference->rows_gone + difference->cells_null + difference->back_first +
-                            difference->back_second == 0;
+    totals->lossless +=
+        difference->rows_gone + difference->cells_null + difference->back_first + difference->back_second == 0;
     totals->said_nothing += repaired->told.count == 0;
     totals->lost_in_silence += repaired->told.count == 0 && difference->rows_gone > 0;
     if (difference->rows_gone > totals->worst_rows)
@@ -51,7 +51,7 @@ damage_each(struct origin *origin, const char *name, enum damage damage, size_t 
     while (used > 0 && file.data[used - 1] == 0)
         used--;
     if (used + 8 < file.count)
-        used += 8; /* some of the zeros behind a log's end, too */
+        used += 8;                                                  /* some of the zeros behind a log's end, too */
     for (size_t at = damage == DAMAGE_CUT; at < used; at += step) { /* a file of no bytes tells of nothing */
         struct repaired   repaired;
         struct kept       kept;
@@ -271,7 +271,8 @@ Test(repair, history_gives_back_what_parts_have_lost)
             struct totals totals = damage_each(&origin, name, damage, 17, NULL);
 
             cr_assert_eq(totals.lossless, totals.states, "%s", name);
-            cr_assert_lt(totals.said_nothing, totals.states / 8, "what is damaged is told all the same, but for some of the end");
+            cr_assert_lt(totals.said_nothing, totals.states / 8,
+                         "what is damaged is told all the same, but for some of the end");
         }
     }
     origin_remove(&origin);
@@ -382,7 +383,8 @@ Test(repair, an_earlier_snapshot_gives_back_what_a_newer_part_has_lost)
     part_name(name, 2);
     totals = damage_each(&origin, name, DAMAGE_FLIP, 7, NULL);
     cr_assert_eq(totals.lossless, totals.states);
-    cr_assert_lt(totals.said_nothing, totals.states / 8, "what is damaged is told all the same, but for some of the end");
+    cr_assert_lt(totals.said_nothing, totals.states / 8,
+                 "what is damaged is told all the same, but for some of the end");
     part_name(name, 1);
     totals = damage_each(&origin, name, DAMAGE_FLIP, 29, NULL);
     cr_assert_lt(totals.lossless, totals.states, "that one both snapshots share");

@@ -31,8 +31,11 @@ append_record(const char *directory, const char *name, uint8_t kind, int sequenc
     bytes = log_record_bytes(writer->bytes);
     data = calloc(1, at + bytes);
     memcpy(data, file.data, at);
-    record = (struct log_record) { .kind = kind, .payload_bytes = (uint32_t) writer->bytes, .time_us = record.time_us,
-                                   .sequence = record.sequence + (uint64_t) (int64_t) sequence, .durable = record.durable,
+    record = (struct log_record) { .kind = kind,
+                                   .payload_bytes = (uint32_t) writer->bytes,
+                                   .time_us = record.time_us,
+                                   .sequence = record.sequence + (uint64_t) (int64_t) sequence,
+                                   .durable = record.durable,
                                    .payload = writer->data };
     memcpy(data + at + LOG_RECORD_HEADER_BYTES, writer->data, writer->bytes);
     log_record_write_header(data + at, seed, &record);
@@ -58,7 +61,8 @@ write_operation(struct commit_writer *writer, const struct operation *operation)
 
     commit_writer_begin(writer);
     cr_assert_eq(commit_writer_put(writer, (knackdb_log_operation) operation->kind, operation->table, operation->id,
-                                   &operation->column, &value, operation->column != 0, NULL), KNACKDB_OK);
+                                   &operation->column, &value, operation->column != 0, NULL),
+                 KNACKDB_OK);
 }
 
 static const struct {
@@ -70,7 +74,7 @@ static const struct {
     bool             is_saved; /* repair takes what is before it; otherwise it refuses as the others do */
 } cases[] = {
     /* clang-format off */
-    { "a kind of record that no version had", 9, 1, { KNACKDB_LOG_DELETE, 0, 50, 0, NULL }, KNACKDB_UNSUPPORTED, false },
+    { "a kind of record no version had", 9, 1, { KNACKDB_LOG_DELETE, 0, 50, 0, NULL }, KNACKDB_UNSUPPORTED, false },
     { "one that may be passed over", 200, 1, { KNACKDB_LOG_DELETE, 0, 50, 0, NULL }, KNACKDB_OK, true },
     { "a number that was given", 1, 0, { KNACKDB_LOG_DELETE, 0, 50, 0, NULL }, KNACKDB_CORRUPT, true },
     { "a number long ago", 1, -15, { KNACKDB_LOG_DELETE, 0, 50, 0, NULL }, KNACKDB_CORRUPT, true },
@@ -108,12 +112,13 @@ Test(senseless, records_are_taken_by_nobody)
         status = asked_to_open(origin.damaged, 1, true, &error);
         cr_expect_eq(status, cases[i].status, "%s: followed as %d: %s", cases[i].what, (int) status, error.message);
         status = asked_to_verify(origin.damaged, 1, &error);
-        cr_expect_eq(status == KNACKDB_OK, cases[i].status == KNACKDB_OK || cases[i].operation.id == 5000 ||
-                     cases[i].operation.kind == KNACKDB_LOG_CLEAN_UP,
+        cr_expect_eq(status == KNACKDB_OK,
+                     cases[i].status == KNACKDB_OK || cases[i].operation.id == 5000 ||
+                         cases[i].operation.kind == KNACKDB_LOG_CLEAN_UP,
                      "%s: verified as %d", cases[i].what, (int) status); /* which rows there are, it does not look at */
         status = asked_to_replay(origin.damaged, 1, &error);
-        cr_expect(status == KNACKDB_OK || status == cases[i].status, "%s: replayed as %d: %s", cases[i].what, (int) status,
-                  error.message);
+        cr_expect(status == KNACKDB_OK || status == cases[i].status, "%s: replayed as %d: %s", cases[i].what,
+                  (int) status, error.message);
         status = repair_to(origin.damaged, origin.to, 1, &repaired);
         cr_expect_eq(status == KNACKDB_OK, cases[i].is_saved, "%s: repaired as %d: %s", cases[i].what, (int) status,
                      repaired.error.message);

@@ -288,8 +288,8 @@ static const struct {
 
 /* The error is named, and where: a file, or the directory. */
 static void
-expect_said(const char *what, const char *by, knackdb_status status, knackdb_status expected, const knackdb_error *error,
-            const char *directory)
+expect_said(const char *what, const char *by, knackdb_status status, knackdb_status expected,
+            const knackdb_error *error, const char *directory)
 {
     cr_expect_eq(status, expected, "%s: %s gives %d: %s", what, by, (int) status, error->message);
     cr_expect(status == KNACKDB_OK || strstr(error->message, directory) == error->message, "%s: %s says %s", what, by,
@@ -380,7 +380,8 @@ Test(strangers, parts_without_a_head_are_known_by_their_blocks)
         bytes_free(&part);
         if (round >= 2)
             take_the_manifest_away(origin.damaged);
-        cr_assert_eq(repair_to(origin.damaged, origin.to, version, &repaired), KNACKDB_OK, "%s", repaired.error.message);
+        cr_assert_eq(repair_to(origin.damaged, origin.to, version, &repaired), KNACKDB_OK, "%s",
+                     repaired.error.message);
         cr_expect_not_null(strstr(repaired.told.text, "found without it"), "%s", repaired.told.text);
         kept_must_open(&kept, origin.to, version, &options);
         cr_expect(bench_same(kept.store, dump), "version %u, %s", version, round < 2 ? "a manifest" : "none");

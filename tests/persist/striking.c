@@ -32,15 +32,15 @@ strike(const struct disk *disk, bool is_interruptible)
 {
     struct striking *striking = (struct striking *) (uintptr_t) disk;
 
-    if (striking->kind == STRIKE_MEMORY || (striking->kind == STRIKE_INTERRUPT && !is_interruptible) || !is_struck(striking))
+    if (striking->kind == STRIKE_MEMORY || (striking->kind == STRIKE_INTERRUPT && !is_interruptible) ||
+        !is_struck(striking))
         return 0;
     return striking->kind == STRIKE_DISK ? -EIO : -EINTR;
 }
 
 /* A function of the disk's that may be struck: its name, its parameters, and how it is called. */
 #define STRIKES_SO(is_interruptible, type, name, parameters, ...)                    \
-    static type                                                                      \
-    striking_##name parameters                                                       \
+    static type striking_##name parameters                                           \
     {                                                                                \
         int struck = strike(disk, is_interruptible);                                 \
         return struck != 0 ? struck : disk_posix()->name(disk_posix(), __VA_ARGS__); \
@@ -55,13 +55,13 @@ FAILS(int, list, (const struct disk *disk, int dir, void (*hear)(void *context, 
       hear, context)
 STRIKES(int, rename, (const struct disk *disk, int dir, const char *from, const char *to), dir, from, to)
 STRIKES(int, remove, (const struct disk *disk, int dir, const char *name), dir, name)
-STRIKES(int, open, (const struct disk *disk, int dir, const char *name, enum disk_access access, uint32_t mode), dir, name,
-        access, mode)
+STRIKES(int, open, (const struct disk *disk, int dir, const char *name, enum disk_access access, uint32_t mode), dir,
+        name, access, mode)
 STRIKES(int64_t, size, (const struct disk *disk, int file), file)
 STRIKES(ssize_t, read_at, (const struct disk *disk, int file, void *to, size_t bytes, uint64_t offset), file, to, bytes,
         offset)
-STRIKES(ssize_t, write_at, (const struct disk *disk, int file, const void *from, size_t bytes, uint64_t offset), file, from,
-        bytes, offset)
+STRIKES(ssize_t, write_at, (const struct disk *disk, int file, const void *from, size_t bytes, uint64_t offset), file,
+        from, bytes, offset)
 STRIKES(int, truncate, (const struct disk *disk, int file, uint64_t bytes), file, bytes)
 STRIKES(int, sync, (const struct disk *disk, int file), file)
 

@@ -105,7 +105,8 @@ live_with_strikes(struct origin *origin, enum strike kind, uint64_t history_byte
                      striking.fail_at, (int) kind);
         cr_assert(life.failures == 0 || (kind != STRIKE_INTERRUPT &&
                                          life.said == (kind == STRIKE_MEMORY ? KNACKDB_NO_MEMORY : KNACKDB_IO)),
-                  "call %" PRIu64 " of kind %d: %d: %s", striking.fail_at, (int) kind, (int) life.said, life.error.message);
+                  "call %" PRIu64 " of kind %d: %d: %s", striking.fail_at, (int) kind, (int) life.said,
+                  life.error.message);
         marred += life.failures > 0;
         options.read_only = true;
         kept_must_open(&kept, origin->damaged, SCHEMA, &options);

@@ -25,7 +25,7 @@ crew_from_arguments(int count, char **arguments, uint32_t work, uint32_t writers
 }
 
 void
-crew_run(struct crew *crew, struct race *race, void *(*write)(void *), void *(*read)(void *), void *(*watch)(void *))
+crew_run(struct crew *crew, struct race *race, void *(*write)(void *), void *(*read)(void *), void *(*watch)(void *) )
 {
     struct worker workers[CREW_WRITERS_MAX + CREW_READERS_MAX + 1];
     pthread_t     threads[CREW_WRITERS_MAX + CREW_READERS_MAX + 1];

@@ -33,11 +33,11 @@ struct crew crew_from_arguments(int count, char **arguments, uint32_t work, uint
 
 /* Starts them all, a watcher too where there is one, and waits until all have returned. Each gets its struct worker. */
 void crew_run(struct crew *crew, struct race *race, void *(*write)(void *), void *(*read)(void *),
-              void *(*watch)(void *));
+              void *(*watch)(void *) );
 
 /* Runs the race in memory and in a directory; the program's exit code. */
-int crew_run_twice(const struct crew *crew, void (*run)(struct crew *crew, const char *directory),
-                   struct claim *claims, size_t claim_count);
+int crew_run_twice(const struct crew *crew, void (*run)(struct crew *crew, const char *directory), struct claim *claims,
+                   size_t claim_count);
 
 void worker_begin(struct worker *worker); /* waits for all others */
 void writer_end(struct worker *worker);

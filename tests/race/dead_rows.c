@@ -10,18 +10,13 @@
 
 enum {
     LIVING = 1000,
-    DEAD_MAX = LIVING + 32768,  /* docs/ARCHITECTURE.md, "Clearing up" */
-    ALSO = 32768,               /* what has died since a writer was last asked to help, and a slice's worth */
+    DEAD_MAX = LIVING + 32768, /* docs/ARCHITECTURE.md, "Clearing up" */
+    ALSO = 32768,              /* what has died since a writer was last asked to help, and a slice's worth */
     BATCH_MAX = 100,
-    LOOK_EVERY = 64,            /* commits of a writer */
+    LOOK_EVERY = 64, /* commits of a writer */
 };
 
-enum {
-    EVERY_STORE_SUCCEEDS,
-    DEAD_ROWS_HAVE_A_BOUND,
-    THE_RACE_COULD_LOSE,
-    CLAIMS
-};
+enum { EVERY_STORE_SUCCEEDS, DEAD_ROWS_HAVE_A_BOUND, THE_RACE_COULD_LOSE, CLAIMS };
 
 static struct claim claims[CLAIMS] = {
     [EVERY_STORE_SUCCEEDS] = { .text = "every store succeeds" },

@@ -21,19 +21,12 @@
 #include <time.h>
 
 enum {
-    BATCH = 40,   /* rows a step */
-    WINDOW = 12,  /* steps that stay */
-    KEPT = 24,    /* rows that a reader remembers of a view */
+    BATCH = 40,  /* rows a step */
+    WINDOW = 12, /* steps that stay */
+    KEPT = 24,   /* rows that a reader remembers of a view */
 };
 
-enum {
-    EVERY_CHANGE_SUCCEEDS,
-    A_ROW_SAYS_ONE_THING,
-    EVERY_WAY_LEADS_TO_IT,
-    A_VIEW_STAYS,
-    DEAD_ROWS_GO,
-    CLAIMS
-};
+enum { EVERY_CHANGE_SUCCEEDS, A_ROW_SAYS_ONE_THING, EVERY_WAY_LEADS_TO_IT, A_VIEW_STAYS, DEAD_ROWS_GO, CLAIMS };
 
 static struct claim claims[CLAIMS] = {
     [EVERY_CHANGE_SUCCEEDS] = { .text = "every change succeeds" },
@@ -44,8 +37,8 @@ static struct claim claims[CLAIMS] = {
 };
 
 struct race {
-    knackdb          *db;
-    uint32_t          steps; /* of each writer */
+    knackdb *db;
+    uint32_t steps; /* of each writer */
 };
 
 static void
@@ -114,7 +107,8 @@ change_rows(void *argument)
         /* What another writer has not come to yet is not cleaned up: all are about as far. */
         if (step > WINDOW && step % 4 == 0)
             must(knackdb_clean_up_before(race->db, KNACKDB_EXECUTION_PATTERNS, (double) (step - WINDOW), &deleted,
-                                         &error), "clean up", &error);
+                                         &error),
+                 "clean up", &error);
     }
     writer_end(worker);
     return NULL;
@@ -132,10 +126,10 @@ says(knackdb_text text, int64_t id)
 static bool
 says_one_thing(const knackdb_pattern *pattern)
 {
-    return says(pattern->task_type, pattern->id) && says(pattern->tools_used, pattern->id)
-           && says(pattern->context_factors, pattern->id) && says(pattern->external_id, pattern->id)
-           && pattern->execution_time == (double) pattern->id && pattern->pattern_used.length == 6
-           && memcmp(pattern->pattern_used.data, "shared", 6) == 0;
+    return says(pattern->task_type, pattern->id) && says(pattern->tools_used, pattern->id) &&
+           says(pattern->context_factors, pattern->id) && says(pattern->external_id, pattern->id) &&
+           pattern->execution_time == (double) pattern->id && pattern->pattern_used.length == 6 &&
+           memcmp(pattern->pattern_used.data, "shared", 6) == 0;
 }
 
 /* Every other way to the row gives the same one. */
@@ -155,9 +149,9 @@ look_from_all_sides(knackdb_read *read, knackdb_row row, const knackdb_pattern *
     query.conditions = &condition;
     query.condition_count = 1;
     query.limit = 3; /* so that answers are kept */
-    found = knackdb_read_by_id(read, KNACKDB_EXECUTION_PATTERNS, pattern->id, &by_id) == KNACKDB_OK
-            && knackdb_read_by_external_id(read, knackdb_string(words), &by_external_id) == KNACKDB_OK
-            && knackdb_read_find(read, &query, &rows, NULL) == KNACKDB_OK;
+    found = knackdb_read_by_id(read, KNACKDB_EXECUTION_PATTERNS, pattern->id, &by_id) == KNACKDB_OK &&
+            knackdb_read_by_external_id(read, knackdb_string(words), &by_external_id) == KNACKDB_OK &&
+            knackdb_read_find(read, &query, &rows, NULL) == KNACKDB_OK;
     claim_check(&claims[EVERY_WAY_LEADS_TO_IT],
                 found && by_id == row && by_external_id == row && rows.count == 1 && rows.rows[0] == row,
                 "%s: found %d; rows %" PRIu64 ", %" PRIu64 ", %" PRIu64 " (%zu)", words, found, row, by_id,

@@ -55,7 +55,8 @@ static int
 moody_open(const struct disk *self, int dir, const char *name, enum disk_access access, uint32_t mode)
 {
     (void) self;
-    return access == DISK_CREATE && is_bad(BAD_CREATE) ? -EMFILE : disk_posix()->open(disk_posix(), dir, name, access, mode);
+    return access == DISK_CREATE && is_bad(BAD_CREATE) ? -EMFILE
+                                                       : disk_posix()->open(disk_posix(), dir, name, access, mode);
 }
 
 static ssize_t
@@ -103,10 +104,10 @@ moody_rename(const struct disk *self, int dir, const char *from, const char *to)
 /* ---- the race ---- */
 
 struct race {
-    struct store  *store;
-    struct keeper *keeper;
-    _Atomic bool   is_over;
-    _Atomic int    next_writer;
+    struct store   *store;
+    struct keeper  *keeper;
+    _Atomic bool    is_over;
+    _Atomic int     next_writer;
     _Atomic int64_t stored[WRITERS_MAX]; /* rows of each writer: ids writer * 2^32 + 1 .. */
 };
 
@@ -148,7 +149,8 @@ write_rows(void *context)
 
         claim_check(&claims[STORES_SUCCEED],
                     store_put_rows(race->store, KNACKDB_EXECUTION_PATTERNS, &id, 1, 1, 0, NULL, &sequence, &error) ==
-                        KNACKDB_OK, "%s", error.message);
+                        KNACKDB_OK,
+                    "%s", error.message);
         if (turn < ROWS)
             atomic_store(&race->stored[writer], number);
         claim_check(&claims[READERS_FIND], find(race, base + number), "row %" PRId64, base + number);
@@ -156,8 +158,8 @@ write_rows(void *context)
             struct keeper_figures figures;
 
             keeper_get_figures(race->keeper, &figures);
-            claim_check(&claims[SYNCS_DO_NOT_LIE], figures.durable_sequence >= sequence, "commit %" PRIu64 " of %" PRIu64,
-                        figures.durable_sequence, sequence);
+            claim_check(&claims[SYNCS_DO_NOT_LIE], figures.durable_sequence >= sequence,
+                        "commit %" PRIu64 " of %" PRIu64, figures.durable_sequence, sequence);
         }
         if (number % 16 == 0)
             pause_ms(1);
@@ -213,8 +215,11 @@ upset(struct race *race, int failures)
 static bool
 open_race(struct race *race, struct allocator *allocator, const char *path, const struct disk *disk)
 {
-    struct keeper_options options = { .disk = disk, .history = schema_history_builtin(), .flush_interval_ms = 1,
-                                      .log_segment_bytes_max = 65536, .snapshot_log_bytes = 1 << 20 };
+    struct keeper_options options = { .disk = disk,
+                                      .history = schema_history_builtin(),
+                                      .flush_interval_ms = 1,
+                                      .log_segment_bytes_max = 65536,
+                                      .snapshot_log_bytes = 1 << 20 };
     knackdb_error         error = { 0 };
 
     allocator_init(allocator, NULL);
@@ -264,8 +269,8 @@ main(int count, char **arguments)
         return 1;
     for (int writer = 0; writer < writers; writer++) {
         for (int64_t number = 1; number <= atomic_load(&race.stored[writer]); number++)
-            claim_check(&claims[ALL_IS_THERE], find(&race, ((int64_t) writer << 32) + number), "row %" PRId64 " of %d", number,
-                        writer);
+            claim_check(&claims[ALL_IS_THERE], find(&race, ((int64_t) writer << 32) + number), "row %" PRId64 " of %d",
+                        number, writer);
     }
     claim_check(&claims[ALL_IS_THERE], keeper_close(race.keeper, &error) == KNACKDB_OK, "%s", error.message);
     store_free(race.store);

@@ -169,9 +169,8 @@ check_texts(knackdb_read *read)
     for (int type = 0; type < TASK_TYPES; type++) {
         char              text[16];
         knackdb_condition condition;
-        knackdb_query     query = { .table = KNACKDB_EXECUTION_PATTERNS, .conditions = &condition,
-                                    .condition_count = 1 };
-        uint64_t          expected = 0, count = 0;
+        knackdb_query query = { .table = KNACKDB_EXECUTION_PATTERNS, .conditions = &condition, .condition_count = 1 };
+        uint64_t      expected = 0, count = 0;
 
         (void) snprintf(text, sizeof text, "t%d", type);
         condition = knackdb_where_text(KNACKDB_PATTERN_TASK_TYPE, text);
@@ -186,25 +185,25 @@ check_texts(knackdb_read *read)
 static void
 check_opened(knackdb *db)
 {
-    knackdb_read    *read;
-    knackdb_pattern  next = knackdb_pattern_default();
-    int64_t          id = 0;
-    knackdb_error    error;
+    knackdb_read   *read;
+    knackdb_pattern next = knackdb_pattern_default();
+    int64_t         id = 0;
+    knackdb_error   error;
 
     must(knackdb_read_begin(db, &read, &error), "a view", &error);
     check_rows(read);
     check_texts(read);
     knackdb_read_end(read);
     claim_check(&claims[STORES_GO_ON],
-                knackdb_pattern_store(db, &next, &id, &error) == KNACKDB_OK && id > ROWS
-                    && knackdb_delete(db, KNACKDB_EXECUTION_PATTERNS, id, &error) == KNACKDB_OK,
+                knackdb_pattern_store(db, &next, &id, &error) == KNACKDB_OK && id > ROWS &&
+                    knackdb_delete(db, KNACKDB_EXECUTION_PATTERNS, id, &error) == KNACKDB_OK,
                 "id %" PRId64, id);
 }
 
 /* ---- with memory refused ---- */
 
 struct meter {
-    _Atomic int64_t  left;  /* until one is refused */
+    _Atomic int64_t  left; /* until one is refused */
     _Atomic uint64_t bytes;
 };
 

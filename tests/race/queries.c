@@ -51,7 +51,7 @@ static struct claim claims[CLAIMS] = {
 struct race {
     knackdb          *db;
     uint32_t          changes;
-    knackdb_prepared *prepared[TASK_TYPES];      /* made before the threads start; only read after */
+    knackdb_prepared *prepared[TASK_TYPES]; /* made before the threads start; only read after */
 };
 
 static const char *const task_types[TASK_TYPES] = { "sort", "hash", "pack", "search", "\xc3\xbcmlaut" };
@@ -97,13 +97,13 @@ change_rows(void *argument)
                 patterns[i] = random_pattern(&worker->random, 1 + random_below(&worker->random, IDS));
             status = knackdb_patterns_store(race->db, patterns, 8, KNACKDB_STORE_REPLACE, NULL, &error);
         } else if (kind < 98) {
-            status = knackdb_delete(race->db, KNACKDB_EXECUTION_PATTERNS, 1 + random_below(&worker->random, IDS),
-                                    &error);
+            status =
+                knackdb_delete(race->db, KNACKDB_EXECUTION_PATTERNS, 1 + random_below(&worker->random, IDS), &error);
             if (status == KNACKDB_NOT_FOUND)
                 status = KNACKDB_OK;
         } else {
-            status = knackdb_clean_up_before(race->db, KNACKDB_EXECUTION_PATTERNS,
-                                             random_below(&worker->random, 500), NULL, &error);
+            status = knackdb_clean_up_before(race->db, KNACKDB_EXECUTION_PATTERNS, random_below(&worker->random, 500),
+                                             NULL, &error);
         }
         claim_check(&claims[EVERY_CHANGE_SUCCEEDS], status == KNACKDB_OK, "%s", error.message);
     }
@@ -135,9 +135,9 @@ question_init(struct question *question, uint32_t type)
 static bool
 satisfies(const knackdb_pattern *pattern, uint32_t type)
 {
-    return pattern->task_type.length == strlen(task_types[type])
-           && memcmp(pattern->task_type.data, task_types[type], pattern->task_type.length) == 0
-           && pattern->success_rate >= 0.5;
+    return pattern->task_type.length == strlen(task_types[type]) &&
+           memcmp(pattern->task_type.data, task_types[type], pattern->task_type.length) == 0 &&
+           pattern->success_rate >= 0.5;
 }
 
 /* Below 0 where a comes before b. NULL confidence is lowest, so last. */
@@ -207,13 +207,13 @@ ask_every_way(struct race *race, knackdb_read *read, uint32_t type)
     }
     question_init(&question, type);
     if (!claim_check(&claims[EVERY_QUESTION_IS_ANSWERED],
-                     knackdb_read_find(read, &question.query, &plain, NULL) == KNACKDB_OK
-                         && knackdb_read_find_prepared(read, race->prepared[type], &prepared, NULL) == KNACKDB_OK
-                         && knackdb_read_find(read, &question.query, &again, NULL) == KNACKDB_OK
-                         && knackdb_read_count(read, &question.query, &count, NULL) == KNACKDB_OK
-                         && knackdb_read_aggregate(read, &question.query, KNACKDB_PATTERN_USAGE_COUNT,
-                                                   KNACKDB_PATTERN_PATTERN_USED, NULL, 0, &groups, &group_count, NULL)
-                                == KNACKDB_OK,
+                     knackdb_read_find(read, &question.query, &plain, NULL) == KNACKDB_OK &&
+                         knackdb_read_find_prepared(read, race->prepared[type], &prepared, NULL) == KNACKDB_OK &&
+                         knackdb_read_find(read, &question.query, &again, NULL) == KNACKDB_OK &&
+                         knackdb_read_count(read, &question.query, &count, NULL) == KNACKDB_OK &&
+                         knackdb_read_aggregate(read, &question.query, KNACKDB_PATTERN_USAGE_COUNT,
+                                                KNACKDB_PATTERN_PATTERN_USED, NULL, 0, &groups, &group_count,
+                                                NULL) == KNACKDB_OK,
                      "a question of the view"))
         goto out;
     claim_check(&claims[PREPARED_EQUALS_PLAIN], same_rows(&plain, &prepared), "%zu and %zu rows", plain.count,
@@ -225,8 +225,8 @@ ask_every_way(struct race *race, knackdb_read *read, uint32_t type)
     claim_check(&claims[COUNTS_AGREE], count == match_count, "%" PRIu64 " counted, %zu by hand", count, match_count);
     same = plain.count == (match_count < LIMIT ? match_count : LIMIT);
     for (size_t i = 0; same && i < plain.count; i++)
-        same = knackdb_read_value(read, KNACKDB_EXECUTION_PATTERNS, plain.rows[i], KNACKDB_PATTERN_ID).as.integer
-               == matches[i].id;
+        same = knackdb_read_value(read, KNACKDB_EXECUTION_PATTERNS, plain.rows[i], KNACKDB_PATTERN_ID).as.integer ==
+               matches[i].id;
     claim_check(&claims[BY_HAND_IS_THE_SAME], same, "%zu rows by query, %zu by hand before the limit", plain.count,
                 match_count);
 
@@ -263,12 +263,12 @@ ask_for_a_copy(struct race *race, uint32_t type)
 static void *
 ask(void *argument)
 {
-    struct worker   *worker = argument;
-    struct race     *race = worker->race;
-    knackdb_read    *held = NULL;
-    knackdb_rows     held_rows = { NULL, 0 };
-    struct question  held_question;
-    bool             last = false;
+    struct worker  *worker = argument;
+    struct race    *race = worker->race;
+    knackdb_read   *held = NULL;
+    knackdb_rows    held_rows = { NULL, 0 };
+    struct question held_question;
+    bool            last = false;
 
     question_init(&held_question, worker->number % TASK_TYPES);
     worker_begin(worker);
@@ -289,8 +289,8 @@ ask(void *argument)
             knackdb_rows rows;
 
             claim_check(&claims[AN_OLD_VIEW_ANSWERS_AS_BEFORE],
-                        knackdb_read_find(held, &held_question.query, &rows, NULL) == KNACKDB_OK
-                            && same_rows(&rows, &held_rows),
+                        knackdb_read_find(held, &held_question.query, &rows, NULL) == KNACKDB_OK &&
+                            same_rows(&rows, &held_rows),
                         "round %u", round);
         }
         if (round % 16 == 15) {

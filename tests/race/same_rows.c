@@ -49,11 +49,11 @@ static struct claim claims[CLAIMS] = {
 };
 
 struct race {
-    knackdb          *db;
-    uint32_t          writers;
-    uint32_t          changes; /* of each writer */
-    _Atomic uint64_t  uses;         /* any writer adds; read after the join */
-    _Atomic uint64_t  preference_uses;
+    knackdb         *db;
+    uint32_t         writers;
+    uint32_t         changes; /* of each writer */
+    _Atomic uint64_t uses;    /* any writer adds; read after the join */
+    _Atomic uint64_t preference_uses;
 };
 
 static void
@@ -147,23 +147,17 @@ change_rows(void *argument)
         knackdb_error error;
 
         switch (random_below(&worker->random, 8)) {
-        case 0:
-            store_alike(db, row, value);
-            break;
+        case 0: store_alike(db, row, value); break;
         case 1:
-        case 2:
-            update_alike(db, row, value);
-            break;
-        case 3:
-            store_accounts(db, worker->number, (int64_t) random_below(&worker->random, 2000) - 500);
-            break;
+        case 2: update_alike(db, row, value); break;
+        case 3: store_accounts(db, worker->number, (int64_t) random_below(&worker->random, 2000) - 500); break;
         case 4:
             must(knackdb_pattern_use(db, COUNTED_ID, &error), "use", &error);
             atomic_fetch_add_explicit(&race->uses, 1, memory_order_relaxed);
             break;
         case 5:
-            must(knackdb_pattern_set_weight_external(db, knackdb_string("counted"), value / 1000000.0, &error), "weight",
-                 &error);
+            must(knackdb_pattern_set_weight_external(db, knackdb_string("counted"), value / 1000000.0, &error),
+                 "weight", &error);
             must(knackdb_pattern_use_external(db, knackdb_string("counted"), &error), "use by external_id", &error);
             atomic_fetch_add_explicit(&race->uses, 1, memory_order_relaxed);
             break;
@@ -206,8 +200,8 @@ look_at_alike(knackdb_read *read)
         int             length;
 
         (void) snprintf(id, sizeof id, "same-%u", i);
-        found = knackdb_read_by_id(read, KNACKDB_EXECUTION_PATTERNS, i + 1, &by_id) == KNACKDB_OK
-                && knackdb_read_by_external_id(read, knackdb_string(id), &by_external_id) == KNACKDB_OK;
+        found = knackdb_read_by_id(read, KNACKDB_EXECUTION_PATTERNS, i + 1, &by_id) == KNACKDB_OK &&
+                knackdb_read_by_external_id(read, knackdb_string(id), &by_external_id) == KNACKDB_OK;
         if (!claim_check(&claims[ONE_VERSION_BY_EACH_KEY], found && by_id == by_external_id,
                          "%s: found %d, rows %" PRIu64 " and %" PRIu64, id, found, by_id, by_external_id))
             continue;
@@ -215,13 +209,13 @@ look_at_alike(knackdb_read *read)
         knackdb_read_pattern(read, by_id, &pattern);
         length = snprintf(text, sizeof text, "%" PRId64, pattern.agent_count);
         claim_check(&claims[AN_UPDATE_IS_SEEN_WHOLE],
-                    pattern.execution_time == (double) pattern.agent_count
-                        && pattern.context_factors.length == (size_t) length
-                        && memcmp(pattern.context_factors.data, text, (size_t) length) == 0
-                        && pattern.complexity_level.length == (size_t) length
-                        && memcmp(pattern.complexity_level.data, text, (size_t) length) == 0,
-                    "%s: %s beside %g and %.*s", id, text, pattern.execution_time,
-                    (int) pattern.context_factors.length, pattern.context_factors.data);
+                    pattern.execution_time == (double) pattern.agent_count &&
+                        pattern.context_factors.length == (size_t) length &&
+                        memcmp(pattern.context_factors.data, text, (size_t) length) == 0 &&
+                        pattern.complexity_level.length == (size_t) length &&
+                        memcmp(pattern.complexity_level.data, text, (size_t) length) == 0,
+                    "%s: %s beside %g and %.*s", id, text, pattern.execution_time, (int) pattern.context_factors.length,
+                    pattern.context_factors.data);
     }
 
     memset(&query, 0, sizeof query);
@@ -245,11 +239,11 @@ look_at_accounts(knackdb_read *read, uint32_t writers)
     memset(&query, 0, sizeof query);
     query.conditions = &condition;
     query.condition_count = 1;
-    found = knackdb_read_aggregate(read, &query, KNACKDB_PATTERN_USAGE_COUNT, -1, NULL, 0, &groups, &count, NULL)
-            == KNACKDB_OK;
+    found = knackdb_read_aggregate(read, &query, KNACKDB_PATTERN_USAGE_COUNT, -1, NULL, 0, &groups, &count, NULL) ==
+            KNACKDB_OK;
     claim_check(&claims[THE_SUM_STAYS],
-                found && count == 1 && groups[0].row_count == 2 * (uint64_t) writers
-                    && groups[0].mean == ACCOUNT_SUM / 2.0,
+                found && count == 1 && groups[0].row_count == 2 * (uint64_t) writers &&
+                    groups[0].mean == ACCOUNT_SUM / 2.0,
                 "mean %g of %" PRIu64, found && count > 0 ? groups[0].mean : 0,
                 found && count > 0 ? groups[0].row_count : 0);
 }
@@ -377,9 +371,9 @@ run_race(struct crew *crew, const char *directory)
     crew_run(crew, &race, change_rows, read_rows, NULL);
     check_the_end(&race);
     must(knackdb_close(race.db, &error), "close", &error);
-    if (directory != NULL
-        && claim_check(&claims[NO_USE_IS_LOST], knackdb_open(directory, NULL, &race.db, &error) == KNACKDB_OK,
-                       "reopen: %s", error.message)) {
+    if (directory != NULL &&
+        claim_check(&claims[NO_USE_IS_LOST], knackdb_open(directory, NULL, &race.db, &error) == KNACKDB_OK,
+                    "reopen: %s", error.message)) {
         check_the_end(&race);
         knackdb_close(race.db, NULL);
     }

@@ -69,11 +69,11 @@ static struct claim claims[CLAIMS] = {
 };
 
 struct race {
-    knackdb          *db;
-    uint32_t          writers;
-    uint32_t          readers;
-    uint32_t          rounds; /* of CALLS_A_ROUND store calls, a writer */
-    bool              in_directory;
+    knackdb *db;
+    uint32_t writers;
+    uint32_t readers;
+    uint32_t rounds; /* of CALLS_A_ROUND store calls, a writer */
+    bool     in_directory;
 };
 
 /* "LENGTH:" and then one letter up to LENGTH bytes. */
@@ -93,8 +93,8 @@ text_is_whole(knackdb_text text)
 
     if (text.data == NULL || text.length < 6 || text.data[4] != ':')
         return false;
-    length = (size_t) (text.data[0] - '0') * 1000 + (size_t) (text.data[1] - '0') * 100
-             + (size_t) (text.data[2] - '0') * 10 + (size_t) (text.data[3] - '0');
+    length = (size_t) (text.data[0] - '0') * 1000 + (size_t) (text.data[1] - '0') * 100 +
+             (size_t) (text.data[2] - '0') * 10 + (size_t) (text.data[3] - '0');
     if (length != text.length)
         return false;
     for (size_t i = 6; i < text.length; i++)
@@ -212,14 +212,14 @@ write_rows(void *argument)
 static uint32_t
 look_at_batch(knackdb_read *read, uint32_t writer, uint32_t round)
 {
-    char             tag[40], ids[ROWS_A_BATCH][48];
-    uint32_t         found = 0;
-    int64_t          generations[ROWS_A_BATCH] = { 0 };
-    knackdb_query    query;
-    knackdb_rows     rows;
+    char              tag[40], ids[ROWS_A_BATCH][48];
+    uint32_t          found = 0;
+    int64_t           generations[ROWS_A_BATCH] = { 0 };
+    knackdb_query     query;
+    knackdb_rows      rows;
     knackdb_condition condition;
-    knackdb_error    error;
-    knackdb_status   status;
+    knackdb_error     error;
+    knackdb_status    status;
 
     batch_names(writer, round, tag, ids);
     for (uint32_t i = 0; i < ROWS_A_BATCH; i++) {
@@ -231,10 +231,11 @@ look_at_batch(knackdb_read *read, uint32_t writer, uint32_t round)
         knackdb_read_pattern(read, row, &pattern);
         generations[found++] = pattern.usage_count;
         claim_check(&claims[TEXT_IS_NEVER_TORN],
-                    text_is_whole(pattern.context_factors) && pattern.agent_count == (int64_t) i
-                        && pattern.task_type.length == strlen(tag)
-                        && memcmp(pattern.task_type.data, tag, strlen(tag)) == 0,
-                    "%s: %.*s", ids[i], (int) (pattern.context_factors.length < 60 ? pattern.context_factors.length : 60),
+                    text_is_whole(pattern.context_factors) && pattern.agent_count == (int64_t) i &&
+                        pattern.task_type.length == strlen(tag) &&
+                        memcmp(pattern.task_type.data, tag, strlen(tag)) == 0,
+                    "%s: %.*s", ids[i],
+                    (int) (pattern.context_factors.length < 60 ? pattern.context_factors.length : 60),
                     pattern.context_factors.data != NULL ? pattern.context_factors.data : "(null)");
     }
     claim_check(&claims[A_BATCH_IS_SEEN_WHOLE], found == 0 || found == ROWS_A_BATCH, "%s: %u rows", tag, found);
@@ -278,8 +279,8 @@ look_at_metrics(knackdb_read *read, uint32_t writer)
 
         knackdb_read_metric(read, rows.rows[i], &metric);
         claim_check(&claims[METRICS_HAVE_NO_GAP],
-                    metric.metric_value == (double) i
-                        && metric.improvement_percentage == ((double) i - 4.0) / 4.0 * 100.0,
+                    metric.metric_value == (double) i &&
+                        metric.improvement_percentage == ((double) i - 4.0) / 4.0 * 100.0,
                     "place %zu holds %g, improvement %g", i, metric.metric_value, metric.improvement_percentage);
     }
     return rows.count;
@@ -288,10 +289,10 @@ look_at_metrics(knackdb_read *read, uint32_t writer)
 static int64_t
 look_at_preferences(knackdb_read *read)
 {
-    knackdb_query      query;
-    knackdb_rows       rows;
-    int64_t            usage_count = 0;
-    bool               found;
+    knackdb_query query;
+    knackdb_rows  rows;
+    int64_t       usage_count = 0;
+    bool          found;
 
     memset(&query, 0, sizeof query);
     query.table = KNACKDB_USER_PREFERENCES;
@@ -305,9 +306,9 @@ look_at_preferences(knackdb_read *read)
         knackdb_read_preference(read, rows.rows[i], &preference);
         usage_count += preference.usage_count;
         claim_check(&claims[PREFERENCES_ARE_ONE_ROW_EACH],
-                    knackdb_read_by_preference(read, preference.preference_type, preference.preference_value, &row)
-                            == KNACKDB_OK
-                        && row == rows.rows[i],
+                    knackdb_read_by_preference(read, preference.preference_type, preference.preference_value, &row) ==
+                            KNACKDB_OK &&
+                        row == rows.rows[i],
                     "key and query disagree on %.*s", (int) preference.preference_value.length,
                     preference.preference_value.data);
     }
@@ -404,9 +405,9 @@ watch(void *argument)
         stats.struct_size = sizeof stats;
         status = knackdb_get_stats(race->db, &stats, &error);
         claim_check(&claims[STATISTICS_ARE_CONSISTENT],
-                    status == KNACKDB_OK && stats.state == KNACKDB_STATE_OK && stats.sequence >= sequence_before
-                        && stats.durable_sequence <= stats.sequence
-                        && stats.tables[0].row_count <= stats.tables[0].version_count,
+                    status == KNACKDB_OK && stats.state == KNACKDB_STATE_OK && stats.sequence >= sequence_before &&
+                        stats.durable_sequence <= stats.sequence &&
+                        stats.tables[0].row_count <= stats.tables[0].version_count,
                     "%s, sequence %" PRIu64 " after %" PRIu64, knackdb_status_text(status), stats.sequence,
                     sequence_before);
         sequence_before = stats.sequence;
@@ -468,9 +469,9 @@ run_race(struct crew *crew, const char *directory)
     claim_check(&claims[ALL_IS_THERE_AT_THE_END], knackdb_close(race.db, &error) == KNACKDB_OK, "close: %s",
                 error.message);
 
-    if (directory != NULL
-        && claim_check(&claims[ALL_IS_THERE_AFTER_REOPENING],
-                       knackdb_open(directory, NULL, &race.db, &error) == KNACKDB_OK, "%s", error.message)) {
+    if (directory != NULL &&
+        claim_check(&claims[ALL_IS_THERE_AFTER_REOPENING],
+                    knackdb_open(directory, NULL, &race.db, &error) == KNACKDB_OK, "%s", error.message)) {
         check_the_end(&race, &claims[ALL_IS_THERE_AFTER_REOPENING]);
         knackdb_close(race.db, NULL);
     }

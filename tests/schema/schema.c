@@ -26,13 +26,15 @@ Test(schema, every_version_of_the_built_in_history_builds)
 /* The contract's page, column by column: whoever changes a name here breaks files and programs. */
 Test(schema, version_1_is_to_the_letter)
 {
-    static const char *const patterns[] = { "id", "task_type", "pattern_used", "execution_time", "success_rate",
-                                            "confidence_score", "agent_count", "complexity_level", "tools_used",
-                                            "context_factors", "created_at", "updated_at", "usage_count" };
-    static const char *const preferences[] = { "id", "preference_type", "preference_value", "weight", "usage_count",
-                                               "last_used" };
-    static const char *const metrics[] = { "id", "component_name", "metric_name", "metric_value", "baseline_value",
-                                           "improvement_percentage", "measured_at" };
+    static const char *const patterns[] = { "id",           "task_type",        "pattern_used", "execution_time",
+                                            "success_rate", "confidence_score", "agent_count",  "complexity_level",
+                                            "tools_used",   "context_factors",  "created_at",   "updated_at",
+                                            "usage_count" };
+    static const char *const preferences[] = { "id",     "preference_type", "preference_value",
+                                               "weight", "usage_count",     "last_used" };
+    static const char *const metrics[] = { "id",           "component_name", "metric_name",
+                                           "metric_value", "baseline_value", "improvement_percentage",
+                                           "measured_at" };
     static const struct {
         const char        *name;
         const char *const *columns;
@@ -65,8 +67,12 @@ static const struct table first = {
     .age_column = 3,
 };
 static const struct table second = {
-    .name = "u", .column_count = 1, .columns = { { .name = "id", .type = KNACKDB_INTEGER, .since_version = 4 } },
-    .key_count = 1, .keys = { { .columns = { 0 }, .column_count = 1 } }, .age_column = -1,
+    .name = "u",
+    .column_count = 1,
+    .columns = { { .name = "id", .type = KNACKDB_INTEGER, .since_version = 4 } },
+    .key_count = 1,
+    .keys = { { .columns = { 0 }, .column_count = 1 } },
+    .age_column = -1,
 };
 static const struct migration_step turns[] = {
     { .to_version = 2, .kind = MIGRATION_RENAME_COLUMN, .table = "t", .name = "b", .new_name = "c" },
@@ -130,9 +136,10 @@ Test(schema, a_step_that_makes_no_sense_is_refused_and_named)
 
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct migration_step step = cases[i].step;
-        struct schema_history history = { .tables = &first, .table_count = 1, .steps = &step, .step_count = 1,
-                                          .version = 2 };
-        knackdb_error         error = { .message = "" };
+        struct schema_history history = {
+            .tables = &first, .table_count = 1, .steps = &step, .step_count = 1, .version = 2
+        };
+        knackdb_error error = { .message = "" };
 
         step.to_version = 2;
         cr_expect_eq(schema_build(&history, 2, &schema, &error), KNACKDB_INVALID, "case %zu", i);
@@ -143,7 +150,7 @@ Test(schema, a_step_that_makes_no_sense_is_refused_and_named)
 /* Every limit of a schema, reached by one step too many; the steps before are taken. */
 Test(schema, a_step_beyond_what_a_schema_may_have_is_refused)
 {
-    static const char *const names[] = { "k1", "k2", "k3", "k4", "k5" };
+    static const char *const     names[] = { "k1", "k2", "k3", "k4", "k5" };
     static struct migration_step steps[KNACKDB_COLUMNS_MAX + 10];
     static char                  columns[KNACKDB_COLUMNS_MAX + 10][8];
     static struct schema         schema;
@@ -160,7 +167,9 @@ Test(schema, a_step_beyond_what_a_schema_may_have_is_refused)
 
     for (uint32_t i = 0; i < KNACKDB_COLUMNS_MAX; i++) {
         (void) snprintf(columns[i], sizeof columns[i], "n%u", (unsigned) i);
-        steps[i] = (struct migration_step) { .to_version = 2, .kind = MIGRATION_ADD_COLUMN, .table = "t",
+        steps[i] = (struct migration_step) { .to_version = 2,
+                                             .kind = MIGRATION_ADD_COLUMN,
+                                             .table = "t",
                                              .column = { .name = columns[i], .type = KNACKDB_REAL } };
     }
     history.step_count = KNACKDB_COLUMNS_MAX - first.column_count;
@@ -170,10 +179,12 @@ Test(schema, a_step_beyond_what_a_schema_may_have_is_refused)
     cr_expect_not_null(strstr(error.message, "REAL: too many columns"), "%s", error.message);
 
     for (uint32_t i = 0; i < SCHEMA_KEYS_MAX; i++) {
-        steps[2 * i] = (struct migration_step) { .to_version = 2, .kind = MIGRATION_ADD_COLUMN, .table = "t",
+        steps[2 * i] = (struct migration_step) { .to_version = 2,
+                                                 .kind = MIGRATION_ADD_COLUMN,
+                                                 .table = "t",
                                                  .column = { .name = names[i], .type = KNACKDB_TEXT } };
-        steps[2 * i + 1] = (struct migration_step) { .to_version = 2, .kind = MIGRATION_ADD_KEY, .table = "t",
-                                                     .name = names[i] };
+        steps[2 * i + 1] =
+            (struct migration_step) { .to_version = 2, .kind = MIGRATION_ADD_KEY, .table = "t", .name = names[i] };
     }
     history.step_count = 2 * (SCHEMA_KEYS_MAX - 1); /* the first is the id */
     cr_expect_eq(schema_build(&history, 2, &schema, NULL), KNACKDB_OK);
@@ -203,11 +214,12 @@ Test(schema, a_column_that_goes_takes_along_what_was_said_of_it)
     static const char *const     computed[] = { "value", "base", "change" };
     static struct migration_step steps[2];
     static struct schema         schema;
-    struct schema_history        history = { .tables = &table, .table_count = 1, .steps = steps, .step_count = 1,
-                                             .version = 2 };
-    knackdb_error                error;
-    uint32_t                     column;
-    char                         text[10];
+    struct schema_history        history = {
+               .tables = &table, .table_count = 1, .steps = steps, .step_count = 1, .version = 2
+    };
+    knackdb_error error;
+    uint32_t      column;
+    char          text[10];
 
     steps[0] = (struct migration_step) { .to_version = 2, .kind = MIGRATION_DROP_COLUMN, .table = "t", .name = "old" };
     cr_assert_eq(schema_build(&history, 2, &schema, &error), KNACKDB_OK, "%s", error.message);
@@ -260,8 +272,8 @@ Test(check, refuses_what_cannot_be_stored_and_names_the_column)
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         knackdb_error error = { .message = "" };
 
-        cr_expect_eq(table_check_value(patterns, cases[i].column, &cases[i].value, &error), KNACKDB_INVALID,
-                     "case %zu", i);
+        cr_expect_eq(table_check_value(patterns, cases[i].column, &cases[i].value, &error), KNACKDB_INVALID, "case %zu",
+                     i);
         cr_expect_eq(error.column, (int) cases[i].column, "case %zu", i);
         cr_expect_not_null(strstr(error.message, cases[i].named), "case %zu: %s", i, error.message);
     }

@@ -127,7 +127,7 @@ change_pattern(struct call *call)
 
     pattern_make(call->schedule, cycle, row, touch + 1, &due);
     values[0] =
-        knackdb_value_text((knackdb_text){ text, touch_text(call->schedule, cycle, row, touch, text, sizeof text) });
+        knackdb_value_text((knackdb_text) { text, touch_text(call->schedule, cycle, row, touch, text, sizeof text) });
     values[1] = knackdb_value_integer(touch_agents(call->schedule, cycle, row, touch));
     call->begun_ns = monotonic_ns();
     switch (call->step->deed) {
@@ -173,9 +173,10 @@ clean_up(struct call *call)
     for (uint32_t place = 0; place < CYCLE_COMMITS; place++)
         due -= call->schedule->steps[place].deed == (patterns ? DEED_DELETE_PATTERN : DEED_DELETE_METRIC);
     call->begun_ns = monotonic_ns();
-    if (!judge(call, knackdb_clean_up_before(
-                         call->db, patterns ? KNACKDB_EXECUTION_PATTERNS : KNACKDB_PERFORMANCE_METRICS,
-                         cycle_time(call->cycle - call->schedule->life_cycles + 1), &deleted, &call->error)))
+    if (!judge(call,
+               knackdb_clean_up_before(call->db, patterns ? KNACKDB_EXECUTION_PATTERNS : KNACKDB_PERFORMANCE_METRICS,
+                                       cycle_time(call->cycle - call->schedule->life_cycles + 1), &deleted,
+                                       &call->error)))
         return false;
     if (deleted == due)
         return true;

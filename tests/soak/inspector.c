@@ -109,8 +109,8 @@ inspect_backup(uint64_t number, bool is_complete)
     backup_path(path, number);
     status = open_reader(path, 0, &db, &error);
     count_up(is_complete ? COUNT_BACKUPS : COUNT_HALF_BACKUPS, 1);
-    if (!is_complete && (status == KNACKDB_NOT_FOUND ||
-                         (status == KNACKDB_CORRUPT && strstr(error.message, "no manifest") != NULL)))
+    if (!is_complete &&
+        (status == KNACKDB_NOT_FOUND || (status == KNACKDB_CORRUPT && strstr(error.message, "no manifest") != NULL)))
         _exit(0); /* nothing there, or parts that no manifest names */
     if (!claim_check(&board->claims[CLAIM_BACKUPS], status == KNACKDB_OK, "open: %s", error.message))
         _exit(0);

@@ -65,11 +65,11 @@ draw_places(struct schedule *schedule, uint64_t *dice)
 
     for (size_t i = 0; i < COUNT_OF(deeds); i++)
         for (uint32_t k = 0; k < deeds[i].count; k++)
-            schedule->steps[place++] = (struct step){ .deed = deeds[i].deed, .count = 1 };
+            schedule->steps[place++] = (struct step) { .deed = deeds[i].deed, .count = 1 };
     for (size_t i = 0; i < COUNT_OF(pattern_batches); i++)
-        schedule->steps[place++] = (struct step){ .deed = DEED_STORE_PATTERNS, .count = pattern_batches[i] };
+        schedule->steps[place++] = (struct step) { .deed = DEED_STORE_PATTERNS, .count = pattern_batches[i] };
     for (size_t i = 0; i < COUNT_OF(metric_batches); i++)
-        schedule->steps[place++] = (struct step){ .deed = DEED_STORE_METRICS, .count = metric_batches[i] };
+        schedule->steps[place++] = (struct step) { .deed = DEED_STORE_METRICS, .count = metric_batches[i] };
     if (place != CYCLE_COMMITS)
         abort();
     for (uint32_t i = CYCLE_COMMITS; i > 1; i--) {
@@ -110,7 +110,7 @@ add_touch(struct schedule *schedule, uint32_t place)
         schedule->steps[life->touches[at].place].touch = at;
         at--;
     }
-    life->touches[at] = (struct touch){ .deed = step->deed, .age = step->age, .place = place };
+    life->touches[at] = (struct touch) { .deed = step->deed, .age = step->age, .place = place };
     step->touch = at;
 }
 
@@ -304,9 +304,9 @@ pattern_make(const struct schedule *schedule, uint64_t cycle, uint32_t row, uint
     pattern->complexity_level = knackdb_string(complexities[(bits >> 32) % 4]);
     pattern->tools_used = add_text(ret_due->texts, bytes, &at, "[\"tool %u\",\"tool %u\"]", (unsigned) (bits >> 36) % 7,
                                    7 + (unsigned) (bits >> 40) % 7);
-    pattern->context_factors =
-        add_text(ret_due->texts, bytes, &at, "{\"row\":%" PRId64 ",\"hash\":\"%016" PRIx64 "%s\"}", id, bits,
-                 bits % 5 == 0 ? " and some more words, so that lengths differ" : "");
+    pattern->context_factors = add_text(ret_due->texts, bytes, &at,
+                                        "{\"row\":%" PRId64 ",\"hash\":\"%016" PRIx64 "%s\"}", id, bits,
+                                        bits % 5 == 0 ? " and some more words, so that lengths differ" : "");
     pattern->created_at = cycle_time(cycle) + (double) row / CYCLE_PATTERNS;
     pattern->updated_at = pattern->created_at;
     pattern->usage_count = (int64_t) (bits >> 44) % 50;
@@ -437,7 +437,7 @@ due_pattern(const struct schedule *schedule, uint64_t sequence, uint64_t cycle, 
             length = touch_text(schedule, cycle, row, i, text, sizeof text);
             memcpy(ret_due->texts + sizeof ret_due->texts - sizeof text, text, length);
             ret_due->row.context_factors =
-                (knackdb_text){ ret_due->texts + sizeof ret_due->texts - sizeof text, length };
+                (knackdb_text) { ret_due->texts + sizeof ret_due->texts - sizeof text, length };
             break;
         case DEED_REPLACE_PATTERN: pattern_make(schedule, cycle, row, i + 1, ret_due); break;
         default: break;

@@ -123,8 +123,8 @@ begin_writer(struct soak *soak)
     soak->is_alone = has_time && !soak->was_left_alone && now_s >= ALONE_FROM * board->duration_s;
     soak->was_left_alone |= soak->is_alone;
     soak->writer_begun_s = now_s;
-    soak->writer_dies_s =
-        soak->is_alone ? ALONE_TO * board->duration_s : now_s + (double) draw_us(&soak->dice, 1, 20) / 1e6;
+    soak->writer_dies_s = soak->is_alone ? ALONE_TO * board->duration_s
+                                         : now_s + (double) draw_us(&soak->dice, 1, 20) / 1e6;
     if (has_time && !soak->was_left_alone && soak->writer_dies_s > ALONE_FROM * board->duration_s)
         soak->writer_dies_s = ALONE_FROM * board->duration_s;
     soak->writer = begin_process();

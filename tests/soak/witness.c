@@ -156,10 +156,10 @@ check_preference(knackdb_read *read, bool is_due, int64_t id, const struct due_p
     if (!find(read, KNACKDB_USER_PREFERENCES, id, is_due, findings, &right, &found))
         return right;
     knackdb_read_preference(read, found, &is);
-    right =
-        same_preference(&is, due) &&
-        knackdb_read_by_preference(read, due->row.preference_type, due->row.preference_value, &by_key) == KNACKDB_OK &&
-        by_key == found;
+    right = same_preference(&is, due) &&
+            knackdb_read_by_preference(read, due->row.preference_type, due->row.preference_value, &by_key) ==
+                KNACKDB_OK &&
+            by_key == found;
     return judge_cells(right, read, KNACKDB_USER_PREFERENCES, id, findings);
 }
 
@@ -323,7 +323,7 @@ ask_history(knackdb *db, uint64_t bits, uint64_t *ret_call_ns, struct findings *
 
     (void) snprintf(component, sizeof component, "component %u", (unsigned) (bits >> 8) % 60);
     begun = monotonic_ns();
-    if (knackdb_metrics_history(db, knackdb_string(component), (knackdb_text){ NULL, 0 }, 0, 0, 20, &metrics, &count,
+    if (knackdb_metrics_history(db, knackdb_string(component), (knackdb_text) { NULL, 0 }, 0, 0, 20, &metrics, &count,
                                 &error) != KNACKDB_OK)
         return lose(findings, "history: %s", error.message);
     *ret_call_ns = monotonic_ns() - begun;

@@ -36,9 +36,9 @@ struct criterion_test {
 };
 
 struct criterion_suite {
-    const char             *name;
+    const char              *name;
     struct criterion_options options;
-    struct criterion_suite *next;
+    struct criterion_suite  *next;
 };
 
 void criterion_add_test(struct criterion_test *test);
@@ -50,41 +50,41 @@ void criterion_failed(const char *file, int line, const char *claim, const char 
 _Noreturn void criterion_end_test(void);
 _Noreturn void criterion_skip(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-#define CRITERION_TEST(Suite, Name, Parameters, ...)                                                                   \
-    static void Suite##_##Name##_run(void *parameter);                                                                 \
-    __attribute__((constructor)) static void Suite##_##Name##_add(void)                                                \
-    {                                                                                                                  \
-        static struct criterion_test test = {                                                                          \
-            #Suite, #Name, { __VA_ARGS__ }, Suite##_##Name##_run, Parameters, NULL,                                    \
-        };                                                                                                             \
-        criterion_add_test(&test);                                                                                     \
+#define CRITERION_TEST(Suite, Name, Parameters, ...)                                \
+    static void                              Suite##_##Name##_run(void *parameter); \
+    __attribute__((constructor)) static void Suite##_##Name##_add(void)             \
+    {                                                                               \
+        static struct criterion_test test = {                                       \
+            #Suite, #Name, { __VA_ARGS__ }, Suite##_##Name##_run, Parameters, NULL, \
+        };                                                                          \
+        criterion_add_test(&test);                                                  \
     }
 
-#define Test(Suite, Name, ...)                                                                                         \
-    static void Suite##_##Name(void);                                                                                  \
-    CRITERION_TEST(Suite, Name, NULL, __VA_ARGS__)                                                                     \
-    static void Suite##_##Name##_run(void *parameter)                                                                  \
-    {                                                                                                                  \
-        (void) parameter;                                                                                              \
-        Suite##_##Name();                                                                                              \
-    }                                                                                                                  \
+#define Test(Suite, Name, ...)                        \
+    static void Suite##_##Name(void);                 \
+    CRITERION_TEST(Suite, Name, NULL, __VA_ARGS__)    \
+    static void Suite##_##Name##_run(void *parameter) \
+    {                                                 \
+        (void) parameter;                             \
+        Suite##_##Name();                             \
+    }                                                 \
     static void Suite##_##Name(void)
 
-#define TestSuite(Suite, ...)                                                                                          \
-    __attribute__((constructor)) static void Suite##_suite_add(void)                                                   \
-    {                                                                                                                  \
-        static struct criterion_suite suite = { #Suite, { __VA_ARGS__ }, NULL };                                       \
-        criterion_add_suite(&suite);                                                                                   \
-    }                                                                                                                  \
+#define TestSuite(Suite, ...)                                                    \
+    __attribute__((constructor)) static void Suite##_suite_add(void)             \
+    {                                                                            \
+        static struct criterion_suite suite = { #Suite, { __VA_ARGS__ }, NULL }; \
+        criterion_add_suite(&suite);                                             \
+    }                                                                            \
     extern int criterion_unused
 
 /* A message is a format with what belongs to it, or nothing. */
-#define CRITERION_CLAIM(Holds, Claim, After, ...)                                                                      \
-    do {                                                                                                               \
-        if (!(Holds)) {                                                                                                \
-            criterion_failed(__FILE__, __LINE__, Claim, " " __VA_ARGS__);                                              \
-            After;                                                                                                     \
-        }                                                                                                              \
+#define CRITERION_CLAIM(Holds, Claim, After, ...)                         \
+    do {                                                                  \
+        if (!(Holds)) {                                                   \
+            criterion_failed(__FILE__, __LINE__, Claim, " " __VA_ARGS__); \
+            After;                                                        \
+        }                                                                 \
     } while (0)
 #define CRITERION_ASSERT(Holds, Claim, ...) CRITERION_CLAIM(Holds, Claim, criterion_end_test(), __VA_ARGS__)
 #define CRITERION_EXPECT(Holds, Claim, ...) CRITERION_CLAIM(Holds, Claim, (void) 0, __VA_ARGS__)
