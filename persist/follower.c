@@ -78,7 +78,7 @@ note_snapshot(struct follower *follower, const struct manifest *manifest)
     follower->figures.log_bytes = 0;
     if (manifest->made_at_us != 0) {
         follower->figures.snapshot_sequence = manifest->sequence;
-        follower->figures.snapshot_at_us = manifest->made_at_us;
+        follower->figures.snapshot_at_us = manifest_finished_us(manifest);
         follower->figures.snapshot_bytes = manifest_part_bytes(manifest);
     }
     (void) pthread_mutex_unlock(&follower->figures_mutex);

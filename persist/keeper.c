@@ -160,7 +160,7 @@ recover(struct keeper *keeper, struct recovery *recovery, knackdb_error *error)
     keeper->figures.torn_bytes = recovery->end.torn_bytes;
     if (!recovery->is_new && recovery->manifest.made_at_us != 0) {
         keeper->figures.snapshot_sequence = recovery->manifest.sequence;
-        keeper->figures.snapshot_at = (double) recovery->manifest.made_at_us / 1e6;
+        keeper->figures.snapshot_at = (double) manifest_finished_us(&recovery->manifest) / 1e6;
         keeper->figures.snapshot_bytes = manifest_part_bytes(&recovery->manifest);
     }
     return KNACKDB_OK;

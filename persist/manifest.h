@@ -42,9 +42,9 @@ struct manifest {
     struct allocator          *allocator;
     uint64_t                   store_id;
     uint64_t                   generation;
-    uint64_t                   sequence; /* newest commit in the snapshot */
-    int64_t                    time_us;  /* of that commit, or a little later */
-    int64_t                    made_at_us;
+    uint64_t                   sequence;    /* newest commit in the snapshot */
+    int64_t                    time_us;     /* of that commit, or a little later */
+    int64_t                    made_at_us;  /* when the snapshot was begun; 0: none was taken yet */
     uint64_t                   duration_us; /* of writing it */
     uint64_t                   log_serial;  /* replay begins with this segment */
     uint64_t                   next_part;   /* number of the next part to be written */
@@ -70,6 +70,13 @@ void manifest_set_tables(struct manifest *manifest, const struct schema *schema)
 
 /* Bytes of all parts. */
 uint64_t manifest_part_bytes(const struct manifest *manifest);
+
+/* When the snapshot was finished, by the clock that it was begun by. */
+static inline int64_t
+manifest_finished_us(const struct manifest *manifest)
+{
+    return (int64_t) ((uint64_t) manifest->made_at_us + manifest->duration_us);
+}
 
 void manifest_write(const struct manifest *manifest, struct byte_buffer *to);
 

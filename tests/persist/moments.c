@@ -2,6 +2,7 @@
  * waits for its moment. */
 #include "tests/persist/telling_disk.h"
 
+#include "base/clock.h"
 #include "persist/verification.h"
 #include "tests/api/scratch.h"
 
@@ -68,6 +69,45 @@ Test(moments, a_manifest_that_may_be_visible_keeps_its_parts)
     kept_must_open(&kept, path, 3, NULL);
     cr_assert_eq(store_sequence(kept.store), 30);
     kept_close(&kept);
+    scratch_remove(path);
+}
+
+static double part_came_at;
+
+static int
+take_a_while(const char *name, enum disk_access access)
+{
+    if (access == DISK_CREATE && strncmp(name, "part-", 5) == 0) {
+        (void) usleep(20000);
+        part_came_at = (double) clock_wall_us() / 1e6;
+    }
+    return 0;
+}
+
+/* The status says when the newest snapshot was finished: to the process that took it, and, by the manifest, to the next
+ * one and to a follower. */
+Test(moments, a_snapshot_is_as_old_in_the_next_life)
+{
+    struct keeper_options options = telling_options();
+    struct keeper_figures figures;
+    struct kept           kept;
+    char                  path[SCRATCH_PATH_MAX];
+
+    scratch_make(path);
+    telling.before_open = take_a_while;
+    kept_must_open(&kept, path, 3, &options);
+    bench_put_many(kept.store, 1, 5);
+    cr_assert_eq(keeper_snapshot(kept.keeper, &kept.error), KNACKDB_OK, "%s", kept.error.message);
+    keeper_get_figures(kept.keeper, &figures);
+    cr_expect_geq(figures.snapshot_at, part_came_at);
+    kept_close(&kept);
+    for (int follows = 0; follows < 2; follows++) {
+        options.read_only = options.follow = follows != 0;
+        kept_must_open(&kept, path, 3, &options);
+        keeper_get_figures(kept.keeper, &figures);
+        cr_expect_geq(figures.snapshot_at, part_came_at, "follows: %d", follows);
+        kept_close(&kept);
+    }
     scratch_remove(path);
 }
 
