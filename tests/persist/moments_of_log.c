@@ -203,6 +203,53 @@ Test(moments, the_log_is_synced_up_to_the_last_commit_of_a_snapshot)
     scratch_remove(path);
 }
 
+/* Three commits, each of which fills a segment of 4,096 bytes, when the first part is about to be written. */
+static int
+fill_segments(const char *name, enum disk_access access)
+{
+    static char title[3000];
+
+    if (access != DISK_CREATE || strncmp(name, "part-", 5) != 0)
+        return 0;
+    telling.before_open = NULL;
+    for (int i = 0; i < 3; i++) {
+        knackdb_value row[] = { knackdb_value_null(), knackdb_value_null() };
+
+        memset(title, 'a' + i, sizeof title);
+        row[1] = knackdb_value_text((knackdb_text) { title, sizeof title });
+        cr_assert_eq(store_put_rows(writer->store, 0, row, 2, 1, 0, NULL, NULL, NULL), KNACKDB_OK);
+    }
+    return 0;
+}
+
+/* The segment whose last commit is the very next behind the snapshot's is no less needed than those behind it: neither
+ * may it be removed, nor may the manifest let the log begin after it. */
+Test(moments, a_segment_that_ends_one_commit_behind_a_snapshot_stays)
+{
+    struct keeper_options options = telling_options();
+    struct kept           kept;
+    char                  path[SCRATCH_PATH_MAX];
+    char                  folder[SCRATCH_PATH_MAX];
+    char                  copy[PATH_MAX_BYTES];
+
+    scratch_make(path);
+    scratch_make(folder);
+    options.log_segment_bytes_max = 4096;
+    kept_must_open(&kept, path, 3, &options);
+    bench_put_many(kept.store, 1, 5);
+    writer = &kept;
+    telling.before_open = fill_segments;
+    cr_assert_eq(keeper_snapshot(kept.keeper, &kept.error), KNACKDB_OK, "%s", kept.error.message);
+    cr_assert_eq(store_sequence(kept.store), 8);
+    kept_copy(path, folder, "as killed", copy);
+    kept_close(&kept);
+    kept_must_open(&kept, copy, 3, NULL);
+    cr_assert_eq(store_sequence(kept.store), 8);
+    kept_close(&kept);
+    scratch_remove(path);
+    scratch_remove(folder);
+}
+
 static pthread_t   appender;
 static _Atomic int unmapped_by_appender;
 

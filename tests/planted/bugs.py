@@ -146,6 +146,10 @@ BUGS = [
         "        if (view_find_by_key(from, table, 0, &id, &other) == KNACKDB_OK)\n"
         "            status = transaction_delete(transaction, table, row, error);",
         (FOLLOWING,)),
+    Bug("a segment that ends one commit behind a snapshot goes with it", "persist/log_appending.c",
+        "segment_list_finish(&writer->kept, sequence - 1);",
+        "segment_list_finish(&writer->kept, sequence - 2);",
+        (MOMENTS,)),
     Bug("a segment goes before its history is on stable storage", "persist/packed_file.c",
         "return status == KNACKDB_OK ? file_sync(to, error) : status;",
         "return status;",
