@@ -12,6 +12,8 @@
 #include "object_row.h"
 #include "record.h"
 
+#include <math.h>
+
 enum asks { IS, HOLDS, AT_LEAST, AT_MOST };
 
 /* The fields that are a condition each; the others are read by name in filter_read(). */
@@ -165,7 +167,11 @@ add_bound(struct filter *filter, enum asks asks, uint32_t column, PyObject *valu
         int       overflow;
         long long integer = PyLong_AsLongLongAndOverflow(value, &overflow);
 
-        real = overflow != 0 ? (double) overflow * 1e300 : (double) integer;
+        real = overflow == 0 ? (double) integer : PyLong_AsDouble(value);
+        if (overflow != 0 && PyErr_Occurred() != NULL) { /* larger than every double */
+            PyErr_Clear();
+            real = overflow * HUGE_VAL;
+        }
         bound = overflow != 0 ? knackdb_value_real(real) : knackdb_value_integer(integer);
     } else {
         if (object_real(value, &real, &is_null) < 0)

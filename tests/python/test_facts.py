@@ -6,6 +6,8 @@ import enum
 import inspect
 import logging
 import os
+import pathlib
+import re
 import sqlite3
 import time
 
@@ -296,6 +298,18 @@ def test_the_best_are_those_by_score(db):
     assert [each.id for each in by_score] == ["proven", "lucky", "stale"]
 
 
+@pytest.mark.parametrize("bound, longer, shorter", [
+    (10 ** 19, ["long"], ["middling", "short"]), (10 ** 400, [], ["long", "middling", "short"]),
+    (-10 ** 19, ["long", "middling", "short"], []), (-10 ** 400, ["long", "middling", "short"], [])])
+def test_a_bound_may_be_an_int_of_any_size(db, bound, longer, shorter):
+    for name, seconds in (("long", 1e20), ("middling", 1e18), ("short", 1.0)):
+        db.store_execution_pattern(knackdb.ExecutionPattern(id=name, task_type="t", execution_time=seconds))
+    found = db.retrieve_patterns(knackdb.PatternFilters(min_execution_time=bound))
+    assert sorted(each.id for each in found) == longer
+    found = db.retrieve_patterns(knackdb.PatternFilters(max_execution_time=bound))
+    assert sorted(each.id for each in found) == shorter
+
+
 def test_the_stats_have_what_an_engine_reads(open_database):
     db = open_database(pool_size=8)
     db.store_execution_pattern(EnginePattern())
@@ -309,6 +323,15 @@ def test_the_stats_have_what_an_engine_reads(open_database):
         assert set(stats[cache]) >= {"size", "memory_mb"}
     status = db.get_database_status()
     assert status["initialized"] is True and status["status"] == "healthy" and status["state"] == "ok"
+
+
+def test_the_status_has_every_field_of_the_one_in_c(db):
+    header = (pathlib.Path(__file__).resolve().parents[2] / "include" / "knackdb.h").read_text()
+    body = re.search(r"typedef struct knackdb_stats \{(.*?)\} knackdb_stats;", header, re.DOTALL).group(1)
+    fields = re.findall(r"(\w+)(?:\[\w+\])?;", re.sub(r"/\*.*?\*/", "", body, flags=re.DOTALL))
+    assert len(fields) > 30
+    # The tables are a dict, whose length needs no field.
+    assert set(fields) - {"struct_size", "table_count"} <= set(db.get_database_status())
 
 
 def test_metrics_are_one_and_live(db):
