@@ -44,7 +44,6 @@ class Help(ToolCase):
         version = re.search(r"^  version: '([^']+)'", (SOURCE_ROOT / "meson.build").read_text(), re.M).group(1)
         self.assertEqual(self.works("--version"), f"knackdb {version}\n")
 
-    @unittest.skipUnless(shutil.which("mandoc") or shutil.which("groff"), "neither mandoc nor groff")
     def test_the_manual_knows_every_command_and_option(self):
         page = SOURCE_ROOT / "cli" / "knackdb.1"
         if shutil.which("mandoc"):
@@ -52,9 +51,9 @@ class Help(ToolCase):
             self.assertEqual(found.stdout, "")
         source = page.read_text()
         for command in ALL_COMMANDS:
-            self.assertIn(f".Cm {command}\n", source)
+            self.assertTrue(f".Cm {command}\n" in source, f"{page}: {command} is not there")
             for option in re.findall(r"--([a-z-]+)", self.works(command, "--help")):
-                self.assertIn(f"Fl -{option}", source, f"{command} --{option}")
+                self.assertTrue(f"Fl -{option}" in source, f"{page}: {command} --{option} is not there")
 
 
 class Import(ToolCase):
