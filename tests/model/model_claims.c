@@ -49,6 +49,23 @@ mark_of(const struct model *model, int64_t id)
     return row == NULL ? -1 : row->cells[KNACKDB_PATTERN_AGENT_COUNT].as.integer;
 }
 
+/* A column that only the store has would be compared by nobody. */
+Test(model, has_the_columns_that_the_store_describes)
+{
+    cr_assert_eq(knackdb_table_count(), MODEL_TABLES);
+    for (int table = 0; table < MODEL_TABLES; table++) {
+        const knackdb_table_info       *info = knackdb_table_describe(table);
+        const struct model_table_shape *shape = &model_shapes[table];
+
+        cr_assert_eq(shape->column_count, info->column_count, "%s", info->name);
+        for (size_t column = 0; column < info->column_count; column++) {
+            cr_expect_eq(shape->columns[column].type, info->columns[column].type, "%s", info->columns[column].name);
+            cr_expect_eq(shape->columns[column].is_rate, info->columns[column].is_rate, "%s",
+                         info->columns[column].name);
+        }
+    }
+}
+
 Test(model, gives_ids_that_were_never_used)
 {
     struct model model;

@@ -33,6 +33,10 @@ static const size_t metric_fields[] = {
 };
 /* clang-format on */
 
+_Static_assert(sizeof pattern_fields / sizeof(size_t) == KNACKDB_PATTERN_COLUMNS, "a field a column");
+_Static_assert(sizeof preference_fields / sizeof(size_t) == KNACKDB_PREFERENCE_COLUMNS, "a field a column");
+_Static_assert(sizeof metric_fields / sizeof(size_t) == KNACKDB_METRIC_COLUMNS, "a field a column");
+
 static void
 read_fields(int table, const size_t *fields, const void *row, uint64_t nulls, knackdb_value *cells)
 {
