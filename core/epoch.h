@@ -9,8 +9,8 @@
  *     slots     [7] [-] [9]              oldest announced: 7
  *     retired   table@6   table@8        @6 may go, @8 waits for the first slot
  *
- * The slot also tells which commit its reader sees, so that the writer knows the oldest
- * moment still looked at.
+ * The slot also tells which moment (store.h) its reader sees, so that the writer knows the oldest
+ * one still looked at.
  *
  * E1  Only its owner writes a slot once claimed, and clears it with a release store
  *     after its last read. Only the writer (under its lock) retires and frees.
@@ -39,7 +39,7 @@
 struct epoch_slot {
     /* Writer: the reader that owns it. Readers: the writer's scans (E2). 0: free. */
     _Atomic uint64_t epoch;
-    /* The commit its reader sees plus one; 0 while that is not known: then it may be any. */
+    /* The moment its reader sees plus one; 0 while that is not known: then it may be any. */
     _Atomic uint64_t view;
     _Alignas(16) unsigned char owner[EPOCH_OWNER_BYTES]; /* the owner's to use while claimed */
 } __attribute__((aligned(CACHE_LINE_BYTES)));
@@ -79,7 +79,7 @@ bool     epoch_is_past(struct epochs *epochs, uint64_t epoch);
 /* Does any reader see a moment from `from` on and before `until`? */
 bool epoch_is_viewed(struct epochs *epochs, uint64_t from, uint64_t until);
 
-/* Readers now, and the oldest commit that any of them may see; `newest` where there is none. */
+/* Readers now, and the oldest moment that any of them may see; `newest` where there is none. */
 uint64_t epoch_oldest_view(struct epochs *epochs, uint64_t newest, uint64_t *ret_reader_count);
 
 #endif

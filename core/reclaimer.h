@@ -6,7 +6,7 @@
  *                                 a reader            v |
  *                                                   dozing
  *
- * It begins with the first rows that die, so a store that only grows has none. While others store it
+ * It begins with the first few hundred rows that die, so a store that only grows has none. While others store it
  * has time: it leaves the lock alone for longer than it held it, and ends a slice when somebody waits for
  * the lock, so that a burst of updates goes by and is cleared up behind. Once half of what may lie about does
  * (is_pressed), it takes turns with those who store instead. A writer that makes dead rows faster even than

@@ -3,7 +3,8 @@
  * To change a table, add steps at the end of the list; never touch what stands: files
  * of every version are read by these names. A step that adds a column adds it at the
  * end, so that a row struct only grows. Dictionary storage is for text that repeats
- * from row to row; text that is nearly always another keeps its own bytes. */
+ * from row to row; text that is nearly always another keeps its own bytes. What else a new
+ * column touches: CONTRIBUTING.md, "Where things go". */
 #include "schema/schema.h"
 
 /* clang-format off */

@@ -6,8 +6,9 @@
  * defines on execution_patterns: core/score.c); what the engine has to do for a column
  * (which storage, which index, what to do when a key is stored again) is said here.
  *
- * Stored files name tables and columns, so they are read by name: schema_resolve()
- * follows a name from the version that wrote it to the version that reads it. */
+ * Stored files name tables and columns, so they are read by name: schema_resolve_table()
+ * and schema_resolve_column() follow a name from the version that wrote it to the version
+ * that reads it. */
 #ifndef KNACKDB_SCHEMA_SCHEMA_H
 #define KNACKDB_SCHEMA_SCHEMA_H
 
