@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 void
 allocator_init(struct allocator *allocator, const knackdb_allocator *functions)
@@ -80,6 +81,13 @@ allocator_make_room(struct allocator *allocator, void *array, size_t wanted, siz
     return moved;
 }
 
+/* 4 KiB mostly; 16 or 64 on some kernels of aarch64. */
+static size_t
+page_bytes(void)
+{
+    return (size_t) sysconf(_SC_PAGESIZE);
+}
+
 void *
 allocator_get_pages(struct allocator *allocator, size_t bytes)
 {
@@ -96,7 +104,7 @@ allocator_get_pages(struct allocator *allocator, size_t bytes)
     if (spare == 0)
         return memory;
     at = (uintptr_t) memory;
-    bytes = (bytes + 4095) & ~(size_t) 4095;
+    bytes = (bytes + page_bytes() - 1) & ~(page_bytes() - 1);
     start = (at + ALLOCATOR_HUGE_BYTES - 1) & ~(ALLOCATOR_HUGE_BYTES - 1);
     if (start > at)
         (void) munmap(memory, start - at);
@@ -122,8 +130,8 @@ allocator_advise_huge(struct allocator *allocator, void *memory, size_t bytes)
 void
 allocator_populate(struct allocator *allocator, void *memory, size_t bytes)
 {
-    uintptr_t first = ((uintptr_t) memory + 4095) & ~(uintptr_t) 4095;
-    uintptr_t end = ((uintptr_t) memory + bytes) & ~(uintptr_t) 4095;
+    uintptr_t first = ((uintptr_t) memory + page_bytes() - 1) & ~(uintptr_t) (page_bytes() - 1);
+    uintptr_t end = ((uintptr_t) memory + bytes) & ~(uintptr_t) (page_bytes() - 1);
 
     if (allocator->functions.allocate == NULL && end > first)
         (void) madvise((void *) first, end - first, MADV_POPULATE_WRITE); /* advice, as above */

@@ -57,7 +57,7 @@ struct disk {
      * that writing there cannot fail for want of space. -EOPNOTSUPP where the disk has no such call. */
     int (*allocate)(const struct disk *disk, int file, uint64_t bytes);
 
-    /* Shared mappings; a disk without any leaves all six NULL. 1 where a directory's file system is known to do
+    /* Shared mappings; a disk without any leaves all six NULL. A stretch of one may begin and end anywhere in it. 1 where a directory's file system is known to do
      * them well. */
     int (*maps_well)(const struct disk *disk, int dir);
     int (*map)(const struct disk *disk, int file, size_t bytes, void **ret_memory);
@@ -126,7 +126,7 @@ knackdb_status file_allocate(const struct file *file, uint64_t bytes, knackdb_er
 
 /* KNACKDB_UNSUPPORTED where the disk has no mappings. Until it is unmapped the file may not be cut below `bytes`. */
 knackdb_status file_map(const struct file *file, size_t bytes, void **ret_memory, knackdb_error *error);
-/* file_sync() for pages of the file's mapping; `memory` begins a page. */
+/* file_sync() for a stretch of the file's mapping. */
 knackdb_status file_sync_map(const struct file *file, void *memory, size_t bytes, knackdb_error *error);
 
 #endif

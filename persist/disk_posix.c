@@ -1,6 +1,6 @@
 /* disk_posix.c - the operating system as a disk.
  *
- * One system call a function, nothing more; disk.h says what each is for. Files are
+ * One system call a function, little more; disk.h says what each is for. Files are
  * opened O_CLOEXEC, so that a program the host starts does not inherit them, and
  * O_NOFOLLOW below the directory, so that nobody who may write there can point one
  * of our names elsewhere. */
@@ -253,14 +253,25 @@ posix_unmap(const struct disk *disk, void *memory, size_t bytes)
     (void) munmap(memory, bytes);
 }
 
+/* Pages may be larger than what callers count in: 16 and 64 KiB on some kernels of aarch64. The system takes no address
+ * within one. So what is to be synced or made ready is widened to where its first page begins, as a mapping begins with
+ * one; what is to be dropped is narrowed to whole pages. */
+static uintptr_t
+page_mask(void)
+{
+    return ~((uintptr_t) sysconf(_SC_PAGESIZE) - 1);
+}
+
 /* On Linux this is fdatasync for a range: the same call into the file system (vfs_fsync_range), the same journal
  * commit and cache flush, the same errors. But only the pages in the range are written and then
  * write-protected again, so pages made ready for what comes next stay ready. */
 static int
 posix_sync_map(const struct disk *disk, void *memory, size_t bytes)
 {
+    uintptr_t begin = (uintptr_t) memory & page_mask();
+
     (void) disk;
-    return outcome(msync(memory, bytes, MS_SYNC));
+    return outcome(msync((void *) begin, (uintptr_t) memory + bytes - begin, MS_SYNC));
 }
 
 /* A kernel before 5.14 does not know the call; the pages are then made as they are written. */
@@ -269,7 +280,9 @@ posix_populate(const struct disk *disk, void *memory, size_t bytes)
 {
     (void) disk;
 #ifdef MADV_POPULATE_WRITE
-    (void) madvise(memory, bytes, MADV_POPULATE_WRITE);
+    uintptr_t begin = (uintptr_t) memory & page_mask();
+
+    (void) madvise((void *) begin, (uintptr_t) memory + bytes - begin, MADV_POPULATE_WRITE);
 #else
     (void) memory;
     (void) bytes;
@@ -279,8 +292,12 @@ posix_populate(const struct disk *disk, void *memory, size_t bytes)
 static void
 posix_drop(const struct disk *disk, void *memory, size_t bytes)
 {
+    uintptr_t begin = ((uintptr_t) memory + ~page_mask()) & page_mask();
+    uintptr_t end = ((uintptr_t) memory + bytes) & page_mask();
+
     (void) disk;
-    (void) madvise(memory, bytes, MADV_DONTNEED);
+    if (begin < end)
+        (void) madvise((void *) begin, end - begin, MADV_DONTNEED);
 }
 
 const struct disk *
