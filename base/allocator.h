@@ -77,8 +77,8 @@ void  allocator_populate(struct allocator *allocator, void *memory, size_t bytes
  * nobody serves or too many wait. Any thread. */
 bool  allocator_request_pages(struct allocator *allocator, void *memory, size_t bytes);
 /* Pages that are about to be written here and there: brings them in where they are few, as nobody is woken for those
- * and until somebody comes by anyhow they would be met one by one; else wishes for them. Of what allocator_get_lasting() gave,
- * which has touched all of a small block. */
+ * and until somebody comes by anyhow they would be met one by one; else wishes for them. Of what
+ * allocator_get_lasting() gave, which has touched all of a small block. */
 void  allocator_ready_pages(struct allocator *allocator, void *memory, size_t bytes);
 /* That thread's: sees to all requests. Who sets a server, or takes it back with NULL, keeps it until nobody stores or
  * reads any more. */

@@ -57,8 +57,8 @@ struct disk {
      * that writing there cannot fail for want of space. -EOPNOTSUPP where the disk has no such call. */
     int (*allocate)(const struct disk *disk, int file, uint64_t bytes);
 
-    /* Shared mappings; a disk without any leaves all six NULL. A stretch of one may begin and end anywhere in it. 1 where a directory's file system is known to do
-     * them well. */
+    /* Shared mappings, of which a stretch may begin and end anywhere; a disk without any leaves all six NULL. 1 where a
+     * directory's file system is known to do them well. */
     int (*maps_well)(const struct disk *disk, int dir);
     int (*map)(const struct disk *disk, int file, size_t bytes, void **ret_memory);
     void (*unmap)(const struct disk *disk, void *memory, size_t bytes);

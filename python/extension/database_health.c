@@ -82,28 +82,27 @@ put_memory(PyObject *dict, const knackdb_stats *stats)
 static int
 put_log_and_snapshot(PyObject *dict, const knackdb_stats *stats)
 {
-    return put_count(dict, "sequence", stats->sequence) < 0 ||
-                   put_count(dict, "durable_sequence", stats->durable_sequence) < 0 ||
-                   put_count(dict, "log_bytes", stats->log_bytes) < 0 ||
-                   put_count(dict, "log_unsynced_bytes", stats->log_unsynced_bytes) < 0 ||
-                   put_count(dict, "reader_count", stats->reader_count) < 0 ||
-                   put_count(dict, "oldest_reader_sequence", stats->oldest_reader_sequence) < 0 ||
-                   put_count(dict, "snapshot_count", stats->snapshot_count) < 0 ||
-                   put_count(dict, "snapshot_sequence", stats->snapshot_sequence) < 0 ||
-                   put_real(dict, "snapshot_at", stats->snapshot_at) < 0 ||
-                   put_real(dict, "snapshot_seconds", stats->snapshot_seconds) < 0 ||
-                   put_count(dict, "snapshot_bytes", stats->snapshot_bytes) < 0 ||
-                   put(dict, "snapshot_status", PyUnicode_FromString(knackdb_status_text(stats->snapshot_status))) <
-                       0 ||
-                   put_count(dict, "recovered_commits", stats->recovered_commits) < 0 ||
-                   put_count(dict, "torn_bytes", stats->torn_bytes) < 0 ||
-                   put_real(dict, "open_seconds", stats->open_seconds) < 0 ||
-                   put_real(dict, "opened_at", stats->opened_at) < 0 ||
-                   put_count(dict, "refresh_count", stats->refresh_count) < 0 ||
-                   put_count(dict, "reload_count", stats->reload_count) < 0 ||
-                   put_real(dict, "refreshed_at", stats->refreshed_at) < 0
-               ? -1
-               : 0;
+    bool failed = put_count(dict, "sequence", stats->sequence) < 0 ||
+                  put_count(dict, "durable_sequence", stats->durable_sequence) < 0 ||
+                  put_count(dict, "log_bytes", stats->log_bytes) < 0 ||
+                  put_count(dict, "log_unsynced_bytes", stats->log_unsynced_bytes) < 0 ||
+                  put_count(dict, "reader_count", stats->reader_count) < 0 ||
+                  put_count(dict, "oldest_reader_sequence", stats->oldest_reader_sequence) < 0 ||
+                  put_count(dict, "snapshot_count", stats->snapshot_count) < 0 ||
+                  put_count(dict, "snapshot_sequence", stats->snapshot_sequence) < 0 ||
+                  put_real(dict, "snapshot_at", stats->snapshot_at) < 0 ||
+                  put_real(dict, "snapshot_seconds", stats->snapshot_seconds) < 0 ||
+                  put_count(dict, "snapshot_bytes", stats->snapshot_bytes) < 0 ||
+                  put(dict, "snapshot_status", PyUnicode_FromString(knackdb_status_text(stats->snapshot_status))) < 0 ||
+                  put_count(dict, "recovered_commits", stats->recovered_commits) < 0 ||
+                  put_count(dict, "torn_bytes", stats->torn_bytes) < 0 ||
+                  put_real(dict, "open_seconds", stats->open_seconds) < 0 ||
+                  put_real(dict, "opened_at", stats->opened_at) < 0 ||
+                  put_count(dict, "refresh_count", stats->refresh_count) < 0 ||
+                  put_count(dict, "reload_count", stats->reload_count) < 0 ||
+                  put_real(dict, "refreshed_at", stats->refreshed_at) < 0;
+
+    return failed ? -1 : 0;
 }
 
 static int
