@@ -203,14 +203,12 @@ allocator_put_pages(struct allocator *allocator, void *memory, size_t bytes)
         (void) munmap(memory, bytes);
 }
 
-#define LASTING_PAGES_MIN ((size_t) 64 * 1024)
-
 void *
 allocator_get_lasting(struct allocator *allocator, size_t bytes)
 {
     void *memory;
 
-    if (bytes < LASTING_PAGES_MIN)
+    if (bytes < ALLOCATOR_LASTING_PAGES)
         return allocator_get(allocator, bytes);
     memory = allocator_get_pages(allocator, bytes);
     if (memory != NULL)
@@ -221,13 +219,13 @@ allocator_get_lasting(struct allocator *allocator, size_t bytes)
 bool
 allocator_lasting_is_zero(const struct allocator *allocator, size_t bytes)
 {
-    return bytes >= LASTING_PAGES_MIN && allocator_pages_are_zero(allocator);
+    return bytes >= ALLOCATOR_LASTING_PAGES && allocator_pages_are_zero(allocator);
 }
 
 void
 allocator_ready_pages(struct allocator *allocator, void *memory, size_t bytes)
 {
-    if (bytes < LASTING_PAGES_MIN)
+    if (bytes < ALLOCATOR_LASTING_PAGES)
         return;
     if (bytes < WAKING_BYTES)
         allocator_populate(allocator, memory, bytes);
@@ -238,7 +236,7 @@ allocator_ready_pages(struct allocator *allocator, void *memory, size_t bytes)
 void
 allocator_put_lasting(struct allocator *allocator, void *memory, size_t bytes)
 {
-    if (bytes < LASTING_PAGES_MIN) {
+    if (bytes < ALLOCATOR_LASTING_PAGES) {
         allocator_put(allocator, memory, bytes);
     } else if (memory != NULL) {
         atomic_fetch_sub_explicit(&allocator->bytes, bytes, memory_order_relaxed);

@@ -58,8 +58,10 @@ void *allocator_resize(struct allocator *allocator, void *memory, size_t old_byt
  * what there was, or more. New items are zero. NULL without memory; then all stays as it was. */
 void *allocator_make_room(struct allocator *allocator, void *array, size_t wanted, size_t *capacity, size_t item_bytes);
 
-/* As get and put, for what lives long and goes in no order: large blocks are pages of their own, which the system has
- * back at once, wherever they lie. malloc would keep them as long as something small lies behind. */
+/* As get and put, for what lives long and goes in no order: blocks of so many bytes and more are pages of their own,
+ * which take no memory before they are touched, and which the system has back at once, wherever they lie. malloc would
+ * keep them as long as something small lies behind. */
+#define ALLOCATOR_LASTING_PAGES ((size_t) 64 * 1024)
 void *allocator_get_lasting(struct allocator *allocator, size_t bytes);
 /* Whether such a block of so many bytes is zero as it comes. */
 bool  allocator_lasting_is_zero(const struct allocator *allocator, size_t bytes);

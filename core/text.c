@@ -10,9 +10,7 @@ struct text_block {
 
 #define BLOCK_BYTES_MIN ((size_t) 4096)
 #define BLOCK_BYTES_MAX ((size_t) 1 << 20)
-/* From so many bytes on a block is pages of its own, which take no memory before they are touched. */
-#define BLOCK_BYTES_PAGES ((size_t) 64 * 1024)
-#define COUNT_BYTES       ((size_t) 16 * 1024)
+#define COUNT_BYTES     ((size_t) 16 * 1024)
 /* How far ahead its pages are asked for, and the smallest block for which that is worth it. */
 #define PAGES_STEP_MIN   ((size_t) 64 * 1024)
 #define PAGES_STEP_MAX   ((size_t) 512 * 1024)
@@ -109,7 +107,7 @@ add_long(struct text_arena *arena, struct allocator *allocator, knackdb_text tex
 static size_t
 choose_block_bytes(uint64_t total)
 {
-    if (total / 2 >= BLOCK_BYTES_PAGES)
+    if (total / 2 >= ALLOCATOR_LASTING_PAGES)
         return total / 2 < BLOCK_BYTES_MAX ? (size_t) total / 2 : BLOCK_BYTES_MAX;
     return total / 8 > BLOCK_BYTES_MIN ? (size_t) total / 8 : BLOCK_BYTES_MIN;
 }
@@ -145,7 +143,7 @@ text_arena_add(struct text_arena *arena, struct allocator *allocator, knackdb_te
         arena->newest = block;
         arena->used = sizeof *block;
         arena->counted = 0;
-        count_newest(arena, bytes < BLOCK_BYTES_PAGES ? bytes : sizeof *block);
+        count_newest(arena, bytes < ALLOCATOR_LASTING_PAGES ? bytes : sizeof *block);
         arena->pages = (struct pages_ahead) { .ask_at = bytes < PAGES_BLOCK_MIN ? SIZE_MAX : 0 };
     }
     end = arena->used + needed;
