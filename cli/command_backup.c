@@ -57,6 +57,9 @@ run(int argc, char **argv)
     case ARGUMENTS_BAD: return EXIT_CALL_AT_FAULT;
     case ARGUMENTS_OK: break;
     }
+    status = directory_check_apart(command_backup.name, directory, destination);
+    if (status != EXIT_DONE)
+        return status;
     status = directory_open_to_read(command_backup.name, directory, &reading, &db);
     if (status != EXIT_DONE)
         return status;

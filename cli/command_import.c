@@ -110,6 +110,32 @@ take_bad_row(struct import *import, int column, const char *why)
     return EXIT_DONE;
 }
 
+/* Rows that were taken and that the disk has not been heard of: a batch is a commit, and has at most so many. */
+static uint64_t
+count_unsure(const struct import *import)
+{
+    knackdb_stats stats = { .struct_size = sizeof stats };
+    uint64_t      unsure;
+
+    if (knackdb_get_stats(import->db, &stats, NULL) != KNACKDB_OK)
+        return import->good;
+    unsure = (stats.sequence - stats.durable_sequence) * BATCH_ROWS_MAX;
+    return unsure < import->good ? unsure : import->good;
+}
+
+static int
+complain_of_batch(struct import *import, knackdb_status status, const knackdb_error *error)
+{
+    uint64_t unsure = count_unsure(import);
+    char     perhaps[80] = "";
+
+    progress_end(&import->progress);
+    if (unsure > 0)
+        (void) snprintf(perhaps, sizeof perhaps, ", the last %" PRIu64 " of them perhaps not on disk", unsure);
+    return complain(exit_status_of(status, error->os_errno), command_import.name, import->directory,
+                    "after %" PRIu64 " rows were stored%s: %s", import->good, perhaps, error->message);
+}
+
 static int
 store_batch(struct import *import)
 {
@@ -120,11 +146,8 @@ store_batch(struct import *import)
         return EXIT_DONE;
     status = knackdb_store_rows(import->db, import->table, import->batch, import->info->column_count,
                                 import->batch_rows, KNACKDB_STORE_REPLACE, NULL, &error);
-    if (status != KNACKDB_OK) {
-        progress_end(&import->progress);
-        return complain(exit_status_of(status, error.os_errno), command_import.name, import->directory,
-                        "after %" PRIu64 " rows were stored: %s", import->good, error.message);
-    }
+    if (status != KNACKDB_OK)
+        return complain_of_batch(import, status, &error);
     import->good += import->batch_rows;
     import->batch_rows = 0;
     import->batch_bytes = 0;
@@ -297,7 +320,7 @@ import_rows(struct import *import)
     if (printf("%s: %" PRIu64 " rows in %.3f s, %.0f rows/s\n", import->info->name, import->good, seconds,
                seconds > 0 ? (double) import->good / seconds : 0.0) < 0 ||
         fflush(stdout) != 0)
-        return complain(EXIT_DATA_AT_FAULT, command_import.name, "standard output", "cannot be written");
+        return complain(EXIT_DATA_AT_FAULT, command_import.name, "standard output", "%s", strerror(errno));
     return EXIT_DONE;
 }
 

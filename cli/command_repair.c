@@ -98,6 +98,8 @@ run(int argc, char **argv)
     if (to == NULL)
         return complain_usage(command_repair.name, "--to", "is missing");
     status = directory_check(command_repair.name, directory);
+    if (status == EXIT_DONE)
+        status = directory_check_apart(command_repair.name, directory, to);
     if (status != EXIT_DONE)
         return status;
     repaired = knackdb_repair(directory, to, print_loss, &directory, &report, &error);

@@ -25,9 +25,13 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define FOLLOW_INTERVAL_MS 20
+
+/* So often, in waits, somebody looks whether the directory is still where it was. */
+#define FOLLOW_WAITS_TO_LOOK 25
 
 static const char help[] =
     "Usage: knackdb replay DIR [--table TABLE] [--since SEQ|TIME] [--until SEQ|TIME] [--follow] [--format text|jsonl]\n"
@@ -53,6 +57,9 @@ struct replay {
     bool          has_since, has_until;
     struct moment since, until;
     bool          is_followed;
+    uint64_t      waits;  /* while following */
+    dev_t         device; /* of the directory */
+    ino_t         inode;
     bool          is_json;
     struct output output;
 };
@@ -141,15 +148,36 @@ is_behind(const knackdb_log_entry *entry, const struct moment *moment)
     return moment->is_time ? entry->time > moment->time : entry->sequence > (uint64_t) moment->sequence;
 }
 
-/* Waits a little; false when nobody reads the output any more. */
-static bool
-wait_for_more(struct replay *replay)
+/* Is what has the name still what was opened? Otherwise we follow what nobody writes any more, for ever: a restore
+ * moves the old directory away. */
+static int
+check_place(struct replay *replay)
+{
+    struct stat now;
+    const char *what = "another directory has taken its place; what followed is not shown";
+
+    if (++replay->waits % FOLLOW_WAITS_TO_LOOK != 0)
+        return EXIT_DONE;
+    if (stat(replay->directory, &now) != 0)
+        what = "the directory is not there any more";
+    else if (now.st_dev == replay->device && now.st_ino == replay->inode)
+        return EXIT_DONE;
+    return complain(EXIT_DATA_AT_FAULT, command_replay.name, replay->directory, "%s", what);
+}
+
+/* Waits a little. *ret_go_on: false when nobody reads the output any more, or there is nothing more to come. */
+static int
+wait_for_more(struct replay *replay, bool *ret_go_on)
 {
     struct pollfd out = { .fd = STDOUT_FILENO, .events = 0 };
+    int           status = EXIT_DONE;
 
-    if (!output_flush(&replay->output))
-        return false;
-    return poll(&out, 1, FOLLOW_INTERVAL_MS) <= 0 || (out.revents & (POLLERR | POLLHUP | POLLNVAL)) == 0;
+    *ret_go_on = output_flush(&replay->output) &&
+                 (poll(&out, 1, FOLLOW_INTERVAL_MS) <= 0 || (out.revents & (POLLERR | POLLHUP | POLLNVAL)) == 0);
+    if (*ret_go_on)
+        status = check_place(replay);
+    *ret_go_on &= status == EXIT_DONE;
+    return status;
 }
 
 static int
@@ -164,9 +192,12 @@ print_entries(struct replay *replay, knackdb_log *log)
         char              where[1200];
 
         if (status == KNACKDB_NOT_FOUND && replay->is_followed) {
-            if (wait_for_more(replay))
+            bool go_on;
+            int  waited = wait_for_more(replay, &go_on);
+
+            if (go_on)
                 continue;
-            return EXIT_DONE;
+            return waited;
         }
         if (status == KNACKDB_NOT_FOUND) {
             torn_bytes = knackdb_log_torn_bytes(log, &torn_file, &torn_offset);
@@ -218,10 +249,16 @@ replay_directory(struct replay *replay)
     knackdb_error  error = { 0 };
     knackdb_status opened;
     int            status = directory_check(command_replay.name, replay->directory);
+    struct stat    found;
     int            written;
 
     if (status != EXIT_DONE)
         return status;
+    if (stat(replay->directory, &found) != 0)
+        return complain(exit_status_of(KNACKDB_IO, errno), command_replay.name, replay->directory, "%s",
+                        strerror(errno));
+    replay->device = found.st_dev;
+    replay->inode = found.st_ino;
     opened = knackdb_log_open(replay->directory, &log, &error);
     if (opened == KNACKDB_NOT_FOUND)
         return complain(EXIT_CALL_AT_FAULT, command_replay.name, replay->directory, "holds no knackdb store");
@@ -281,6 +318,9 @@ run(int argc, char **argv)
     if (!parse_bound("--since", since, &replay.has_since, &replay.since) ||
         !parse_bound("--until", until, &replay.has_until, &replay.until))
         return EXIT_CALL_AT_FAULT;
+    if (replay.has_since && replay.has_until && replay.since.is_time == replay.until.is_time &&
+        (replay.since.is_time ? replay.until.time < replay.since.time : replay.until.sequence < replay.since.sequence))
+        return complain_usage(command_replay.name, "--until", "'%s' is before --since '%s'", until, since);
     return replay_directory(&replay);
 }
 

@@ -9,6 +9,7 @@
 #include "condition.h"
 
 #include "columns.h"
+#include "moment.h"
 #include "number.h"
 
 #include <ctype.h>
@@ -134,6 +135,24 @@ parse_quoted(struct parser *parser, knackdb_text *ret_text)
 }
 
 /* Reads one value, bare up to one of `stops` or the end. */
+/* Refuses what is no number. Times are kept as seconds, and whoever writes one as people do is told which. */
+static bool
+refuse_number(const struct parser *parser, const knackdb_text *text, enum number_result result)
+{
+    char          copy[MOMENT_CHARS_MAX] = "";
+    char          seconds[100] = "";
+    struct moment moment;
+
+    if (text->length < sizeof copy)
+        memcpy(copy, text->data, text->length);
+    if (result == NUMBER_MALFORMED && parser->column->type == KNACKDB_REAL && moment_parse(copy, &moment) &&
+        moment.is_time)
+        (void) snprintf(seconds, sizeof seconds, "; that time is %.6f, in seconds since 1970", moment.time);
+    (void) snprintf(parser->why, COLUMN_WHY_BYTES, "'%.*s' %s%s", (int) (text->length < 60 ? text->length : 60),
+                    text->data, number_result_text(result), seconds);
+    return false;
+}
+
 static bool
 parse_value(struct parser *parser, const char *stops, knackdb_value *ret_value)
 {
@@ -171,11 +190,8 @@ parse_value(struct parser *parser, const char *stops, knackdb_value *ret_value)
         return true;
     }
     result = number_parse_real(text.data, text.length, &real);
-    if (result != NUMBER_OK) {
-        (void) snprintf(parser->why, COLUMN_WHY_BYTES, "'%.*s' %s", (int) (text.length < 60 ? text.length : 60),
-                        text.data, number_result_text(result));
-        return false;
-    }
+    if (result != NUMBER_OK)
+        return refuse_number(parser, &text, result);
     *ret_value = knackdb_value_real(real);
     return true;
 }

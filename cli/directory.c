@@ -7,8 +7,11 @@
 #include "complaint.h"
 #include "moment.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <libgen.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -45,6 +48,53 @@ directory_check(const char *command, const char *path)
     if (!S_ISDIR(found.st_mode))
         return complain(EXIT_CALL_AT_FAULT, command, path, "not a directory");
     return EXIT_DONE;
+}
+
+int
+directory_check_apart(const char *command, const char *directory, const char *destination)
+{
+    char  *copy = strdup(destination);
+    char  *above = copy != NULL ? realpath(dirname(copy), NULL) : NULL;
+    char  *outer = realpath(directory, NULL);
+    size_t length = outer != NULL ? strlen(outer) : 0;
+    bool   is_inside = above != NULL && outer != NULL && strncmp(above, outer, length) == 0 &&
+                     (above[length] == '\0' || above[length] == '/');
+
+    free(copy);
+    free(above);
+    free(outer);
+    if (is_inside)
+        return complain(EXIT_CALL_AT_FAULT, command, destination, "lies in %s itself; name a directory outside",
+                        directory);
+    return EXIT_DONE;
+}
+
+/* Is there history of the log? By the names that docs/FORMAT.md gives its files. */
+static bool
+has_history(const char *path)
+{
+    DIR                 *directory = opendir(path);
+    const struct dirent *entry;
+    bool                 found = false;
+
+    while (directory != NULL && !found && (entry = readdir(directory)) != NULL) {
+        size_t length = strlen(entry->d_name);
+
+        found = strncmp(entry->d_name, "past-", 5) == 0 && length > 9 &&
+                strcmp(entry->d_name + length - 4, ".knh") == 0;
+    }
+    if (directory != NULL)
+        (void) closedir(directory);
+    return found;
+}
+
+/* Whose program keeps history wants it, and how much is for that program to say: what this command adds to the log
+ * must not push the oldest of it out. Where there is none, none is begun. */
+static void
+keep_history(const char *path, knackdb_options *options)
+{
+    if (has_history(path))
+        options->log_history_bytes = UINT64_MAX;
 }
 
 static int
@@ -106,6 +156,7 @@ directory_open_to_write(const char *command, const char *path, knackdb **ret_db)
     if (status != EXIT_DONE)
         return status;
     options.flags = KNACKDB_OPEN_NO_CREATE;
+    keep_history(path, &options);
     return open_store(command, path, &options, ret_db);
 }
 
@@ -114,6 +165,9 @@ directory_open_or_create(const char *command, const char *path, knackdb **ret_db
 {
     knackdb_options options = knackdb_options_default();
 
+    /* Whoever imports has the rows at hand still: better to stop at a disk that is full than to go on in memory. */
+    options.flags = KNACKDB_OPEN_REFUSE_DEGRADED;
+    keep_history(path, &options);
     return open_store(command, path, &options, ret_db);
 }
 

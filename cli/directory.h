@@ -7,6 +7,10 @@
 /** Complains unless there is a directory at the path. Returns an exit status. */
 int directory_check(const char *command, const char *path);
 
+/** Complains if the destination lies in the directory itself, where whoever removes or exchanges the one loses both.
+ *  Returns an exit status. */
+int directory_check_apart(const char *command, const char *directory, const char *destination);
+
 /** Opens a store that must be there, read-only, so beside a writer, too. Returns an exit status. */
 int directory_open_to_read(const char *command, const char *path, const knackdb_options *options, knackdb **ret_db);
 

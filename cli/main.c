@@ -2,8 +2,8 @@
  *
  * Nothing here reads the locale from the environment: numbers are written with a
  * point everywhere. LC_CTYPE alone is set, to UTF-8, for the widths of characters in
- * tables. SIGPIPE is ignored, so that a closed pipe is a failed write with a name and
- * an exit status. */
+ * tables. SIGPIPE is ignored, so that a closed pipe is a failed write with an exit
+ * status, and what is half done can be put in order. */
 #include "commands.h"
 #include "complaint.h"
 #include "output.h"

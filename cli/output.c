@@ -1,8 +1,9 @@
 /* output.c - bytes on their way to standard output or into a file.
  *
  * A file appears under its name whole or not at all: it is written beside its place,
- * synced, and renamed. A reader that closes its end early (`| head`) is an error like
- * any other failed write, EPIPE, since main() ignores SIGPIPE.
+ * synced, and renamed. A reader that closes its end early (`| head`) has what it wanted:
+ * nothing is said, but the exit status tells that not all was written. (main() ignores
+ * SIGPIPE, so it is a failed write like any other, EPIPE.)
  *
  * An interrupt (SIGINT, SIGTERM, SIGHUP) takes the unfinished file with it, says so, and ends
  * the command as it would have. The handler finds the name in a buffer of its own, set before the
@@ -221,7 +222,9 @@ output_finish(struct output *output)
             output->temporary = NULL;
         }
     }
-    if (output->os_errno != 0)
+    if (output->os_errno == EPIPE && output->path == NULL)
+        status = EXIT_DATA_AT_FAULT;
+    else if (output->os_errno != 0)
         status = complain(EXIT_DATA_AT_FAULT, output->command, name_of(output), "%s", strerror(output->os_errno));
     output_abandon(output);
     return status;

@@ -116,7 +116,7 @@ look_first(const struct keeper *keeper, knackdb_error *error)
     knackdb_status       status;
 
     manifest_init(&manifest, keeper->allocator);
-    status = manifest_file_read_newest(&manifest, &keeper->dir, &why);
+    status = manifest_file_find(&manifest, &keeper->dir, &why);
     if (status == KNACKDB_OK && manifest.schema_version > schema->version)
         status = error_set(&why, KNACKDB_UNSUPPORTED, "%s: schema version %u; this library knows up to %u",
                            keeper->dir.path, (unsigned) manifest.schema_version, (unsigned) schema->version);

@@ -62,6 +62,30 @@ manifest_list_clear(struct manifest_list *list)
     memset(list, 0, sizeof *list);
 }
 
+static void
+hear_rows(void *context, const char *name)
+{
+    bool          *found = context;
+    uint64_t       number;
+    enum file_kind kind = file_name_read(name, &number);
+
+    *found |= kind == FILE_LOG || kind == FILE_PART;
+}
+
+knackdb_status
+manifest_expect_no_rows(const struct dir *dir, knackdb_error *error)
+{
+    bool           found = false;
+    knackdb_status status = dir_list(dir, hear_rows, &found, error);
+
+    if (status == KNACKDB_OK && found)
+        status = error_set(error, KNACKDB_CORRUPT,
+                           "%s: there are rows here, but no manifest: it is lost, or this is a copy "
+                           "that was never finished",
+                           dir->path);
+    return status;
+}
+
 knackdb_status
 manifest_file_fetch(struct byte_buffer *ret_bytes, const struct dir *dir, uint64_t generation, knackdb_error *error)
 {
@@ -131,6 +155,25 @@ manifest_file_read_newest(struct manifest *manifest, const struct dir *dir, knac
             return status;
     }
     return error_set(error, KNACKDB_BUSY, "%s: snapshots follow each other too fast to read one", dir->path);
+}
+
+knackdb_status
+manifest_file_find(struct manifest *manifest, const struct dir *dir, knackdb_error *error)
+{
+    knackdb_error  why = { 0 };
+    knackdb_status found = KNACKDB_OK;
+
+    for (int looks = 0; looks < 2; looks++) { /* somebody may have begun a store in between */
+        knackdb_status status = manifest_file_read_newest(manifest, dir, error);
+
+        if (status == KNACKDB_NOT_FOUND)
+            found = manifest_expect_no_rows(dir, &why);
+        if (status != KNACKDB_NOT_FOUND || found == KNACKDB_OK)
+            return status;
+    }
+    if (error != NULL)
+        *error = why;
+    return found;
 }
 
 knackdb_status

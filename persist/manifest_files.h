@@ -18,12 +18,20 @@ knackdb_status manifest_list_read(struct manifest_list *list, struct allocator *
                                   knackdb_error *error);
 void           manifest_list_clear(struct manifest_list *list);
 
+/* Where there is no manifest. CORRUPT if parts or log segments are there all the same: a copy that was never finished,
+ * or the manifest is lost. OK otherwise: there is no store. */
+knackdb_status manifest_expect_no_rows(const struct dir *dir, knackdb_error *error);
+
 /* Fills a manifest that was init'ed. NOT_FOUND where the file is gone; errors name it. */
 knackdb_status manifest_file_read(struct manifest *manifest, const struct dir *dir, uint64_t generation,
                                   knackdb_error *error);
 
 /* The same for the newest one. NOT_FOUND where there is none. Beside a writer, too. */
 knackdb_status manifest_file_read_newest(struct manifest *manifest, const struct dir *dir, knackdb_error *error);
+
+/* The same for who comes to a directory: CORRUPT where there is none, but something that only a manifest makes sense
+ * of. */
+knackdb_status manifest_file_find(struct manifest *manifest, const struct dir *dir, knackdb_error *error);
 
 /* The same, if there is one newer than `generation` (*ret_newer); otherwise nothing but names is looked at. NOT_FOUND
  * without a word where there is none at all. */

@@ -21,7 +21,7 @@ find_version(struct allocator *allocator, const char *path, const struct migrate
     manifest_init(&manifest, allocator);
     status = directory_open(options->disk, path, false, 0, &dir, &made, error);
     if (status == KNACKDB_OK)
-        status = manifest_file_read_newest(&manifest, &dir, error);
+        status = manifest_file_find(&manifest, &dir, error);
     if (status == KNACKDB_OK && manifest.schema_version > options->schema->version)
         status = error_set(error, KNACKDB_UNSUPPORTED, "%s: schema version %u; this library knows up to %u", path,
                            (unsigned) manifest.schema_version, (unsigned) options->schema->version);

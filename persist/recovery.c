@@ -20,6 +20,10 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
+
+/* Of a moment in a sentence: "commit " and a number, or a date and a time. */
+#define MOMENT_CHARS 64
 
 /* A writer would have to finish a snapshot in each of these short moments. */
 #define TRIES_MAX 100
@@ -145,20 +149,6 @@ check_version(const struct manifest *manifest, const struct recovery_options *op
     return KNACKDB_OK;
 }
 
-struct leftovers {
-    bool found;
-};
-
-static void
-hear_leftover(void *context, const char *name)
-{
-    struct leftovers *leftovers = context;
-    uint64_t          number;
-    enum file_kind    kind = file_name_read(name, &number);
-
-    leftovers->found |= kind == FILE_LOG || kind == FILE_PART;
-}
-
 static bool
 are_same(const struct manifest_list *left, const struct manifest_list *right)
 {
@@ -173,7 +163,6 @@ try_sources(struct sources *sources, const struct recovery_options *options, con
 {
     struct manifest_list list;
     struct manifest_list later;
-    struct leftovers     leftovers = { false };
     knackdb_status       status;
 
     *ret_again = false;
@@ -181,12 +170,8 @@ try_sources(struct sources *sources, const struct recovery_options *options, con
     if (status != KNACKDB_OK)
         return status;
     *ret_new = list.count == 0;
-    if (*ret_new) {
-        status = dir_list(options->dir, hear_leftover, &leftovers, error);
-        if (status == KNACKDB_OK && leftovers.found)
-            status = error_set(error, KNACKDB_CORRUPT, "%s: there are rows here, but no manifest", options->dir->path);
-        return status;
-    }
+    if (*ret_new)
+        return manifest_expect_no_rows(options->dir, error);
     status = choose_manifest(sources, &list, options, error);
     if (status == KNACKDB_OK)
         status = check_version(&sources->manifest, options, store, error);
@@ -238,15 +223,31 @@ is_too_late(const struct log_record *record, const struct recovery_options *opti
            (options->as_of_time_us != 0 && record->time_us > options->as_of_time_us);
 }
 
+/* As people write it, in UTC; seconds where no calendar has it. */
+static void
+name_time(char text[MOMENT_CHARS], int64_t time_us)
+{
+    time_t    seconds = (time_t) (time_us / 1000000);
+    int       micros = (int) (time_us % 1000000);
+    struct tm date;
+    size_t    length = 0;
+
+    if (time_us >= 0 && gmtime_r(&seconds, &date) != NULL)
+        length = strftime(text, MOMENT_CHARS, "%Y-%m-%dT%H:%M:%S", &date);
+    if (length > 0)
+        (void) snprintf(text + length, MOMENT_CHARS - length, ".%06dZ", micros);
+    else
+        (void) snprintf(text, MOMENT_CHARS, "@%" PRId64, (int64_t) seconds);
+}
+
 /* What stands in a sentence for the moment that was asked for. */
 static void
-name_moment(char moment[64], const struct recovery_options *options)
+name_moment(char moment[MOMENT_CHARS], const struct recovery_options *options)
 {
     if (options->as_of_sequence != 0)
-        (void) snprintf(moment, 64, "commit %" PRIu64, options->as_of_sequence);
+        (void) snprintf(moment, MOMENT_CHARS, "commit %" PRIu64, options->as_of_sequence);
     else
-        (void) snprintf(moment, 64, "%" PRId64 ".%06" PRId64, options->as_of_time_us / 1000000,
-                        options->as_of_time_us % 1000000);
+        name_time(moment, options->as_of_time_us);
 }
 
 /* The log has been read to its end. Beside a writer the end may be where its snapshot overtook us: we have every
@@ -255,7 +256,7 @@ static knackdb_status
 judge_end(struct recovery *recovery, const struct recovery_options *options, struct store *store, knackdb_error *error)
 {
     uint64_t       next = 0;
-    char           moment[64];
+    char           moment[MOMENT_CHARS];
     knackdb_status status = KNACKDB_OK;
 
     if (!options->is_locked)
@@ -305,7 +306,8 @@ static knackdb_status
 say_not_kept(const struct sources *sources, const struct recovery_options *options, const struct store *store,
              knackdb_error *error)
 {
-    char moment[64];
+    char moment[MOMENT_CHARS];
+    char oldest[MOMENT_CHARS];
 
     name_moment(moment, options);
     if (!sources->is_before_all)
@@ -314,11 +316,12 @@ say_not_kept(const struct sources *sources, const struct recovery_options *optio
                          " is not all there; from there to commit %" PRIu64 " it is",
                          options->dir->path, moment, store_sequence(store), sources->later,
                          find_newest(sources->allocator, options, store));
+    name_time(oldest, sources->later_us);
     return error_set(error, KNACKDB_NOT_FOUND,
-                     "%s: %s is not kept any more: the oldest moment that is kept is commit %" PRIu64 ", at %" PRId64
-                     ".%06" PRId64 ", the newest commit %" PRIu64,
-                     options->dir->path, moment, sources->later, sources->later_us / 1000000,
-                     sources->later_us % 1000000, find_newest(sources->allocator, options, store));
+                     "%s: %s is not kept any more: the oldest moment that is kept is commit %" PRIu64
+                     ", at %s, the newest commit %" PRIu64,
+                     options->dir->path, moment, sources->later, oldest,
+                     find_newest(sources->allocator, options, store));
 }
 
 static knackdb_status

@@ -66,8 +66,10 @@ read_manifest(struct repair *repair, uint64_t generation, bool *ret_sound, knack
     }
     if (status == KNACKDB_CORRUPT || status == KNACKDB_NOT_FOUND)
         status = KNACKDB_OK;
-    else if (status != KNACKDB_OK)
+    else if (status == KNACKDB_UNSUPPORTED)
         (void) error_set(error, status, "%s/%s: %s", repair->dir.path, name, why.message);
+    else if (status != KNACKDB_OK && error != NULL)
+        *error = why; /* of the call that failed: names the file already */
     byte_buffer_clear(&bytes);
     if (!*ret_sound)
         manifest_clear(&repair->manifest);
@@ -164,6 +166,17 @@ hear_head(void *context, const char *name)
     allocator_put(files->repair->allocator, bytes, PART_HEAD_BYTES_MAX);
 }
 
+/* What is there may be all or a tenth of it: a backup that was cut off leaves just this. So nobody is told that nothing
+ * was lost. */
+static void
+note_no_manifest(struct repair *repair)
+{
+    knackdb_loss loss = { .kind = KNACKDB_LOSS_MANIFEST, .table = -1, .column = -1 };
+
+    repair_note(repair, &loss, "manifest-*.knm",
+                "the manifest: there is none, so parts may be missing that nobody can tell of");
+}
+
 static knackdb_status
 save_found_parts(struct repair *repair, knackdb_error *error)
 {
@@ -181,6 +194,9 @@ save_found_parts(struct repair *repair, knackdb_error *error)
         status = error_set(error, KNACKDB_CORRUPT,
                            "%s: no manifest, and no head of a part or a log segment, can be read", repair->dir.path);
     repair->store_id = files.store_id;
+    if (status == KNACKDB_OK &&
+        repair->loss_count == 0) /* otherwise there are some, and what is wrong with them is told */
+        note_no_manifest(repair);
     if (files.part_count > 0)
         qsort(files.parts, files.part_count, sizeof *files.parts, compare);
     /* Some parts may be gone: what else tells of them is not to be called damage, as long as it is not much. */

@@ -48,7 +48,7 @@ open_reader(struct replay_log *log, const struct schema_history *history, const 
     manifest_init(&manifest, log->allocator);
     for (int tries = 0; tries < 100; tries++) {
         manifest_clear(&manifest);
-        status = manifest_file_read_newest(&manifest, &log->dir, error);
+        status = manifest_file_find(&manifest, &log->dir, error);
         if (status == KNACKDB_OK && manifest.schema_version > schema->version)
             status = error_set(error, KNACKDB_UNSUPPORTED, "%s: schema version %u; this library knows up to %u",
                                log->dir.path, (unsigned) manifest.schema_version, (unsigned) schema->version);
@@ -160,8 +160,10 @@ find_jump(struct replay_log *log, uint64_t *ret_next, knackdb_error *error)
 static knackdb_status
 tell_jump(struct replay_log *log, uint64_t next, knackdb_error *error)
 {
-    (void) error_set(error, KNACKDB_IO, "%s: the log before commit %" PRIu64 " is gone: a snapshot has taken its place",
-                     log->dir.path, next);
+    (void) error_set(error, KNACKDB_IO,
+                     "%s: the log from commit %" PRIu64 " to %" PRIu64
+                     " is gone or cannot be read: a snapshot has taken its place",
+                     log->dir.path, log->last + 1, next - 1);
     if (error != NULL)
         error->os_errno = ENOENT;
     log_reader_skip_to(log->reader, next);

@@ -87,6 +87,29 @@ verify_all(struct verification *verification, const struct manifest_list *list, 
     return status;
 }
 
+/* The manifests there are. CORRUPT where there is none, but something that only a manifest makes sense of; NOT_FOUND
+ * where there is no store. */
+static knackdb_status
+find_manifests(struct verification *verification, struct manifest_list *list, knackdb_error *error)
+{
+    knackdb_error  why = { 0 };
+    knackdb_status found;
+    knackdb_status status = manifest_list_read(list, verification->allocator, &verification->dir, error);
+
+    if (status != KNACKDB_OK || list->count > 0)
+        return status;
+    found = manifest_expect_no_rows(&verification->dir, &why);
+    if (found == KNACKDB_CORRUPT) /* unless somebody began a store here between the two looks */
+        status = manifest_list_read(list, verification->allocator, &verification->dir, error);
+    if (status != KNACKDB_OK || list->count > 0)
+        return status;
+    if (found == KNACKDB_OK)
+        return error_set(error, KNACKDB_NOT_FOUND, "%s: there is no store in this directory", verification->dir.path);
+    if (error != NULL)
+        *error = why;
+    return found;
+}
+
 knackdb_status
 verify_directory(struct allocator *allocator, const char *path, const struct verify_options *options,
                  knackdb_verify_report *ret_report, knackdb_error *error)
@@ -103,9 +126,7 @@ verify_directory(struct allocator *allocator, const char *path, const struct ver
     verification->dir.handle = DISK_NONE;
     status = directory_open(options->disk, path, false, 0, &verification->dir, &made, error);
     if (status == KNACKDB_OK)
-        status = manifest_list_read(&list, allocator, &verification->dir, error);
-    if (status == KNACKDB_OK && list.count == 0)
-        status = error_set(error, KNACKDB_NOT_FOUND, "%s: there is no store in this directory", path);
+        status = find_manifests(verification, &list, error);
     if (status == KNACKDB_OK)
         status = verify_all(verification, &list, error);
     if (status == KNACKDB_OK && ret_report != NULL)

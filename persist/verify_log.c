@@ -15,6 +15,7 @@
 #include "persist/segment_reader.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -311,6 +312,16 @@ check_headless(struct log_check *check, struct segment_reader *segment, knackdb_
     return status == KNACKDB_NOT_FOUND || status == KNACKDB_CORRUPT ? KNACKDB_OK : status;
 }
 
+/* What is wrong with a packed file, without the place, which a fault names itself. */
+static const char *
+without_place(const char *why, const struct dir *dir, const char *file)
+{
+    char   place[DISK_PATH_BYTES_MAX + DISK_NAME_BYTES_MAX + 20];
+    size_t length = (size_t) snprintf(place, sizeof place, "%s/%s: offset 0: ", dir->path, file);
+
+    return length < sizeof place && strncmp(why, place, length) == 0 ? why + length : why;
+}
+
 /* Opens a segment in either form; what packs it is checked. OK, and it is not open, where there is nothing to be read:
  * it has gone, or what is wrong with it has been told. */
 static knackdb_status
@@ -330,7 +341,8 @@ open_segment(struct log_check *check, uint64_t serial, struct file *file, knackd
         return KNACKDB_OK;
     file_close(file);
     if (status == KNACKDB_CORRUPT || status == KNACKDB_UNSUPPORTED) {
-        verify_fault(verification, status, file->name, fault, "%s", why.message);
+        verify_fault(verification, status, file->name, fault, "%s",
+                     without_place(why.message, &verification->dir, file->name));
         return KNACKDB_OK;
     }
     if (error != NULL)

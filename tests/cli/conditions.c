@@ -137,6 +137,8 @@ Test(condition, what_is_no_condition_is_refused_with_the_reason)
     expect_refused("id = one", "'one' is not a number");
     expect_refused("id = 1e999", "out of range");
     expect_refused("rate > nan", "not a number");
+    expect_refused("rate > 2026-11-22T12:00:00.5Z",
+                   "is not a number; that time is 1795348800.500000, in seconds since 1970");
     expect_refused("id contains 1", "text columns");
     expect_refused("id in 1, 2", "in brackets");
     expect_refused("id in ()", "a value is missing");

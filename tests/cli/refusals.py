@@ -159,7 +159,7 @@ class BadCalls(ToolCase):
             rest = [] if command == "replay" else ["execution_patterns"]
             done = subprocess.run(f"{{ {tool.TOOL} {command} {self.directory} {' '.join(rest)}; echo $? >&2; }} | head -c 10",
                                   shell=True, capture_output=True, text=True)
-            self.assertEqual(done.stderr, f"knackdb: {command}: standard output: Broken pipe\n1\n")
+            self.assertEqual(done.stderr, "1\n")  # whoever closes a pipe has what was wanted: nothing is said
         # a file that cannot be finished leaves the old one and no temporary one
         old = self.write("old.csv", "old")
 

@@ -278,7 +278,7 @@ static const struct {
     { "another store", ORIGIN_KILLED, of_another_store, NULL, CORRUPT, CORRUPT, OK, OK },
     { "another manifest's name", ORIGIN_CLOSED, NULL, name_the_manifest_otherwise, CORRUPT, CORRUPT, CORRUPT, OK },
     { "a giant manifest", ORIGIN_CLOSED, NULL, lengthen_the_manifest, CORRUPT, CORRUPT, CORRUPT, OK },
-    { "no manifest", ORIGIN_KILLED, NULL, take_the_manifest_away, CORRUPT, ABSENT, ABSENT, OK },
+    { "no manifest", ORIGIN_KILLED, NULL, take_the_manifest_away, CORRUPT, CORRUPT, CORRUPT, OK },
     { "no log", ORIGIN_KILLED, NULL, take_the_log_away, OK, OK, OK, OK },
     { "no history", ORIGIN_WITH_HISTORY, NULL, take_the_log_away, OK, OK, OK, OK },
     { "no ends", ORIGIN_WITH_ENDS, NULL, take_the_ends_away, CORRUPT, CORRUPT, OK, OK },
