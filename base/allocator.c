@@ -14,25 +14,35 @@ allocator_init(struct allocator *allocator, const knackdb_allocator *functions)
         allocator->functions = *functions;
 }
 
-void *
-allocator_get(struct allocator *allocator, size_t bytes)
+/* NULL is accepted, and is none. */
+static void *
+counted(struct allocator *allocator, void *memory, size_t bytes)
 {
-    void *memory;
-
-    if (allocator->functions.allocate != NULL)
-        memory = allocator->functions.allocate(allocator->functions.context, bytes);
-    else
-        memory = malloc(bytes);
     if (memory != NULL)
         atomic_fetch_add_explicit(&allocator->bytes, bytes, memory_order_relaxed);
     return memory;
 }
 
 void *
+allocator_get(struct allocator *allocator, size_t bytes)
+{
+    return counted(allocator,
+                   allocator->functions.allocate != NULL
+                       ? allocator->functions.allocate(allocator->functions.context, bytes)
+                       : malloc(bytes),
+                   bytes);
+}
+
+/* calloc() knows what the system has just given, and does not touch it: the pages of a large block come when it is
+ * filled, and not all of them now. */
+void *
 allocator_get_zeroed(struct allocator *allocator, size_t bytes)
 {
-    void *memory = allocator_get(allocator, bytes);
+    void *memory;
 
+    if (allocator->functions.allocate == NULL)
+        return counted(allocator, calloc(1, bytes), bytes);
+    memory = allocator_get(allocator, bytes);
     if (memory != NULL)
         memset(memory, 0, bytes);
     return memory;
@@ -137,8 +147,6 @@ allocator_populate(struct allocator *allocator, void *memory, size_t bytes)
         (void) madvise((void *) first, end - first, MADV_POPULATE_WRITE); /* advice, as above */
 }
 
-/* From so many bytes on it is worth waking somebody. */
-#define WAKING_BYTES    ((size_t) 256 * 1024)
 #define REQUEST_CLAIMED ((uintptr_t) 1)
 
 bool
@@ -157,12 +165,15 @@ allocator_request_pages(struct allocator *allocator, void *memory, size_t bytes)
             continue;
         request->bytes = bytes;
         atomic_store_explicit(&request->at, (uintptr_t) memory, memory_order_release);
-        if (bytes >= WAKING_BYTES)
+        if (bytes >= ALLOCATOR_WAKING_BYTES)
             server->wake(server->context);
         return true;
     }
     return false;
 }
+
+/* So much with one call: who wants a piece of the address space meanwhile, malloc() for one, waits until it is done. */
+#define SERVED_BYTES ((size_t) 32 * 1024)
 
 void
 allocator_serve_requests(struct allocator *allocator)
@@ -176,7 +187,10 @@ allocator_serve_requests(struct allocator *allocator)
             continue;
         bytes = request->bytes;
         atomic_store_explicit(&request->at, 0, memory_order_release);
-        allocator_populate(allocator, (void *) at, bytes);
+        for (uintptr_t end = at + bytes, next; at < end; at = next) {
+            next = (at + page_bytes() + SERVED_BYTES) & ~(uintptr_t) (page_bytes() - 1); /* no page is in two pieces */
+            allocator_populate(allocator, (void *) at, (next < end ? next : end) - at);
+        }
     }
 }
 
@@ -220,17 +234,6 @@ bool
 allocator_lasting_is_zero(const struct allocator *allocator, size_t bytes)
 {
     return bytes >= ALLOCATOR_LASTING_PAGES && allocator_pages_are_zero(allocator);
-}
-
-void
-allocator_ready_pages(struct allocator *allocator, void *memory, size_t bytes)
-{
-    if (bytes < ALLOCATOR_LASTING_PAGES)
-        return;
-    if (bytes < WAKING_BYTES)
-        allocator_populate(allocator, memory, bytes);
-    else
-        (void) allocator_request_pages(allocator, memory, bytes);
 }
 
 void

@@ -32,7 +32,9 @@ struct page_request {
 
 #define ALLOCATOR_REQUESTS 8
 
-/* One thread that takes such wishes; wake() is called for a large one. */
+/* One thread that takes such wishes; wake() is called for one of so many bytes. */
+#define ALLOCATOR_WAKING_BYTES ((size_t) 256 * 1024)
+
 struct page_server {
     void (*wake)(void *context);
     void *context;
@@ -78,10 +80,6 @@ void  allocator_populate(struct allocator *allocator, void *memory, size_t bytes
 /* Wishes for the same from the thread that serves; it may come late, or the memory may be gone by then. False where
  * nobody serves or too many wait. Any thread. */
 bool  allocator_request_pages(struct allocator *allocator, void *memory, size_t bytes);
-/* Pages that are about to be written here and there: brings them in where they are few, as nobody is woken for those
- * and until somebody comes by anyhow they would be met one by one; else wishes for them. Of what
- * allocator_get_lasting() gave, which has touched all of a small block. */
-void  allocator_ready_pages(struct allocator *allocator, void *memory, size_t bytes);
 /* That thread's: sees to all requests. Who sets a server, or takes it back with NULL, keeps it until nobody stores or
  * reads any more. */
 void  allocator_serve_requests(struct allocator *allocator);

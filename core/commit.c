@@ -63,35 +63,75 @@ reserve(struct commit_writer *writer, size_t more, knackdb_error *error)
     return KNACKDB_OK;
 }
 
-/* Eight bytes of room behind the cell are the caller's to give. */
+/* A cell's head, its column and its type, and what follows it are written as one: what is too much of it is written
+ * over next, and room for that is the caller's to give. */
+static inline unsigned char *
+put_text_cell(unsigned char *to, uint32_t column, knackdb_text text)
+{
+    bytes_put_u64(to, column | (uint64_t) KNACKDB_TEXT << 16 | (uint64_t) text.length << 24);
+    to += CELL_BYTES + sizeof(uint32_t);
+    bytes_copy(to, text.data, text.length);
+    return to + text.length;
+}
+
 static inline unsigned char *
 put_cell(unsigned char *to, uint32_t column, const knackdb_value *value)
 {
-    bytes_put_u32(to, column | (uint32_t) value->type << 16); /* three bytes, and one that is written over */
-    to += CELL_BYTES;
-    if (value->type == KNACKDB_INTEGER || value->type == KNACKDB_REAL) {
-        bytes_put_u64(to, (uint64_t) value->as.integer); /* a real's bits, too */
-        return to + 8;
+    if (value->type == KNACKDB_TEXT)
+        return put_text_cell(to, column, value->as.text);
+    bytes_put_u32(to, column | (uint32_t) value->type << 16);
+    bytes_put_u64(to + CELL_BYTES, (uint64_t) value->as.integer); /* a real's bits, too; of NULL to be written over */
+    return to + CELL_BYTES + (value->type != KNACKDB_NULL ? sizeof(uint64_t) : 0);
+}
+
+/* Of a whole row, without the id: what is stored most. */
+static unsigned char *
+put_row_cells(unsigned char *to, const knackdb_value *values, size_t count, uint32_t *ret_written)
+{
+    for (uint32_t c = 1; c < count; c++)
+        if (values[c].type != KNACKDB_NULL) {
+            to = put_cell(to, c, &values[c]);
+            ++*ret_written;
+        }
+    return to;
+}
+
+static unsigned char *
+put_cells(unsigned char *to, knackdb_log_operation kind, const uint32_t *columns, const knackdb_value *values,
+          size_t count, uint32_t *ret_written)
+{
+    for (size_t i = 0; i < count; i++) {
+        uint32_t column = columns != NULL ? columns[i] : (uint32_t) i;
+
+        if (column == 0 || (kind == KNACKDB_LOG_PUT && values[i].type == KNACKDB_NULL))
+            continue;
+        to = put_cell(to, column, &values[i]);
+        ++*ret_written;
     }
-    if (value->type != KNACKDB_TEXT)
-        return to;
-    bytes_put_u32(to, (uint32_t) value->as.text.length);
-    bytes_copy(to + 4, value->as.text.data, value->as.text.length);
-    return to + 4 + value->as.text.length;
+    return to;
+}
+
+/* At most, with what may be written over. */
+static size_t
+bytes_of_cells(const knackdb_value *values, size_t count)
+{
+    size_t bytes = (count + 1) * (CELL_BYTES + sizeof(uint64_t));
+
+    for (size_t i = 0; i < count; i++)
+        if (values[i].type == KNACKDB_TEXT)
+            bytes += values[i].as.text.length;
+    return bytes;
 }
 
 knackdb_status
 commit_writer_put(struct commit_writer *writer, knackdb_log_operation kind, uint32_t table, int64_t id,
                   const uint32_t *columns, const knackdb_value *values, size_t count, knackdb_error *error)
 {
-    size_t         bytes = HEAD_BYTES + OPERATION_BYTES + count * (CELL_BYTES + 8); /* at most, but for texts */
+    size_t         bytes = HEAD_BYTES + OPERATION_BYTES + bytes_of_cells(values, count);
     unsigned char *head, *to;
-    uint16_t       written = 0;
+    uint32_t       written = 0;
     knackdb_status status;
 
-    for (size_t i = 0; i < count; i++)
-        if (values[i].type == KNACKDB_TEXT)
-            bytes += values[i].as.text.length;
     status = reserve(writer, bytes, error);
     if (status != KNACKDB_OK)
         return status;
@@ -100,17 +140,11 @@ commit_writer_put(struct commit_writer *writer, knackdb_log_operation kind, uint
         writer->bytes = HEAD_BYTES;
     head = to = writer->data + writer->bytes;
     to += OPERATION_BYTES;
-    for (size_t i = 0; i < count; i++) {
-        uint32_t column = columns != NULL ? columns[i] : (uint32_t) i;
-
-        if (column == 0 || (kind == KNACKDB_LOG_PUT && values[i].type == KNACKDB_NULL))
-            continue;
-        to = put_cell(to, column, &values[i]);
-        written++;
-    }
+    to = columns == NULL && kind == KNACKDB_LOG_PUT ? put_row_cells(to, values, count, &written)
+                                                    : put_cells(to, kind, columns, values, count, &written);
     head[0] = (unsigned char) kind;
     head[1] = (unsigned char) table;
-    bytes_put_u16(head + 2, written);
+    bytes_put_u16(head + 2, (uint16_t) written);
     bytes_put_u64(head + 4, (uint64_t) id);
     writer->bytes = (size_t) (to - writer->data);
     bytes_put_u32(writer->data, ++writer->operation_count);

@@ -3,6 +3,8 @@
 
 #include "base/error.h"
 
+#include <assert.h>
+
 static uint32_t
 segment_length(uint32_t segment)
 {
@@ -203,6 +205,51 @@ dictionary_intern(struct dictionary *dictionary, struct epochs *epochs, knackdb_
     if (status == KNACKDB_OK)
         *recent = (struct dictionary_recent) { *dictionary_cell(dictionary, *ret_code), *ret_code };
     return status;
+}
+
+/* What a search among many waits for, one after the other: a slot of the index, a cell, the text. */
+void
+dictionary_expect(struct dictionary *dictionary, const knackdb_value *values, size_t stride, size_t count)
+{
+    uint64_t hashes[DICTIONARY_EXPECTED_MAX];
+    uint32_t codes[DICTIONARY_EXPECTED_MAX];
+
+    assert(count <= DICTIONARY_EXPECTED_MAX);
+    if (atomic_load_explicit(&dictionary->code_end, memory_order_relaxed) < DICTIONARY_EXPECTED_FROM)
+        return;
+    for (size_t i = 0; i < count; i++) {
+        const knackdb_value *value = &values[i * stride];
+
+        if (value->type != KNACKDB_TEXT)
+            continue;
+        hashes[i] = dictionary_hash(value->as.text);
+        index_prefetch(&dictionary->index, hashes[i]);
+    }
+    for (size_t i = 0; i < count; i++) {
+        struct index_probe probe;
+
+        codes[i] = DICTIONARY_CODE_NULL;
+        if (values[i * stride].type != KNACKDB_TEXT)
+            continue;
+        index_probe_init(&probe, &dictionary->index, hashes[i]);
+        if (index_probe_next(&probe, &codes[i])) {
+            __builtin_prefetch(dictionary_cell(dictionary, codes[i]));
+            __builtin_prefetch(holders_of(dictionary, codes[i]), 1);
+        }
+    }
+    for (size_t i = 0; i < count; i++)
+        if (codes[i] != DICTIONARY_CODE_NULL) {
+            knackdb_text text = dictionary_text(dictionary, codes[i]);
+
+            __builtin_prefetch(text.data);
+            __builtin_prefetch(text.data + text.length);
+        }
+    for (size_t i = 0; i < count; i++) {
+        text_cell cell = codes[i] != DICTIONARY_CODE_NULL ? *dictionary_cell(dictionary, codes[i]) : TEXT_CELL_NULL;
+
+        if (cell != TEXT_CELL_NULL && text_equal(text_cell_view(cell), values[i * stride].as.text))
+            *recent_place(dictionary, values[i * stride].as.text) = (struct dictionary_recent) { cell, codes[i] };
+    }
 }
 
 /* Texts looked for at once: a search waits for the index, for a cell and for a text in turn, all of them mostly far

@@ -123,9 +123,15 @@ uint32_t dictionary_find(const struct dictionary *dictionary, knackdb_text text)
 knackdb_status dictionary_intern(struct dictionary *dictionary, struct epochs *epochs, knackdb_text text,
                                  uint32_t *ret_code, knackdb_error *error);
 
-/* The same for many texts, none of them NULL, with the hash of each and how many rows are about to hold it: they are
- * held already. A text that none holds is passed over, and its code left as it is. After a failure the first ones are
- * in. */
+/* For who is about to add the texts of a batch: what their searches wait for is asked for together, and what is there
+ * already is found by dictionary_intern() at once. Every stride-th value, DICTIONARY_EXPECTED_MAX of them at most. */
+#define DICTIONARY_EXPECTED_MAX  16u
+#define DICTIONARY_EXPECTED_FROM 8192u /* texts: what there is of fewer is mostly in the processor's caches */
+void dictionary_expect(struct dictionary *dictionary, const knackdb_value *values, size_t stride, size_t count);
+
+/* The same as dictionary_intern() for many texts, none of them NULL, with the hash of each and how many rows are about
+ * to hold it: they are held already. A text that none holds is passed over, and its code left as it is. After a failure
+ * the first ones are in. */
 knackdb_status dictionary_intern_many(struct dictionary *dictionary, struct epochs *epochs, const knackdb_text *texts,
                                       const uint64_t *hashes, const uint32_t *holders, size_t count,
                                       uint32_t *ret_codes, knackdb_error *error);

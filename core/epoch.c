@@ -123,12 +123,18 @@ epoch_get(struct epochs *epochs, size_t bytes)
     return header + 1;
 }
 
+bool
+epoch_zeroed_is_untouched(const struct epochs *epochs, size_t bytes)
+{
+    return allocator_lasting_is_zero(epochs->allocator, sizeof(struct retired) + bytes);
+}
+
 void *
 epoch_get_zeroed(struct epochs *epochs, size_t bytes)
 {
     void *memory = epoch_get(epochs, bytes);
 
-    if (memory != NULL && !allocator_lasting_is_zero(epochs->allocator, sizeof(struct retired) + bytes))
+    if (memory != NULL && !epoch_zeroed_is_untouched(epochs, bytes))
         memset(memory, 0, bytes);
     return memory;
 }

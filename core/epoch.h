@@ -66,6 +66,7 @@ void               epoch_release(struct epoch_slot *slot);
 /* Memory that is to be retired one day carries a small header in front. */
 void *epoch_get(struct epochs *epochs, size_t bytes);
 void *epoch_get_zeroed(struct epochs *epochs, size_t bytes);
+bool  epoch_zeroed_is_untouched(const struct epochs *epochs, size_t bytes); /* such memory costs nothing until it is */
 void  epoch_put_now(struct epochs *epochs, void *memory);          /* nobody has ever seen it, or the store is ending */
 void  epoch_retire(struct epochs *epochs, void *memory);           /* unlinked already; NULL is accepted. Cannot fail */
 void  epoch_retire_with_next(struct epochs *epochs, void *memory); /* of many all but the last: no look at readers */

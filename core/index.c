@@ -114,17 +114,44 @@ publish(struct index *index, struct epochs *epochs, struct index_table *table, u
     epoch_retire(epochs, old);
 }
 
-/* The next table is asked for when this one is five eighths full; its pages are made ready by whoever does that for the
- * store, as each of the first insertions would meet one that is not. A little later it is begun, and so many
- * slots are copied at each insertion that it is done before this one is full, and no insertion has waited for
- * it. Small ones are not worth it. */
+/* The next table is asked for when this one is five eighths full. Its pages are made ready before the first slot is
+ * copied, as each of the first insertions would meet some that are not: a few at a time. Whoever readies pages for the
+ * store is asked for those of a large one, but may come too late; 2 MiB pages are his alone. A little later it is
+ * begun, and so many slots are copied at each insertion that it is done before this one is full, and no insertion has
+ * waited for it. Small ones are not worth it. */
 #define GROWS_ALONG_SLOTS  1024
 #define SLOTS_AN_INSERTION 24
+#define READY_AN_INSERTION 256 /* bytes: twice as many slots are ready in time as the old table has */
+#define READY_AT_ONCE      8192
+#define READY_AGAIN        4096 /* of what was ready: a page in two pieces would be in neither */
 
 static void
-ready_pages(struct allocator *allocator, struct index_table *table)
+make_ahead(struct index *index, struct epochs *epochs, uint64_t slots)
 {
-    allocator_ready_pages(allocator, table, table_bytes(table->mask + 1));
+    size_t bytes = table_bytes(slots);
+
+    index->ahead = index_table_new(epochs, slots);
+    index->ahead_ready = epoch_zeroed_is_untouched(epochs, bytes) && bytes < ALLOCATOR_HUGE_BYTES ? 0 : bytes;
+    count_bytes(index, index->ahead, true);
+    if (index->ahead != NULL && bytes >= ALLOCATOR_WAKING_BYTES)
+        (void) allocator_request_pages(epochs->allocator, index->ahead, bytes);
+}
+
+static void
+ready_ahead(struct index *index, struct allocator *allocator)
+{
+    size_t bytes = table_bytes(index->ahead->mask + 1);
+    size_t ready = index->ahead_ready;
+
+    if (ready >= bytes)
+        return;
+    if (ready % READY_AT_ONCE == 0) {
+        size_t from = ready > READY_AGAIN ? ready - READY_AGAIN : 0;
+        size_t to = ready + READY_AT_ONCE < bytes ? ready + READY_AT_ONCE : bytes;
+
+        allocator_populate(allocator, (unsigned char *) index->ahead + from, to - from);
+    }
+    index->ahead_ready += READY_AN_INSERTION;
 }
 
 static void
@@ -141,11 +168,10 @@ grow_along(struct index *index, struct epochs *epochs, const struct index_table 
     if (index->ahead != NULL && is_full(index->count + more, index->ahead))
         drop_table(index, epochs, &index->ahead);
     if (index->ahead == NULL) {
-        index->ahead = index_table_new(epochs, slots_for(index->count + more)); /* without memory: at the next */
-        count_bytes(index, index->ahead, true);
-        if (index->ahead != NULL)
-            ready_pages(epochs->allocator, index->ahead);
-    } else if (index->used * 32 >= slots * 22) {
+        make_ahead(index, epochs, slots_for(index->count + more)); /* without memory: at the next */
+    } else if (index->used * 32 < slots * 22) {
+        ready_ahead(index, epochs->allocator);
+    } else {
         struct index_table *next = index->ahead;
 
         index->ahead = NULL;

@@ -40,8 +40,9 @@ struct index {
     uint64_t                      used;     /* slots that are not empty: values and marks */
     struct index_table           *building; /* I5; NULL: none */
     uint64_t                      build_at, build_count, build_used;
-    struct index_table           *ahead; /* to be built next, untouched still; NULL: none */
-    _Atomic uint64_t              bytes; /* of all three; relaxed, a figure for people */
+    struct index_table           *ahead;       /* to be built next, without a slot; NULL: none */
+    size_t                        ahead_ready; /* its first bytes, of which the pages are there */
+    _Atomic uint64_t              bytes;       /* of all three; relaxed, a figure for people */
 };
 
 /* Makes room for `more` insertions, so that they cannot fail. */

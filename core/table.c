@@ -157,11 +157,21 @@ encode_cell(struct table_data *table, struct text_arena *texts, uint32_t column,
     }
 }
 
-/* A number whose bits are the cell as they are: nearly every one. (Those of -0.0 are INTEGER_NULL's.) */
-static inline bool
-is_its_own_cell(enum cell_kind kind, const knackdb_value *value)
+/* A number's bits are the cell as they are, nearly always. (Those of -0.0 are INTEGER_NULL's.) Of a row with every
+ * column returns those of which that is not so: a branch a column would be guessed wrongly too often. */
+static uint64_t
+take_numbers(const struct table_data *table, const knackdb_value *values, struct row_cells *cells)
 {
-    return (unsigned) value->type == (unsigned) kind && value->as.integer != INTEGER_NULL;
+    uint64_t others = 0;
+
+    for (uint32_t c = 0; c < table->definition->column_count; c++) {
+        uint64_t is_other = ((unsigned) values[c].type != (unsigned) table->kinds[c]) |
+                            (values[c].as.integer == INTEGER_NULL);
+
+        cells->bits[c] = (uint64_t) values[c].as.integer;
+        others |= is_other << c;
+    }
+    return others;
 }
 
 /* ---- adding ---- */
@@ -174,17 +184,39 @@ struct key_place {
     row_number head;
 };
 
-/* An id that is in neither place yet goes where it belongs now. */
+/* Looks for the row that held the id last. One that is in neither place yet goes where it belongs now; a new one mostly
+ * without a look at the index. */
+static void
+place_id(struct table_data *table, const struct row_cells *cells, struct key_place *place)
+{
+    int64_t           id = (int64_t) cells->bits[0];
+    struct key_search search;
+
+    place->present = true;
+    place->head = id_map_get(&table->ids, id);
+    place->mapped = place->head != ID_MAP_NONE;
+    if (place->mapped)
+        return;
+    place->head = ROW_NONE;
+    place->mapped = id_map_takes(id, table->rows_added);
+    if (place->mapped && table->keys[0].count == 0)
+        return;
+    (void) key_search_init_cells(&search, table, 0, cells);
+    place->hash = search.hash;
+    place->head = table_key_head(table, 0, &search);
+    place->mapped &= place->head == ROW_NONE;
+}
+
 static knackdb_status
-reserve_id(struct table_data *table, int64_t id, struct key_place *place, knackdb_error *error)
+reserve_id(struct table_data *table, const struct row_cells *cells, struct key_place *place, knackdb_error *error)
 {
     row_number row = table_row_number_next(table); /* reserved already */
 
-    place->mapped = place->head != ROW_NONE ? id_map_get(&table->ids, id) != ID_MAP_NONE
-                                            : id_map_takes(id, table->rows_added);
+    place_id(table, cells, place);
     if (place->mapped)
-        return id_map_reserve(&table->ids, table->epochs, id, row) ? KNACKDB_OK
-                                                                   : error_no_memory(error, "an index of ids");
+        return id_map_reserve(&table->ids, table->epochs, (int64_t) cells->bits[0], row)
+                   ? KNACKDB_OK
+                   : error_no_memory(error, "an index of ids");
     return place->head != ROW_NONE ? KNACKDB_OK : index_reserve(&table->keys[0], table->epochs, 1, error);
 }
 
@@ -192,9 +224,11 @@ static knackdb_status
 reserve_indexes(struct table_data *table, const struct row_cells *cells, struct key_place *places, knackdb_error *error)
 {
     const struct table *definition = table->definition;
-    knackdb_status      status;
+    knackdb_status      status = reserve_id(table, cells, &places[0], error);
 
-    for (uint32_t k = 0; k < definition->key_count; k++) {
+    if (status != KNACKDB_OK)
+        return status;
+    for (uint32_t k = 1; k < definition->key_count; k++) {
         struct key_search search;
 
         places[k].present = key_search_init_cells(&search, table, k, cells);
@@ -204,10 +238,9 @@ reserve_indexes(struct table_data *table, const struct row_cells *cells, struct 
             continue;
         places[k].hash = search.hash;
         places[k].head = table_key_head(table, k, &search);
-        if (k == 0)
-            status = reserve_id(table, search.integers[0], &places[k], error);
-        else
-            status = places[k].head == ROW_NONE ? index_reserve(&table->keys[k], table->epochs, 1, error) : KNACKDB_OK;
+        if (places[k].head != ROW_NONE)
+            continue;
+        status = index_reserve(&table->keys[k], table->epochs, 1, error);
         if (status != KNACKDB_OK)
             return status;
     }
@@ -309,28 +342,26 @@ knackdb_status
 table_add_row(struct table_data *table, const knackdb_value *values, row_number from, uint64_t changed, uint64_t moment,
               row_number *ret_row, knackdb_error *error)
 {
-    row_number       row;
-    struct row_cells cells;
-    struct key_place places[SCHEMA_KEYS_MAX];
-    uint64_t         encoded = 0;
-    knackdb_status   status = table_reserve_row(table, moment, &row, error);
+    row_number         row;
+    struct row_cells   cells;
+    struct key_place   places[SCHEMA_KEYS_MAX];
+    struct text_arena *texts;
+    uint64_t           encoded = 0;
+    knackdb_status     status = table_reserve_row(table, moment, &row, error);
 
     if (status != KNACKDB_OK)
         return status;
+    texts = &table_chunk(table, row)->texts;
     cells.exact = 0;
     if (from != ROW_NONE)
         row_cells_load(&cells, table, from);
     else
-        changed = UINT64_MAX;
+        changed = take_numbers(table, values, &cells);
     cells.exact &= ~changed;
-    for (uint32_t c = 0; c < table->definition->column_count && status == KNACKDB_OK; c++) {
-        if ((changed >> c & 1) == 0)
-            continue;
-        if (is_its_own_cell(table->kinds[c], &values[c])) {
-            cells.bits[c] = (uint64_t) values[c].as.integer;
-            continue;
-        }
-        status = encode_cell(table, &table_chunk(table, row)->texts, c, &values[c], &cells, error);
+    for (uint64_t left = changed; left != 0 && status == KNACKDB_OK; left &= left - 1) {
+        uint32_t c = (uint32_t) __builtin_ctzll(left);
+
+        status = encode_cell(table, texts, c, &values[c], &cells, error);
         if (status == KNACKDB_OK)
             encoded |= KNACKDB_BIT(c);
     }

@@ -511,6 +511,11 @@ knackdb_status table_reserve_run(struct table_data *table, uint64_t first, uint3
                                  knackdb_error *error);
 void           table_publish_runs(struct table_data *table);
 
+/* For who is about to add rows, each beginning `stride` values behind the one before: asks for the memory that finding
+ * their texts and keys will look at, of TABLE_EXPECTED_MAX rows at most. Changes nothing. */
+#define TABLE_EXPECTED_MAX DICTIONARY_EXPECTED_MAX
+void table_expect_rows(struct table_data *table, const knackdb_value *values, size_t stride, size_t count);
+
 /* Adds a row with every column of `values` (in column order), or, with `from` not ROW_NONE, a
  * version of that row with the columns of `changed` (bits) taken from `values`. It is born
  * at `moment`. On failure nothing is to be seen of it. */

@@ -156,6 +156,33 @@ table_rows_share_key(const struct table_data *table, uint32_t key_index, row_num
            row_has_key(table, other, &table->definition->keys[key_index], &search);
 }
 
+/* Of one column, whose texts are not looked up to make a search of them. */
+static bool
+is_own_text(const struct table *definition, const struct key *key)
+{
+    const struct column *column = &definition->columns[key->columns[0]];
+
+    return key->column_count == 1 && column->type == KNACKDB_TEXT && column->storage == TEXT_OWN;
+}
+
+void
+table_expect_rows(struct table_data *table, const knackdb_value *values, size_t stride, size_t count)
+{
+    const struct table *definition = table->definition;
+
+    for (uint32_t i = 0; i < table->coded_count && table->coded[i] < stride; i++)
+        dictionary_expect(&table->dictionaries[table->coded[i]], values + table->coded[i], stride, count);
+    for (uint32_t k = 1; k < definition->key_count; k++)
+        if (table->keys[k].count >= DICTIONARY_EXPECTED_FROM && is_own_text(definition, &definition->keys[k]) &&
+            definition->keys[k].columns[0] < stride)
+            for (size_t r = 0; r < count; r++) {
+                struct key_search search;
+
+                if (key_search_init_row(&search, table, k, values + r * stride))
+                    index_prefetch(&table->keys[k], search.hash);
+            }
+}
+
 /* ---- taking out ---- */
 
 static row_number

@@ -226,6 +226,9 @@ put_rows(struct store *store, uint32_t table, const knackdb_value *values, knack
         knackdb_value copy[KNACKDB_COLUMNS_MAX];
         int64_t       id = 0;
 
+        if (row_count > 1 && r % TABLE_EXPECTED_MAX == 0)
+            table_expect_rows(&store->tables[table], values + r * column_count, column_count,
+                              row_count - r < TABLE_EXPECTED_MAX ? row_count - r : TABLE_EXPECTED_MAX);
         if (own == NULL)
             copy_row(&store->tables[table], copy, values + r * column_count, column_count);
         status = put_row(&transaction, table, own != NULL ? own + r * column_count : copy, flags, &id, error);

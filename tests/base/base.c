@@ -249,32 +249,6 @@ Test(pages_ahead, wait_in_a_short_line_and_may_be_gone_by_then)
     allocator_serve_requests(&allocator);
 }
 
-Test(pages_ahead, are_brought_in_at_once_where_they_are_few)
-{
-    const size_t       none = 32 * 1024, few = 128 * 1024, many = 512 * 1024;
-    int                woken = 0;
-    struct page_server server = { .wake = count_wake, .context = &woken };
-    struct allocator   allocator;
-    unsigned char     *block;
-
-    allocator_init(&allocator, NULL);
-    block = allocator_get_pages(&allocator, many);
-    cr_assert_not_null(block);
-    allocator_ready_pages(&allocator, block, many); /* nobody serves: they come as they are touched */
-    allocator_set_server(&allocator, &server);
-    allocator_ready_pages(&allocator, block, none);
-    cr_expect_eq(pages_there(block, many), 1, "the first: pages_there() tries whether the system can");
-    allocator_ready_pages(&allocator, block, few);
-    cr_expect_eq(pages_there(block, many), few / 4096);
-    cr_expect_eq(woken, 0);
-    allocator_ready_pages(&allocator, block, many);
-    cr_expect_eq(pages_there(block, many), few / 4096);
-    cr_expect_eq(woken, 1);
-    allocator_serve_requests(&allocator);
-    cr_expect_eq(pages_there(block, many), many / 4096);
-    allocator_put_pages(&allocator, block, many);
-}
-
 Test(error, names_the_column_and_the_system_error)
 {
     knackdb_error error;

@@ -7,6 +7,8 @@
 
 #include <criterion/criterion.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 TestSuite(indexes, .init = scaffold_epochs_up, .fini = scaffold_epochs_down);
 
@@ -113,6 +115,42 @@ static uint64_t
 spread(uint64_t i)
 {
     return i * UINT64_C(0x9E3779B97F4A7C15);
+}
+
+/* Method: of each table of pages of its own that is begun, the pages are asked after before a slot is copied. Nobody
+ * readies pages for this store. */
+Test(indexes, the_pages_of_a_next_table_are_there_before_it_is_begun)
+{
+    struct index   index = { 0 };
+    unsigned char *probe = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    unsigned char  there[256] = { 0 };
+    uint32_t       begun = 0;
+
+    cr_assert_neq(probe, MAP_FAILED);
+    (void) madvise(probe, 4096, 23);
+    if (sysconf(_SC_PAGESIZE) != 4096)
+        cr_skip("larger pages than these come as they are touched\n");
+    if (mincore(probe, 4096, there) != 0 || (there[0] & 1) == 0)
+        cr_skip("this system brings no pages in on request (Linux 5.14 does)\n");
+    for (uint32_t i = 0; i < 80000; i++) {
+        struct index_table *ahead = index.ahead;
+
+        cr_assert_eq(index_reserve(&index, &epochs, 1, NULL), KNACKDB_OK);
+        if (ahead != NULL && index.building == ahead && bytes_of(ahead) >= 64 * 1024) {
+            uintptr_t first = ((uintptr_t) ahead + 4095) & ~(uintptr_t) 4095;
+            size_t    pages = ((uintptr_t) ahead + bytes_of(ahead) - first) / 4096;
+
+            cr_assert_leq(pages, sizeof there);
+            cr_assert_eq(mincore((void *) first, pages * 4096, there), 0);
+            for (size_t p = 0; p < pages; p++)
+                cr_assert(there[p] & 1, "page %zu of %zu at %u", p, pages, i);
+            begun++;
+        }
+        index_insert(&index, spread(i), i);
+    }
+    cr_expect_geq(begun, 3);
+    index_clear(&index, &epochs);
+    (void) munmap(probe, 4096);
 }
 
 /* Method: an index grows far, with removals; no table of more than the smallest sizes may

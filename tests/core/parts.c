@@ -86,14 +86,59 @@ Test(parts, a_dictionary_gives_each_text_one_code_and_each_code_its_text)
     dictionary_clear(&dictionary, &epochs);
 }
 
-/* Method: a window of texts that moves on, each held by one row. Memory is that of the window, and a code is not given
- * again while a reader that may hold it is there. */
+static size_t
+recent_count(const struct dictionary *dictionary)
+{
+    size_t count = 0;
+
+    for (int i = 0; i < DICTIONARY_RECENT; i++)
+        count += dictionary->recent[i].code != DICTIONARY_CODE_NULL;
+    return count;
+}
+
+/* Method: texts that are there, one that is not and a NULL are expected together. Those that are there then stand where
+ * they are found first; nothing else has come, and every text has the code it had. */
+Test(parts, a_dictionary_that_expects_texts_finds_those_that_are_there_and_adds_none)
+{
+    struct dictionary dictionary = { 0 };
+    char              names[DICTIONARY_EXPECTED_MAX][32];
+    knackdb_value     values[2 * DICTIONARY_EXPECTED_MAX];
+    const uint32_t    texts = DICTIONARY_EXPECTED_FROM + 100;
+    uint32_t          code;
+
+    for (uint32_t i = 0; i < texts; i++) {
+        int length = snprintf(names[0], sizeof names[0], "text %u", i);
+
+        cr_assert_eq(dictionary_intern(&dictionary, &epochs, (knackdb_text) { names[0], (size_t) length }, &code, NULL),
+                     KNACKDB_OK);
+        cr_assert_eq(code, i + 1);
+    }
+    for (uint32_t i = 0; i < DICTIONARY_EXPECTED_MAX; i++) {
+        int length = snprintf(names[i], sizeof names[i], i == 3 ? "unknown %u" : "text %u", i * 500);
+
+        values[2 * i] = knackdb_value_text((knackdb_text) { names[i], (size_t) length });
+        values[2 * i + 1] = knackdb_value_integer(7); /* of another column */
+    }
+    values[2 * 5] = knackdb_value_null();
+    memset(dictionary.recent, 0, sizeof dictionary.recent);
+    dictionary_expect(&dictionary, values, 2, DICTIONARY_EXPECTED_MAX);
+    cr_expect_geq(recent_count(&dictionary), DICTIONARY_EXPECTED_MAX - 4, "%zu", recent_count(&dictionary));
+    cr_expect_eq(dictionary_find(&dictionary, values[2 * 3].as.text), DICTIONARY_CODE_NONE);
+    for (uint32_t i = 0; i < DICTIONARY_EXPECTED_MAX; i++) {
+        if (values[2 * i].type != KNACKDB_TEXT)
+            continue;
+        cr_assert_eq(dictionary_intern(&dictionary, &epochs, values[2 * i].as.text, &code, NULL), KNACKDB_OK);
+        cr_expect_eq(code, i == 3 ? texts + 1 : i * 500 + 1);
+    }
+    dictionary_clear(&dictionary, &epochs);
+}
+
 /* Else texts of a length would take each other's place, and each store of one would look for it in the index. */
 Test(parts, a_dictionary_keeps_the_places_of_short_texts_apart)
 {
     for (size_t length = 1; length <= 3; length++) {
         struct dictionary dictionary = { 0 };
-        uint32_t          code, taken = 0;
+        uint32_t          code;
 
         for (int i = 0; i < DICTIONARY_RECENT; i++) {
             char text[3] = { 'x', 'x', 'x' };
@@ -102,13 +147,14 @@ Test(parts, a_dictionary_keeps_the_places_of_short_texts_apart)
             cr_assert_eq(dictionary_intern(&dictionary, &epochs, (knackdb_text) { text, length }, &code, NULL),
                          KNACKDB_OK);
         }
-        for (int i = 0; i < DICTIONARY_RECENT; i++)
-            taken += dictionary.recent[i].code != DICTIONARY_CODE_NULL;
-        cr_expect_gt(taken, DICTIONARY_RECENT / 3, "of length %zu %u have a place", length, taken);
+        cr_expect_gt(recent_count(&dictionary), DICTIONARY_RECENT / 3, "of length %zu %zu have a place", length,
+                     recent_count(&dictionary));
         dictionary_clear(&dictionary, &epochs);
     }
 }
 
+/* Method: a window of texts that moves on, each held by one row. Memory is that of the window, and a code is not given
+ * again while a reader that may hold it is there. */
 Test(parts, a_dictionary_frees_texts_that_no_row_holds_and_gives_their_codes_again)
 {
     struct dictionary  dictionary = { 0 };
