@@ -107,6 +107,8 @@ rotate(struct log_writer *writer, uint64_t sequence, size_t record_bytes, knackd
         return status;
     }
     kept->serial = segment->serial;
+    if (writer->current != NULL)
+        log_segment_leave(writer->current); /* now: once it is sealed whoever syncs it may end it (W6) */
 
     (void) pthread_mutex_lock(&writer->mutex);
     segment_list_finish(&writer->kept, sequence - 1);

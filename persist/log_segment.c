@@ -142,6 +142,28 @@ append_by_write(struct log_segment *segment, uint64_t used, const unsigned char 
     return status;
 }
 
+static uint64_t
+drop_bytes(const struct log_segment *segment)
+{
+    uint64_t bytes = segment->capacity / DROP_SHARE;
+
+    return bytes < DROP_BYTES_MIN ? DROP_BYTES_MIN : bytes > DROP_BYTES_MAX ? DROP_BYTES_MAX : bytes;
+}
+
+/* All before it is whole pages of whole records: nobody writes there any more. Whoever comes to it lets go; two at once
+ * do no harm, for a page let go comes back from the file when it is touched. */
+static void
+let_go(struct log_segment *segment, uint64_t to)
+{
+    const struct disk *disk = segment->file.dir->disk;
+    uint64_t           from = atomic_load_explicit(&segment->dropped, memory_order_relaxed);
+
+    if (to <= from)
+        return;
+    disk->drop(disk, segment->map + from, to - from);
+    atomic_store_explicit(&segment->dropped, to, memory_order_relaxed);
+}
+
 knackdb_status
 log_segment_append(struct log_segment *segment, const struct log_record *record, struct byte_buffer *staging,
                    knackdb_error *error)
@@ -154,6 +176,10 @@ log_segment_append(struct log_segment *segment, const struct log_record *record,
     if (segment->map != NULL) {
         memcpy(segment->map + used, header, sizeof header);
         memcpy(segment->map + used + sizeof header, record->payload, record->payload_bytes);
+        /* The flusher's work, who does it twice as soon; but he may be kept from the processor, or wait for the file
+         * system, while a megabyte a millisecond is written. */
+        if (used >= atomic_load_explicit(&segment->dropped, memory_order_relaxed) + 2 * drop_bytes(segment))
+            let_go(segment, used & ~(PAGE_BYTES - 1));
     } else {
         status = append_by_write(segment, used, header, record, staging, error);
         if (status != KNACKDB_OK) {
@@ -190,14 +216,6 @@ log_segment_sync(struct log_segment *segment, knackdb_error *error)
     return status;
 }
 
-static uint64_t
-drop_bytes(const struct log_segment *segment)
-{
-    uint64_t bytes = segment->capacity / DROP_SHARE;
-
-    return bytes < DROP_BYTES_MIN ? DROP_BYTES_MIN : bytes > DROP_BYTES_MAX ? DROP_BYTES_MAX : bytes;
-}
-
 void
 log_segment_populate(struct log_segment *segment, uint64_t ahead)
 {
@@ -216,12 +234,9 @@ log_segment_populate(struct log_segment *segment, uint64_t ahead)
         disk->populate(disk, segment->map + from, to - from);
         segment->populated = to;
     }
-    /* Whole pages behind `used` hold whole records only: nobody writes there any more. */
     used &= ~(PAGE_BYTES - 1);
-    if (used >= segment->dropped + drop_bytes(segment)) {
-        disk->drop(disk, segment->map + segment->dropped, used - segment->dropped);
-        segment->dropped = used;
-    }
+    if (used >= atomic_load_explicit(&segment->dropped, memory_order_relaxed) + drop_bytes(segment))
+        let_go(segment, used);
 }
 
 /* Also safe beside an appender: a page dropped from a mapping comes back from the file when it is written. */
@@ -238,10 +253,14 @@ log_segment_rest(struct log_segment *segment)
         disk->drop(disk, segment->map + from, segment->populated - from);
         segment->populated = from;
     }
-    used &= ~(PAGE_BYTES - 1);
-    if (used > segment->dropped)
-        disk->drop(disk, segment->map + segment->dropped, used - segment->dropped);
-    segment->dropped = used;
+    let_go(segment, used & ~(PAGE_BYTES - 1));
+}
+
+void
+log_segment_leave(struct log_segment *segment)
+{
+    if (segment->map != NULL)
+        let_go(segment, segment->capacity);
 }
 
 /* `capacity` stays: who unmaps has to know how much was mapped. */

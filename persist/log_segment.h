@@ -20,7 +20,7 @@ struct log_segment {
      * reads it with acquire (the flusher, a sync) sees those. */
     _Atomic uint64_t    used;
     uint64_t            populated; /* up to here pages are ready; the flusher's own */
-    uint64_t            dropped;   /* up to here they are out of our memory; the flusher's own */
+    _Atomic uint64_t    dropped;   /* up to here they are out of memory; the flusher's and the appender's, relaxed */
     uint64_t            synced;    /* up to here it is on stable storage; whoever syncs, one at a time */
 };
 
@@ -63,6 +63,9 @@ void log_segment_populate(struct log_segment *segment, uint64_t ahead);
 
 /* Lets go of all but the next few pages: nobody is in a hurry now. The flusher's. */
 void log_segment_rest(struct log_segment *segment);
+
+/* Lets go of all there is: the appender's, of a segment that he appends no more to. */
+void log_segment_leave(struct log_segment *segment);
 
 /* Unmaps, and gives back the space behind the last record. Nothing may be appended and no page readied afterwards: for
  * who is about to free the segment, and not for who only syncs it. */

@@ -288,6 +288,53 @@ Test(keeping, snapshots_by_the_clock)
     }
 }
 
+/* Memory that files below a folder take up in this process, by mapping; -1 where the system does not tell. */
+static long
+mapped_kilobytes(const char *folder)
+{
+    FILE *maps = fopen("/proc/self/smaps", "r");
+    char  line[PATH_MAX_BYTES + 200];
+    long  all = 0, some;
+    bool  is_ours = false;
+
+    if (maps == NULL)
+        return -1;
+    while (fgets(line, sizeof line, maps) != NULL) {
+        if (strchr(line, '/') != NULL)
+            is_ours = strstr(line, folder) != NULL;
+        else if (is_ours && sscanf(line, "Rss: %ld kB", &some) == 1)
+            all += some;
+    }
+    (void) fclose(maps);
+    return all;
+}
+
+/* Method: nothing happens but stores, as if the flusher came never to the processor, and some segments are filled. */
+Test(keeping, a_log_that_nobody_tends_takes_little_memory)
+{
+    struct keeper_options options = kept_options();
+    char                  path[SCRATCH_PATH_MAX];
+    struct kept           kept;
+    long                  most = 0;
+
+    options.by_hand = true;
+    scratch_make(path);
+    kept_must_open(&kept, path, 1, &options);
+    for (int64_t first = 1; first < 40000; first += 500) {
+        long now;
+
+        bench_put_many(kept.store, first, first + 499);
+        now = mapped_kilobytes(path);
+        most = now > most ? now : most;
+    }
+    if (most <= 0)
+        cr_skip("this system does not tell what is mapped\n");
+    cr_expect_geq(names_count(path, "log-", NULL), 3, "segments");
+    cr_expect_leq(most, 700, "%ld KB", most);
+    kept_close(&kept);
+    scratch_remove(path);
+}
+
 /* Ten threads wait for their commits at once: far fewer syncs than commits, and every one is durable when told so. */
 struct waiter {
     struct kept *kept;
