@@ -207,30 +207,22 @@ dictionary_intern(struct dictionary *dictionary, struct epochs *epochs, knackdb_
     return status;
 }
 
-/* What a search among many waits for, one after the other: a slot of the index, a cell, the text. */
-void
-dictionary_expect(struct dictionary *dictionary, const knackdb_value *values, size_t stride, size_t count)
+/* Texts looked for at once: a search waits for the index, for a cell and for a text in turn, all of them mostly far
+ * away, and as many searches as these wait together. */
+#define SEARCHES 64u
+
+_Static_assert(DICTIONARY_EXPECTED_MAX <= SEARCHES, "what is expected together is looked for at once");
+
+/* Of each hash gives the code that a search comes to first, DICTIONARY_CODE_NULL where to none. */
+static void
+prefetch_searches(struct dictionary *dictionary, const uint64_t *hashes, size_t count, uint32_t codes[SEARCHES])
 {
-    uint64_t hashes[DICTIONARY_EXPECTED_MAX];
-    uint32_t codes[DICTIONARY_EXPECTED_MAX];
-
-    assert(count <= DICTIONARY_EXPECTED_MAX);
-    if (atomic_load_explicit(&dictionary->code_end, memory_order_relaxed) < DICTIONARY_EXPECTED_FROM)
-        return;
-    for (size_t i = 0; i < count; i++) {
-        const knackdb_value *value = &values[i * stride];
-
-        if (value->type != KNACKDB_TEXT)
-            continue;
-        hashes[i] = dictionary_hash(value->as.text);
+    for (size_t i = 0; i < count; i++)
         index_prefetch(&dictionary->index, hashes[i]);
-    }
     for (size_t i = 0; i < count; i++) {
         struct index_probe probe;
 
         codes[i] = DICTIONARY_CODE_NULL;
-        if (values[i * stride].type != KNACKDB_TEXT)
-            continue;
         index_probe_init(&probe, &dictionary->index, hashes[i]);
         if (index_probe_next(&probe, &codes[i])) {
             __builtin_prefetch(dictionary_cell(dictionary, codes[i]));
@@ -238,42 +230,32 @@ dictionary_expect(struct dictionary *dictionary, const knackdb_value *values, si
         }
     }
     for (size_t i = 0; i < count; i++)
-        if (codes[i] != DICTIONARY_CODE_NULL) {
-            knackdb_text text = dictionary_text(dictionary, codes[i]);
-
-            __builtin_prefetch(text.data);
-            __builtin_prefetch(text.data + text.length);
-        }
-    for (size_t i = 0; i < count; i++) {
-        text_cell cell = codes[i] != DICTIONARY_CODE_NULL ? *dictionary_cell(dictionary, codes[i]) : TEXT_CELL_NULL;
-
-        if (cell != TEXT_CELL_NULL && text_equal(text_cell_view(cell), values[i * stride].as.text))
-            *recent_place(dictionary, values[i * stride].as.text) = (struct dictionary_recent) { cell, codes[i] };
-    }
-}
-
-/* Texts looked for at once: a search waits for the index, for a cell and for a text in turn, all of them mostly far
- * away, and as many searches as these wait together. */
-#define SEARCHES 64u
-
-static void
-prefetch_searches(const struct dictionary *dictionary, const uint64_t *hashes, size_t count)
-{
-    uint32_t codes[SEARCHES];
-
-    for (size_t i = 0; i < count; i++)
-        index_prefetch(&dictionary->index, hashes[i]);
-    for (size_t i = 0; i < count; i++) {
-        struct index_probe probe;
-
-        codes[i] = DICTIONARY_CODE_NULL;
-        index_probe_init(&probe, &dictionary->index, hashes[i]);
-        if (index_probe_next(&probe, &codes[i]))
-            __builtin_prefetch(dictionary_cell(dictionary, codes[i]));
-    }
-    for (size_t i = 0; i < count; i++)
         if (codes[i] != DICTIONARY_CODE_NULL)
             __builtin_prefetch(dictionary_text(dictionary, codes[i]).data);
+}
+
+void
+dictionary_expect(struct dictionary *dictionary, const knackdb_value *values, size_t stride, size_t count)
+{
+    knackdb_text texts[DICTIONARY_EXPECTED_MAX];
+    uint64_t     hashes[DICTIONARY_EXPECTED_MAX] = { 0 };
+    uint32_t     codes[SEARCHES];
+    size_t       text_count = 0;
+
+    assert(count <= DICTIONARY_EXPECTED_MAX);
+    if (atomic_load_explicit(&dictionary->code_end, memory_order_relaxed) < DICTIONARY_EXPECTED_FROM)
+        return;
+    for (size_t i = 0; i < count; i++)
+        if (values[i * stride].type == KNACKDB_TEXT) {
+            texts[text_count] = values[i * stride].as.text;
+            hashes[text_count] = dictionary_hash(texts[text_count]);
+            text_count++;
+        }
+    prefetch_searches(dictionary, hashes, text_count, codes);
+    for (size_t i = 0; i < text_count; i++)
+        if (codes[i] != DICTIONARY_CODE_NULL && text_equal(dictionary_text(dictionary, codes[i]), texts[i]))
+            *recent_place(dictionary, texts[i]) =
+                (struct dictionary_recent) { *dictionary_cell(dictionary, codes[i]), codes[i] };
 }
 
 knackdb_status
@@ -281,11 +263,13 @@ dictionary_intern_many(struct dictionary *dictionary, struct epochs *epochs, con
                        const uint64_t *hashes, const uint32_t *holders, size_t count, uint32_t *ret_codes,
                        knackdb_error *error)
 {
+    uint32_t found[SEARCHES]; /* asked for, and no more */
+
     for (size_t i = 0; i < count; i++) {
         knackdb_status status;
 
         if (i % SEARCHES == 0)
-            prefetch_searches(dictionary, hashes + i, count - i < SEARCHES ? count - i : SEARCHES);
+            prefetch_searches(dictionary, hashes + i, count - i < SEARCHES ? count - i : SEARCHES, found);
         if (holders[i] == 0)
             continue;
         status = intern_hashed(dictionary, epochs, texts[i], hashes[i], &ret_codes[i], error);

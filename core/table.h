@@ -511,8 +511,8 @@ knackdb_status table_reserve_run(struct table_data *table, uint64_t first, uint3
                                  knackdb_error *error);
 void           table_publish_runs(struct table_data *table);
 
-/* For who is about to add rows, each beginning `stride` values behind the one before: asks for the memory that finding
- * their texts and keys will look at, of TABLE_EXPECTED_MAX rows at most. Changes nothing. */
+/* For who is about to add rows, TABLE_EXPECTED_MAX at most, each beginning `stride` values behind the one before: asks
+ * for the memory that finding their texts and keys will look at. Nothing is added; it is a matter of cost alone. */
 #define TABLE_EXPECTED_MAX DICTIONARY_EXPECTED_MAX
 void table_expect_rows(struct table_data *table, const knackdb_value *values, size_t stride, size_t count);
 

@@ -4,7 +4,8 @@
  * Three parties meet here.
  *
  *   The appender  is whoever holds the store's writers' lock: one at a time, and what
- *                 one left the next finds. It copies records into the current segment.
+ *                 one left the next finds. It copies records into the current segment; and lets go of
+ *                 pages behind, where the flusher is late with it.
  *   The flusher   is a background thread. It readies pages of the current segment, lets go of those
  *                 behind, frees what is done, and says when to make and to sync (flusher.c).
  *   The syncers   are threads that want to know their commits safe, among them the background
