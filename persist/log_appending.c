@@ -108,7 +108,7 @@ rotate(struct log_writer *writer, uint64_t sequence, size_t record_bytes, knackd
     }
     kept->serial = segment->serial;
     if (writer->current != NULL)
-        log_segment_leave(writer->current); /* now: once it is sealed whoever syncs it may end it (W6) */
+        log_segment_leave(writer->current); /* now: once it is sealed and synced the flusher ends it (W6) */
 
     (void) pthread_mutex_lock(&writer->mutex);
     segment_list_finish(&writer->kept, sequence - 1);
