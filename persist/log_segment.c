@@ -14,8 +14,9 @@
  *
  * Touching a page of the mapping for the first time costs a fault, so the flusher
  * touches them ahead of the writer (populate), as far ahead as the writer is fast,
- * and lets go of the pages behind it, so that a log never weighs in the host's memory.
- * Both are matters of cost alone: an append that meets an unready page makes it ready. */
+ * and lets go of the pages behind it, so that a log never weighs in the host's memory;
+ * the writer does that where the flusher is late. Both are matters of cost alone: an
+ * append that meets an unready page makes it ready. */
 #include "persist/log_segment.h"
 
 #include "base/clock.h"
