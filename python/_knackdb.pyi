@@ -1,7 +1,7 @@
 """The extension, as type checkers see it. Use the package knackdb."""
 
 from types import TracebackType
-from typing import Any, Coroutine, Dict, Iterable, List, Optional, Tuple, TypeVar
+from typing import Any, Coroutine, Dict, Iterable, List, Optional, Tuple, TypeVar, final
 
 from knackdb import ExecutionPattern, PatternFilters, PerformanceMetrics
 
@@ -21,6 +21,7 @@ version: str
 
 _T = TypeVar("_T", covariant=True)
 
+@final
 class Ready(Coroutine[Any, Any, _T]):
     def send(self, value: Any) -> Any: ...
     def throw(self, typ: Any, val: Any = None, tb: Optional[TracebackType] = None) -> Any: ...
@@ -31,6 +32,7 @@ class PatternRecord: ...
 class MetricRecord: ...
 class FilterRecord: ...
 
+@final
 class Column:
     def __len__(self) -> int: ...
 

@@ -15,10 +15,9 @@ import _knackdb
 
 from .checks import Loss, RepairReport, VerifyReport, repair, verify
 from .database import LearningDatabase
-from .errors import *  # noqa: F401,F403
 from .errors import BY_STATUS as _BY_STATUS
-from .errors import Error
-from .errors import __all__ as _errors
+from .errors import (BusyError, ClosedError, CorruptError, DiskError, Error, ExistsError, ForkedError, FullError,
+                     InvalidError, NotFoundError, OutOfMemoryError, ReadOnlyError, UnsupportedError)
 from .frames import column, metrics_from_pandas, patterns_from_pandas, to_pandas
 from .logs import log as _log
 from .logs import logger
@@ -27,10 +26,11 @@ from .records import (ExecutionPattern, LearningMetrics, PatternFilters, Pattern
                       Summary, UserPreference)
 
 __version__ = _knackdb.version
-__all__ = ["ExecutionPattern", "LearningDatabase", "LearningMetrics", "Loss", "PatternFilters", "PatternType",
-           "PerformanceMetrics", "RepairReport", "Summary", "UserPreference", "VerifyReport", "column",
-           "import_sqlite", "logger", "metrics_from_pandas", "patterns_from_pandas", "repair", "to_pandas",
-           "verify"] + _errors
+__all__ = ["BusyError", "ClosedError", "CorruptError", "DiskError", "Error", "ExecutionPattern", "ExistsError",
+           "ForkedError", "FullError", "InvalidError", "LearningDatabase", "LearningMetrics", "Loss", "NotFoundError",
+           "OutOfMemoryError", "PatternFilters", "PatternType", "PerformanceMetrics", "ReadOnlyError", "RepairReport",
+           "Summary", "UnsupportedError", "UserPreference", "VerifyReport", "column", "import_sqlite", "logger",
+           "metrics_from_pandas", "patterns_from_pandas", "repair", "to_pandas", "verify"]
 
 _knackdb.setup(error_classes=_BY_STATUS, error=Error, log=_log, json_loads=_json.loads, json_dumps=_json.dumps,
                pattern=ExecutionPattern, metric=PerformanceMetrics, filters=PatternFilters)

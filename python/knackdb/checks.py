@@ -106,4 +106,5 @@ async def repair(path: Path, to: Path) -> RepairReport:
     (1, 0)
     """
     figures = await elsewhere(_knackdb.repair, path, to)
-    return RepairReport(**{**figures, "losses": [Loss(*each) for each in figures["losses"]]})
+    losses = [Loss(*each) for each in figures.pop("losses")]
+    return RepairReport(**figures, losses=losses)

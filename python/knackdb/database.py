@@ -243,7 +243,7 @@ class LearningDatabase(_knackdb.Database):
 
     # ---- preferences ----
 
-    async def get_user_preferences(self) -> Dict[str, Any]:
+    async def get_user_preferences(self) -> Dict[Optional[str], Any]:
         """The value last stored for each key.
 
         >>> import asyncio, knackdb

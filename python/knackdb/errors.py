@@ -1,10 +1,5 @@
 """What a strict database raises. Every class but Error belongs to one status of the store."""
 
-__all__ = [
-    "Error", "NotFoundError", "OutOfMemoryError", "InvalidError", "DiskError", "CorruptError", "UnsupportedError",
-    "BusyError", "ExistsError", "FullError", "ReadOnlyError", "ForkedError", "ClosedError",
-]
-
 
 class Error(Exception):
     """Something knackdb could not do; its text says what, where and why."""

@@ -77,7 +77,7 @@ async def import_sqlite(db: LearningDatabase, path: Union[str, "os.PathLike[str]
     rows before it are stored."""
     if not os.path.isfile(path):
         raise InvalidError(f"{path}: no such file")
-    report = {"left_out": []}
+    report: Dict[str, Any] = {"left_out": []}
     address = pathlib.Path(path).absolute().as_uri() + "?mode=ro"
     try:
         with contextlib.closing(sqlite3.connect(address, uri=True)) as connection:

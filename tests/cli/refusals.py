@@ -7,7 +7,6 @@ import os
 import resource
 import sqlite3
 import subprocess
-import unittest
 
 import tool
 from tool import ToolCase, run

@@ -88,7 +88,7 @@ def parse_csv(text):
     """Rows of RFC 4180 text as lists, NULL as None and "" as the empty string; Python's csv module cannot tell them
     apart, so its own answer is compared as well."""
     data = text if isinstance(text, str) else text.decode()
-    rows, row, field, at = [], [], None, 0
+    rows, row, at = [], [], 0
     while at < len(data):
         if data[at] == '"':
             end = at + 1

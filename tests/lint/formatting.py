@@ -11,17 +11,10 @@ import shutil
 import subprocess
 import sys
 
+from sources import sources
+
 PROGRAM = "clang-format-19"  # Debian 12 and 13 have a package of that name
 COLUMNS_MAX = 120
-
-
-def sources(root):
-    """Paths from the root of every C file but those that a build has made."""
-    found = []
-    for folder, folders, files in os.walk(root):
-        folders[:] = sorted(name for name in folders if not name.startswith((".", "build")))
-        found += [os.path.relpath(os.path.join(folder, name), root) for name in files if name.endswith((".c", ".h"))]
-    return sorted(found)
 
 
 def findings_of(root, path):
@@ -41,7 +34,7 @@ def check(root):
     """The findings of each file, by its path; None where there is no such clang-format."""
     if shutil.which(PROGRAM) is None:
         return None
-    paths = sources(root)
+    paths = sources(root, ".c", ".h")
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         return dict(zip(paths, pool.map(lambda path: findings_of(root, path), paths)))
 
@@ -56,7 +49,7 @@ def main():
         sys.exit(f"format: there is no {PROGRAM}")
     root = pathlib.Path(roots[0]).resolve()
     if not only_check:
-        paths = sources(root)
+        paths = sources(root, ".c", ".h")
         was = {path: (root / path).read_bytes() for path in paths}
         subprocess.run([PROGRAM, "-i", *paths], cwd=root, check=True)
         changed = [path for path in paths if (root / path).read_bytes() != was[path]]

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """lint.py [--log FILE] SOURCE_ROOT BUILD_ROOT [WORD...] - clang-tidy, gcc -fanalyzer and cppcheck over the library and the
-command, a file a core at a time, and the form of every C file; with words, those three over the files whose paths hold one.
+command, a file a core at a time; the form of every C file, and pyflakes over every Python file. With words, the first three alone, over
+the files whose paths hold one.
 
 Each finding is a failure. One that is false is listed in false_findings.py with the reason; an entry that fits nothing any
 more is a failure, too. That list is of the tools' versions in Debian 12: what another version finds is told, and fails nothing.
@@ -21,6 +22,7 @@ import sys
 import time
 
 import formatting
+import python_files
 from false_findings import FALSE_FINDINGS
 
 FOLDERS = ("base", "schema", "core", "persist", "api", "cli")
@@ -143,18 +145,22 @@ def look_at_all(root, build, entries, tools, say):
     return found, used
 
 
-def look_at_formatting(root, say):
-    """Of every C file; what passed, failed and was skipped."""
-    found = formatting.check(root)
-    if found is None:
-        say(f"skipped: there is no {formatting.PROGRAM}")
-        return 0, 0, 1
-    for findings in found.values():
-        for finding in findings:
-            say(finding)
-    failed = sum(1 for findings in found.values() if findings)
-    say(f"{formatting.PROGRAM}: {len(found)} files, {sum(map(len, found.values()))} findings")
-    return len(found) - failed, failed, 0
+def look_at_whole_tree(root, say):
+    """Of every C and every Python file; what passed, failed and was skipped."""
+    passed = failed = skipped = 0
+    for module in (formatting, python_files):
+        found = module.check(root)
+        if found is None:
+            skipped += 1
+            say(f"skipped: there is no {module.PROGRAM}")
+            continue
+        for findings in found.values():
+            for finding in findings:
+                say(finding)
+        failed += sum(1 for findings in found.values() if findings)
+        passed += sum(1 for findings in found.values() if not findings)
+        say(f"{module.PROGRAM}: {len(found)} files, {sum(map(len, found.values()))} findings")
+    return passed, failed, skipped
 
 
 def main():
@@ -184,7 +190,7 @@ def main():
         if reasons[tool] is None:
             failed += sum(1 for each in findings.values() if each)
             passed += sum(1 for each in findings.values() if not each)
-    outcome = (0, 0, 0) if arguments.words else look_at_formatting(root, say)
+    outcome = (0, 0, 0) if arguments.words else look_at_whole_tree(root, say)
     passed, failed, skipped = passed + outcome[0], failed + outcome[1], skipped + outcome[2]
     stale = [] if arguments.words else [known for known in FALSE_FINDINGS if known not in used and reasons[known.tool] is None]
     for known in stale:

@@ -75,7 +75,7 @@ def test_rows_to_pandas_and_back(db):
 
 
 def test_a_frame_of_a_thousand_rows_keeps_every_value(db):
-    pandas = pytest.importorskip("pandas")
+    pytest.importorskip("pandas")
     patterns = [EnginePattern(f"p{i}", execution_time=None if i % 7 == 3 else i / 3,
                               task_type=None if i % 5 == 0 else "ü", agent_count=None if i % 11 == 0 else i,
                               usage_count=2 ** 62 + i,

@@ -10,7 +10,6 @@ import time
 
 import pytest
 
-import knackdb
 from conftest import FIELDS, EngineMetrics, EnginePattern
 
 VALUES = {

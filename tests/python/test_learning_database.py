@@ -9,7 +9,7 @@ import time
 import pytest
 
 import knackdb
-from conftest import FIELDS, EngineFilters, EngineMetrics, EnginePattern, values_of
+from conftest import EngineFilters, EngineMetrics, EnginePattern, values_of
 
 SANITIZED = os.environ.get("KNACKDB_SANITIZED") == "1"
 

@@ -4,12 +4,10 @@ Leaks: each method is called many times; afterwards neither the blocks of Python
 by more than a constant, whatever the number of calls. Failing memory: Python's own hook refuses the n-th allocation
 of a call, for every n there is. (Refusing all from the n-th on sends the interpreter itself into an endless loop.)"""
 
-import asyncio
 import gc
 import os
 import pickle
 import sys
-import time
 
 import pytest
 

@@ -206,7 +206,7 @@ def test_floats_are_written_as_python_writes_them(memory_db):
 
 def test_what_json_coerces_is_coerced_the_same(memory_db):
     import json
-    value = {1: "int", None: "none", True: "true", 2.5: "float", "t": (1, 2), "deep": None}
+    value = {2: "int", None: "none", True: "true", 2.5: "float", "t": (1, 2), "deep": None}
     for _ in range(200):
         value = {"deeper": value}
     memory_db.store_execution_pattern(EnginePattern("x", context_factors=value, tools_used=("a", "b")))
