@@ -10,7 +10,7 @@
 
 enum {
     LIVING = 1000,
-    DEAD_MAX = LIVING + 32768, /* docs/ARCHITECTURE.md, "Clearing up" */
+    DEAD_MAX = LIVING + 32768, /* docs/ARCHITECTURE.md, "How memory comes back" */
     ALSO = 32768,              /* what has died since a writer was last asked to help, and a slice's worth */
     BATCH_MAX = 100,
     LOOK_EVERY = 64, /* commits of a writer */
