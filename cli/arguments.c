@@ -75,6 +75,23 @@ take_option(const char *command, const struct option *option, const char *value)
     return true;
 }
 
+/* Steps behind the positional whose value this is. */
+static bool
+take_positional(const char *command, const struct positional **positional, const char *argument)
+{
+    if ((*positional)->name == NULL) {
+        (void) complain_usage(command, argument, "one argument too many");
+        return false;
+    }
+    if (argument[0] == '\0') {
+        (void) complain_usage(command, (*positional)->name, "is empty");
+        return false;
+    }
+    *(*positional)->ret_value = argument;
+    (*positional)++;
+    return true;
+}
+
 enum arguments_result
 arguments_parse(const char *command, int argc, char **argv, const struct option *options,
                 const struct positional *positionals)
@@ -88,16 +105,8 @@ arguments_parse(const char *command, int argc, char **argv, const struct option 
         const char          *value;
 
         if (is_behind_options || argument[0] != '-' || argument[1] == '\0') {
-            if (positional->name == NULL) {
-                (void) complain_usage(command, argument, "one argument too many");
+            if (!take_positional(command, &positional, argument))
                 return ARGUMENTS_BAD;
-            }
-            if (argument[0] == '\0') {
-                (void) complain_usage(command, positional->name, "is empty");
-                return ARGUMENTS_BAD;
-            }
-            *positional->ret_value = argument;
-            positional++;
             continue;
         }
         if (strcmp(argument, "--") == 0) {

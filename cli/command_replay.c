@@ -180,6 +180,34 @@ wait_for_more(struct replay *replay, bool *ret_go_on)
     return status;
 }
 
+/* A torn tail is no fault, and is told all the same. */
+static void
+note_torn_tail(struct replay *replay, const knackdb_log *log)
+{
+    const char *file;
+    uint64_t    offset, bytes = knackdb_log_torn_bytes(log, &file, &offset);
+    char        where[1200];
+
+    if (bytes == 0)
+        return;
+    (void) output_flush(&replay->output); /* the mark comes behind the lines */
+    (void) snprintf(where, sizeof where, "%s/%s:%" PRIu64, replay->directory, file, offset);
+    note(command_replay.name, where, "torn tail of %" PRIu64 " bytes; the log ends here", bytes);
+}
+
+static void
+put_entry(struct replay *replay, const knackdb_log_entry *entry)
+{
+    if (replay->has_since && is_before(entry, &replay->since))
+        return;
+    if (replay->table >= 0 && entry->table != replay->table)
+        return;
+    if (replay->is_json)
+        put_json_entry(&replay->output, entry);
+    else
+        put_text_entry(&replay->output, entry);
+}
+
 static int
 print_entries(struct replay *replay, knackdb_log *log)
 {
@@ -187,9 +215,6 @@ print_entries(struct replay *replay, knackdb_log *log)
         knackdb_log_entry entry;
         knackdb_error     error = { 0 };
         knackdb_status    status = knackdb_log_next(log, &entry, &error);
-        const char       *torn_file;
-        uint64_t          torn_offset, torn_bytes;
-        char              where[1200];
 
         if (status == KNACKDB_NOT_FOUND && replay->is_followed) {
             bool go_on;
@@ -200,12 +225,7 @@ print_entries(struct replay *replay, knackdb_log *log)
             return waited;
         }
         if (status == KNACKDB_NOT_FOUND) {
-            torn_bytes = knackdb_log_torn_bytes(log, &torn_file, &torn_offset);
-            if (torn_bytes > 0) {
-                (void) output_flush(&replay->output); /* the mark comes behind the lines */
-                (void) snprintf(where, sizeof where, "%s/%s:%" PRIu64, replay->directory, torn_file, torn_offset);
-                note(command_replay.name, where, "torn tail of %" PRIu64 " bytes; the log ends here", torn_bytes);
-            }
+            note_torn_tail(replay, log);
             return EXIT_DONE;
         }
         if (status == KNACKDB_IO && error.os_errno == ENOENT) {
@@ -229,14 +249,7 @@ print_entries(struct replay *replay, knackdb_log *log)
                 return EXIT_DONE;
             continue;
         }
-        if (replay->has_since && is_before(&entry, &replay->since))
-            continue;
-        if (replay->table >= 0 && entry.table != replay->table)
-            continue;
-        if (replay->is_json)
-            put_json_entry(&replay->output, &entry);
-        else
-            put_text_entry(&replay->output, &entry);
+        put_entry(replay, &entry);
         if (replay->output.os_errno != 0)
             return EXIT_DONE; /* output_finish() complains */
     }

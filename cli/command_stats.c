@@ -179,12 +179,8 @@ put_real(struct output *output, const char *name, double value)
 }
 
 static void
-print_json(struct output *output, const knackdb_stats *stats)
+put_tables(struct output *output, const knackdb_stats *stats)
 {
-    output_format(output, "{\"state\":\"%s\",\"reason\":", state_name(stats->state));
-    row_writer_put_json_text(output, stats->reason, strlen(stats->reason));
-    put_unsigned(output, "schema_version", stats->schema_version);
-    put_unsigned(output, "table_count", stats->table_count);
     output_put_string(output, ",\"tables\":{");
     for (uint32_t i = 0; i < stats->table_count && i < KNACKDB_TABLES_MAX; i++) {
         const knackdb_table_info *info = knackdb_table_describe((int) i);
@@ -195,12 +191,11 @@ print_json(struct output *output, const knackdb_stats *stats)
                       stats->tables[i].version_count, stats->tables[i].memory_bytes);
     }
     output_put_char(output, '}');
-    put_unsigned(output, "memory_bytes", stats->memory_bytes);
-    put_unsigned(output, "memory_column_bytes", stats->memory_column_bytes);
-    put_unsigned(output, "memory_text_bytes", stats->memory_text_bytes);
-    put_unsigned(output, "memory_index_bytes", stats->memory_index_bytes);
-    put_unsigned(output, "memory_cache_bytes", stats->memory_cache_bytes);
-    put_unsigned(output, "memory_other_bytes", stats->memory_other_bytes);
+}
+
+static void
+put_operations(struct output *output, const knackdb_stats *stats)
+{
     output_put_string(output, ",\"operations\":{");
     for (int i = 0; i < KNACKDB_OPERATION_COUNT; i++) {
         const knackdb_latency *latency = &stats->operations[i];
@@ -212,6 +207,23 @@ print_json(struct output *output, const knackdb_stats *stats)
                       latency->p99_ns, latency->p999_ns, latency->max_ns);
     }
     output_put_char(output, '}');
+}
+
+static void
+print_json(struct output *output, const knackdb_stats *stats)
+{
+    output_format(output, "{\"state\":\"%s\",\"reason\":", state_name(stats->state));
+    row_writer_put_json_text(output, stats->reason, strlen(stats->reason));
+    put_unsigned(output, "schema_version", stats->schema_version);
+    put_unsigned(output, "table_count", stats->table_count);
+    put_tables(output, stats);
+    put_unsigned(output, "memory_bytes", stats->memory_bytes);
+    put_unsigned(output, "memory_column_bytes", stats->memory_column_bytes);
+    put_unsigned(output, "memory_text_bytes", stats->memory_text_bytes);
+    put_unsigned(output, "memory_index_bytes", stats->memory_index_bytes);
+    put_unsigned(output, "memory_cache_bytes", stats->memory_cache_bytes);
+    put_unsigned(output, "memory_other_bytes", stats->memory_other_bytes);
+    put_operations(output, stats);
     put_unsigned(output, "slow_operation_count", stats->slow_operation_count);
     put_unsigned(output, "cache_hits", stats->cache_hits);
     put_unsigned(output, "cache_misses", stats->cache_misses);

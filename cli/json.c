@@ -240,6 +240,37 @@ skip_scalar(struct reader *reader)
     return refuse(reader, reader->at == reader->end ? "the line ends within a value" : "no JSON value");
 }
 
+/* What was stepped over since `token` follows what is kept already, which ends where the caller writes on. */
+static char *
+keep(const struct reader *reader, char *to, const char *token)
+{
+    size_t length = (size_t) (reader->at - token);
+
+    memmove(to, token, length);
+    return to + length;
+}
+
+/* Steps over a key and its colon, and keeps them. */
+static bool
+keep_key(struct reader *reader, char **to)
+{
+    const char *token = reader->at;
+    char       *key;
+    size_t      key_length;
+
+    if (!is_next(reader, '"'))
+        return refuse(reader, "a key in quotes is missing");
+    if (!read_string(reader, false, &key, &key_length))
+        return false;
+    *to = keep(reader, *to, token);
+    skip_blanks(reader);
+    if (!is_next(reader, ':'))
+        return refuse(reader, "a colon behind the key is missing");
+    *(*to)++ = *reader->at++;
+    skip_blanks(reader);
+    return true;
+}
+
 /* Steps over a list or object and squeezes the blanks out of it. */
 static bool
 read_nested(struct reader *reader, char **ret_text, size_t *ret_length)
@@ -251,7 +282,7 @@ read_nested(struct reader *reader, char **ret_text, size_t *ret_length)
     int   depth = 0;
 
     do {
-        char *token;
+        const char *token;
 
         skip_blanks(reader);
         if (depth > 0 && is_next(reader, is_object[depth - 1] ? '}' : ']')) {
@@ -268,23 +299,8 @@ read_nested(struct reader *reader, char **ret_text, size_t *ret_length)
             skip_blanks(reader);
         }
         is_first = false;
-        if (depth > 0 && is_object[depth - 1]) {
-            char  *key;
-            size_t key_length;
-
-            token = reader->at;
-            if (!is_next(reader, '"'))
-                return refuse(reader, "a key in quotes is missing");
-            if (!read_string(reader, false, &key, &key_length))
-                return false;
-            memmove(to, token, (size_t) (reader->at - token));
-            to += reader->at - token;
-            skip_blanks(reader);
-            if (!is_next(reader, ':'))
-                return refuse(reader, "a colon behind the key is missing");
-            *to++ = *reader->at++;
-            skip_blanks(reader);
-        }
+        if (depth > 0 && is_object[depth - 1] && !keep_key(reader, &to))
+            return false;
         if (is_next(reader, '[') || is_next(reader, '{')) {
             if (depth == JSON_DEPTH_MAX)
                 return refuse(reader, "lists and objects are nested too deep");
@@ -296,8 +312,7 @@ read_nested(struct reader *reader, char **ret_text, size_t *ret_length)
         token = reader->at;
         if (!skip_scalar(reader))
             return false;
-        memmove(to, token, (size_t) (reader->at - token));
-        to += reader->at - token;
+        to = keep(reader, to, token);
     } while (depth > 0);
     *ret_text = text;
     *ret_length = (size_t) (to - text);

@@ -81,58 +81,69 @@ refuse(struct sqlite_source *sqlite, uint32_t column, const char *why)
 }
 
 static bool
-read_value(struct sqlite_source *sqlite, int i, uint32_t column, knackdb_value *ret_value)
+read_integer(struct sqlite_source *sqlite, int64_t integer, uint32_t column, knackdb_value *ret_value)
 {
-    knackdb_type         type = sqlite->source.table->columns[column].type;
-    int64_t              integer;
-    double               real;
+    knackdb_type type = sqlite->source.table->columns[column].type;
+    double       real = (double) integer;
+
+    if (type == KNACKDB_TEXT)
+        return refuse(sqlite, column, "an INTEGER where TEXT belongs");
+    if (type == KNACKDB_INTEGER) {
+        *ret_value = knackdb_value_integer(integer);
+        return true;
+    }
+    if (real >= 0x1p63 || (int64_t) real != integer)
+        return refuse(sqlite, column, "an INTEGER that a REAL cannot hold exactly");
+    *ret_value = knackdb_value_real(real);
+    return true;
+}
+
+static bool
+read_real(struct sqlite_source *sqlite, double real, uint32_t column, knackdb_value *ret_value)
+{
+    knackdb_type type = sqlite->source.table->columns[column].type;
+
+    if (type == KNACKDB_TEXT)
+        return refuse(sqlite, column, "a REAL where TEXT belongs");
+    if (type == KNACKDB_REAL) {
+        *ret_value = knackdb_value_real(real);
+        return true;
+    }
+    if (!(real >= -0x1p63 && real < 0x1p63) || (double) (int64_t) real != real)
+        return refuse(sqlite, column, "a REAL that is no whole number of 64 bits");
+    *ret_value = knackdb_value_integer((int64_t) real);
+    return true;
+}
+
+/* A copy: SQLite's own goes with the next step. */
+static bool
+read_text(struct sqlite_source *sqlite, int i, uint32_t column, knackdb_value *ret_value)
+{
     const unsigned char *text;
     size_t               length;
 
+    if (sqlite->source.table->columns[column].type != KNACKDB_TEXT)
+        return refuse(sqlite, column, "TEXT where a number belongs");
+    text = sqlite3_column_text(sqlite->select, i);
+    if (text == NULL)
+        return refuse(sqlite, column, "out of memory for the text");
+    length = (size_t) sqlite3_column_bytes(sqlite->select, i);
+    memcpy(sqlite->kept + sqlite->kept_bytes, text, length);
+    ret_value->type = KNACKDB_TEXT;
+    ret_value->as.text.data = sqlite->kept + sqlite->kept_bytes;
+    ret_value->as.text.length = length;
+    sqlite->kept_bytes += length;
+    return true;
+}
+
+static bool
+read_value(struct sqlite_source *sqlite, int i, uint32_t column, knackdb_value *ret_value)
+{
     switch (sqlite3_column_type(sqlite->select, i)) {
     case SQLITE_NULL: return true;
-
-    case SQLITE_INTEGER:
-        integer = sqlite3_column_int64(sqlite->select, i);
-        if (type == KNACKDB_TEXT)
-            return refuse(sqlite, column, "an INTEGER where TEXT belongs");
-        if (type == KNACKDB_INTEGER) {
-            *ret_value = knackdb_value_integer(integer);
-            return true;
-        }
-        real = (double) integer;
-        if (real >= 0x1p63 || (int64_t) real != integer)
-            return refuse(sqlite, column, "an INTEGER that a REAL cannot hold exactly");
-        *ret_value = knackdb_value_real(real);
-        return true;
-
-    case SQLITE_FLOAT:
-        real = sqlite3_column_double(sqlite->select, i);
-        if (type == KNACKDB_TEXT)
-            return refuse(sqlite, column, "a REAL where TEXT belongs");
-        if (type == KNACKDB_REAL) {
-            *ret_value = knackdb_value_real(real);
-            return true;
-        }
-        if (!(real >= -0x1p63 && real < 0x1p63) || (double) (int64_t) real != real)
-            return refuse(sqlite, column, "a REAL that is no whole number of 64 bits");
-        *ret_value = knackdb_value_integer((int64_t) real);
-        return true;
-
-    case SQLITE_TEXT:
-        if (type != KNACKDB_TEXT)
-            return refuse(sqlite, column, "TEXT where a number belongs");
-        text = sqlite3_column_text(sqlite->select, i);
-        if (text == NULL)
-            return refuse(sqlite, column, "out of memory for the text");
-        length = (size_t) sqlite3_column_bytes(sqlite->select, i);
-        memcpy(sqlite->kept + sqlite->kept_bytes, text, length);
-        ret_value->type = KNACKDB_TEXT;
-        ret_value->as.text.data = sqlite->kept + sqlite->kept_bytes;
-        ret_value->as.text.length = length;
-        sqlite->kept_bytes += length;
-        return true;
-
+    case SQLITE_INTEGER: return read_integer(sqlite, sqlite3_column_int64(sqlite->select, i), column, ret_value);
+    case SQLITE_FLOAT: return read_real(sqlite, sqlite3_column_double(sqlite->select, i), column, ret_value);
+    case SQLITE_TEXT: return read_text(sqlite, i, column, ret_value);
     default: return refuse(sqlite, column, "a BLOB; only numbers and text are stored");
     }
 }

@@ -87,6 +87,37 @@ manifest_part_bytes(const struct manifest *manifest)
     return bytes;
 }
 
+static void
+write_tables(const struct manifest *manifest, struct byte_buffer *to)
+{
+    for (uint32_t i = 0; i < manifest->table_count; i++) {
+        const struct manifest_table *table = &manifest->tables[i];
+
+        byte_buffer_put_u8(to, (uint8_t) strlen(table->name));
+        byte_buffer_put(to, table->name, strlen(table->name));
+        byte_buffer_put_u64(to, (uint64_t) table->next_id);
+        byte_buffer_put_u64(to, table->row_count);
+    }
+}
+
+static void
+write_parts(const struct manifest *manifest, struct byte_buffer *to)
+{
+    for (size_t i = 0; i < manifest->part_count; i++) {
+        const struct manifest_part *part = &manifest->parts[i];
+
+        byte_buffer_put_u64(to, part->number);
+        byte_buffer_put_u8(to, part->table);
+        byte_buffer_put_u8(to, part->kind);
+        byte_buffer_put_u16(to, 0);
+        byte_buffer_put_u32(to, 0);
+        byte_buffer_put_u64(to, part->base);
+        byte_buffer_put_u64(to, part->row_count);
+        byte_buffer_put_u64(to, part->bytes);
+        byte_buffer_put_u64(to, part->checksum);
+    }
+}
+
 void
 manifest_write(const struct manifest *manifest, struct byte_buffer *to)
 {
@@ -115,27 +146,8 @@ manifest_write(const struct manifest *manifest, struct byte_buffer *to)
         byte_buffer_put_u32(to, manifest->migrations[i].to_version);
         byte_buffer_put_u64(to, (uint64_t) manifest->migrations[i].time_us);
     }
-    for (uint32_t i = 0; i < manifest->table_count; i++) {
-        const struct manifest_table *table = &manifest->tables[i];
-
-        byte_buffer_put_u8(to, (uint8_t) strlen(table->name));
-        byte_buffer_put(to, table->name, strlen(table->name));
-        byte_buffer_put_u64(to, (uint64_t) table->next_id);
-        byte_buffer_put_u64(to, table->row_count);
-    }
-    for (size_t i = 0; i < manifest->part_count; i++) {
-        const struct manifest_part *part = &manifest->parts[i];
-
-        byte_buffer_put_u64(to, part->number);
-        byte_buffer_put_u8(to, part->table);
-        byte_buffer_put_u8(to, part->kind);
-        byte_buffer_put_u16(to, 0);
-        byte_buffer_put_u32(to, 0);
-        byte_buffer_put_u64(to, part->base);
-        byte_buffer_put_u64(to, part->row_count);
-        byte_buffer_put_u64(to, part->bytes);
-        byte_buffer_put_u64(to, part->checksum);
-    }
+    write_tables(manifest, to);
+    write_parts(manifest, to);
     if (to->failed)
         return;
     bytes_put_u32(to->data + start + 12, (uint32_t) (to->bytes - start + CHECKSUM_BYTES));
