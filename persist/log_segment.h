@@ -58,8 +58,8 @@ log_segment_has_room(const struct log_segment *segment, size_t record_bytes)
 /* Puts what was appended so far on stable storage. One thread at a time. */
 knackdb_status log_segment_sync(struct log_segment *segment, knackdb_error *error);
 
-/* Makes the next `ahead` bytes cheap to write and lets go of what has been written; log_segment_append() does the latter
- * where this is late. The flusher's, and before that of who made the segment. */
+/* Makes the next `ahead` bytes cheap to write and lets go of what has been written; log_segment_append() does the
+ * latter where this is late. The flusher's, and before that of who made the segment. */
 void log_segment_populate(struct log_segment *segment, uint64_t ahead);
 
 /* Lets go of all but the next few pages: nobody is in a hurry now. The flusher's. */
