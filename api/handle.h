@@ -38,7 +38,7 @@ knackdb_status handle_check_writable(const knackdb *db, knackdb_error *error);
 /* Waits until a commit is as safe as the store's durability promises. Sequence 0: nothing to wait for. */
 knackdb_status handle_wait(knackdb *db, uint64_t sequence, knackdb_error *error);
 
-#define READ_OWNED_INLINE 6
+#define READ_OWNED_INLINE 5
 
 /* Memory that a read view gave out and frees when it ends. */
 struct read_owned {
@@ -52,18 +52,25 @@ struct read_owned_block {
     struct read_owned        items[30];
 };
 
-/* The rows found last, and how far they were read, one after the other. */
+/* The rows found last, and how far they were read, one after the other, and asked for. */
 struct read_answer {
     const knackdb_row *rows;
-    size_t             count, at;
+    size_t             count, at, asked;
     int                table;
+};
+
+/* Which columns of a table's rows are read, as bits: of the answer under way, and of the one before. It stays in the
+ * slot, which a thread mostly claims again, so that the cells of an answer are asked for as soon as it is found. */
+struct read_habit {
+    uint64_t now, before;
+    int      table;
 };
 
 /* The row of which a value was read last: its other values mostly come next. */
 struct read_row {
-    const void *place; /* NULL: none */
-    knackdb_row row;
-    int         table;
+    struct row_place place;
+    knackdb_row      row;
+    int              table; /* -1: none */
 };
 
 /* Lies in its view's slot (view_owner_memory), so that beginning one allocates nothing. */
@@ -75,7 +82,11 @@ struct knackdb_read {
     struct read_owned_block *more_owned;
     struct read_answer       answer;
     struct read_row          row;
+    struct read_habit        habit;
 };
+
+/* Takes note of what was found, and asks for the cells that will be read first, as far as that is known. */
+void read_answer_begin(knackdb_read *read, int table, const knackdb_row *rows, size_t count);
 
 /* Hands memory of the store's allocator over to the view. Frees it at once, and says NO_MEMORY, where it cannot be
  * kept. */

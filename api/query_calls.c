@@ -28,7 +28,7 @@ find_checked(knackdb_read *read, const knackdb_query *checked, knackdb_rows *ret
     status = read_own(read, list.rows, list.capacity * sizeof *list.rows, error);
     if (status != KNACKDB_OK)
         return status;
-    read->answer = (struct read_answer) { list.rows, list.count, 0, checked->table };
+    read_answer_begin(read, checked->table, list.rows, list.count);
     ret_rows->rows = list.rows;
     ret_rows->count = list.count;
     operation_end(&read->db->operations, KNACKDB_OPERATION_FIND, begun, checked->table, list.count);

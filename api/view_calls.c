@@ -26,8 +26,8 @@ knackdb_read_begin(knackdb *db, knackdb_read **ret_read, knackdb_error *error)
     read->db = db;
     read->owned_count = 0;
     read->more_owned = NULL;
-    read->answer = (struct read_answer) { NULL, 0, 0, 0 };
-    read->row.place = NULL;
+    read->answer = (struct read_answer) { .table = -1 };
+    read->row.table = -1;
     *ret_read = read;
     return KNACKDB_OK;
 }
@@ -148,20 +148,54 @@ knackdb_read_by_preference(knackdb_read *read, knackdb_text type, knackdb_text v
 
 /* ---- cells ---- */
 
-#define AHEAD 12u /* rows asked for before they are read */
+#define ASKED_FIRST 16u /* rows that are asked for before the first is read */
+#define ASKED_LATER 8u  /* and together, when as many of those are left */
 
-/* An answer whose rows are read whole is read from its first row to its last: the next ones are asked for meanwhile. */
-static void
-ask_ahead(knackdb_read *read, int table, knackdb_row row)
+/* More rows of an answer, in the columns that the rows before were read in. Those passed over are not asked for. */
+static void __attribute__((noinline))
+ask_ahead(knackdb_read *read, size_t rows)
 {
     struct read_answer *answer = &read->answer;
-    uint32_t            ahead = answer->at != 0 ? 1 : AHEAD; /* the first one finds none asked for */
+    uint64_t            columns = read->habit.now | read->habit.before;
 
-    if (answer->at >= answer->count || answer->rows[answer->at] != row || answer->table != table)
+    if (columns == 0)
         return;
-    answer->at++;
-    for (size_t next = answer->at + AHEAD - ahead; ahead > 0 && next < answer->count; ahead--)
-        view_ask_row(&read->view, (uint32_t) table, (row_number) answer->rows[next++]);
+    if (answer->asked < answer->at)
+        answer->asked = answer->at;
+    if (rows > answer->count - answer->asked)
+        rows = answer->count - answer->asked;
+    view_ask_cells(&read->view, (uint32_t) answer->table, answer->rows + answer->asked, rows, columns);
+    answer->asked += rows;
+}
+
+void
+read_answer_begin(knackdb_read *read, int table, const knackdb_row *rows, size_t count)
+{
+    struct read_habit *habit = &read->habit;
+
+    if (habit->table != table)
+        *habit = (struct read_habit) { .table = table };
+    if (habit->now != 0)
+        habit->before = habit->now;
+    habit->now = 0;
+    read->answer = (struct read_answer) { .rows = rows, .count = count, .table = table };
+    ask_ahead(read, ASKED_FIRST);
+}
+
+/* Whether there is such a row, of which these columns are read now. An answer is mostly read from its first row to its
+ * last: nothing has to be asked about the next one, and those behind it are on their way. */
+static inline bool
+is_there(knackdb_read *read, int table, knackdb_row row, uint64_t columns)
+{
+    struct read_answer *answer = &read->answer;
+
+    if (answer->at < answer->count && answer->rows[answer->at] == row && answer->table == table) {
+        read->habit.now |= columns;
+        if (answer->at++ + ASKED_LATER >= answer->asked && answer->asked < answer->count)
+            ask_ahead(read, answer->asked != 0 ? ASKED_LATER : ASKED_FIRST);
+        return true;
+    }
+    return table >= 0 && (size_t) table < knackdb_table_count() && view_has_row(&read->view, (uint32_t) table, row);
 }
 
 static void
@@ -170,8 +204,7 @@ view_row(knackdb_read *read, int table, knackdb_row row, void *ret_row)
     const struct row_layout *layout = row_layout_of(table);
     uint64_t                 nulls = UINT64_MAX;
 
-    ask_ahead(read, table, row);
-    if (view_has_row(&read->view, (uint32_t) table, row)) {
+    if (is_there(read, table, row, UINT64_MAX)) {
         view_struct(&read->view, (uint32_t) table, (row_number) row, layout, ret_row);
         return;
     }
@@ -197,25 +230,33 @@ knackdb_read_metric(knackdb_read *read, knackdb_row row, knackdb_metric *ret_met
     view_row(read, KNACKDB_PERFORMANCE_METRICS, row, ret_metric);
 }
 
+/* Apart, so that the other values of a row cost no more than themselves. */
+static knackdb_value __attribute__((noinline))
+first_value(knackdb_read *read, int table, knackdb_row row, uint32_t column)
+{
+    if (!is_there(read, table, row, 0))
+        return knackdb_value_null();
+    read->row = (struct read_row) { view_row_place(&read->view, (uint32_t) table, (row_number) row), row, table };
+    read->habit.now |= KNACKDB_BIT(column % 64);
+    return view_value_at(&read->row.place, column);
+}
+
 knackdb_value
 knackdb_read_value(knackdb_read *read, int table, knackdb_row row, uint32_t column)
 {
-    struct read_row *last = &read->row;
-
-    if (last->place == NULL || last->row != row || last->table != table) {
-        *last = (struct read_row) { view_row_place(&read->view, table, row), row, table };
-        if (last->place == NULL)
-            return knackdb_value_null();
-    }
-    return view_value_at(&read->view, table, last->place, (row_number) row, column);
+    if (read->row.row != row || read->row.table != table)
+        return first_value(read, table, row, column);
+    read->habit.now |= KNACKDB_BIT(column % 64);
+    return view_value_at(&read->row.place, column);
 }
 
 void
 knackdb_read_values(knackdb_read *read, int table, knackdb_row row, size_t column_count, knackdb_value *ret_values)
 {
-    size_t known = 0;
+    size_t   known = 0;
+    uint64_t columns = column_count < 64 ? KNACKDB_BIT(column_count) - 1 : UINT64_MAX;
 
-    if (table >= 0 && (size_t) table < knackdb_table_count() && view_has_row(&read->view, (uint32_t) table, row)) {
+    if (is_there(read, table, row, columns)) {
         known = schema_builtin()->tables[table].column_count;
         view_cells(&read->view, (uint32_t) table, (row_number) row, column_count < known ? column_count : known,
                    ret_values);

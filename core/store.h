@@ -100,6 +100,8 @@ sequence_of_moment(uint64_t moment)
     return moment >> MOMENT_STEP_BITS;
 }
 
+struct table_data;
+
 /* One moment. Small; lives where the caller puts it; belongs to one thread at a time. */
 struct view {
     struct store      *store;
@@ -125,13 +127,18 @@ knackdb_status view_find_by_key(const struct view *view, uint32_t table, uint32_
 knackdb_status view_find_by_id(const struct view *view, uint32_t table, int64_t id, row_number *ret_row);
 
 /* Is it a row of the table that this view could have given? Its cells may then be asked for. */
-bool          view_has_row(const struct view *view, uint32_t table, uint64_t row);
-/* What a caller asks for, whatever the numbers are. Where the row lies; NULL where the view sees no such row, or there
- * is no such table. And a value of it; NULL where there is no such column. */
-const void   *view_row_place(const struct view *view, int table, uint64_t row);
-knackdb_value view_value_at(const struct view *view, int table, const void *place, row_number row, uint32_t column);
-/* The row will be looked at: its cells are asked for, and arrive meanwhile. */
-void          view_ask_row(const struct view *view, uint32_t table, row_number row);
+bool view_has_row(const struct view *view, uint32_t table, uint64_t row);
+/* Where such a row lies, for who looks at several of its values; and one of them, NULL where there is no such column. */
+struct row_place {
+    const struct table_data *table;
+    const unsigned char     *group;
+    row_number               row;
+};
+struct row_place view_row_place(const struct view *view, uint32_t table, row_number row);
+knackdb_value    view_value_at(const struct row_place *place, uint32_t column);
+/* These columns (bits; others than there are do no harm) of rows that this view gave will be looked at: they are asked
+ * for, and arrive meanwhile. */
+void view_ask_cells(const struct view *view, uint32_t table, const uint64_t *rows, size_t count, uint64_t columns);
 knackdb_value view_cell(const struct view *view, uint32_t table, row_number row, uint32_t column);
 void          view_cells(const struct view *view, uint32_t table, row_number row, size_t column_count,
                          knackdb_value *ret_values);

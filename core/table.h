@@ -467,21 +467,6 @@ table_prefetch_row(const struct table_data *table, row_number row)
         __builtin_prefetch(group + table->arrays[a].offset + place * table->arrays[a].width);
 }
 
-/* The first cells of a row that is visible; mostly that is known without a look at its birth and its end. */
-static inline void
-table_prefetch_cells(const struct table_data *table, row_number row, uint32_t column_count, uint64_t moment)
-{
-    const unsigned char *group = table_group(table, row);
-    size_t               place = row & GROUP_ROW_MASK;
-
-    for (uint32_t c = 0; c < column_count; c++)
-        __builtin_prefetch(group + table->arrays[c].offset + place * table->arrays[c].width);
-    if (!table_row_settled(table, row, moment)) {
-        __builtin_prefetch(group + table->births_offset + place * sizeof(uint64_t));
-        __builtin_prefetch(group + table->ends_offset + place * sizeof(uint64_t));
-    }
-}
-
 /* Of the rows that held a key, newest first from `row` on, the one that holds it at a moment. One at a time does: where
  * one was born by then and is dead at it, those before it are, too. */
 static inline row_number

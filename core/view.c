@@ -88,28 +88,38 @@ view_chunk_identity(const struct view *view, uint32_t table, row_number row)
     return table_chunk(&view->store->tables[table], row)->identity;
 }
 
-const void *
-view_row_place(const struct view *view, int table, uint64_t row)
+struct row_place
+view_row_place(const struct view *view, uint32_t table, row_number row)
 {
-    if (table < 0 || (uint32_t) table >= view->store->schema->table_count || !view_has_row(view, (uint32_t) table, row))
-        return NULL;
-    return table_group(&view->store->tables[table], (row_number) row);
+    const struct table_data *data = &view->store->tables[table];
+
+    return (struct row_place) { data, table_group(data, row), row };
 }
 
 knackdb_value
-view_value_at(const struct view *view, int table, const void *place, row_number row, uint32_t column)
+view_value_at(const struct row_place *place, uint32_t column)
 {
-    const struct table_data *data = &view->store->tables[table];
-
-    return column < data->definition->column_count ? table_cell_in(data, place, row, column) : knackdb_value_null();
+    return column < place->table->definition->column_count
+               ? table_cell_in(place->table, place->group, place->row, column)
+               : knackdb_value_null();
 }
 
 void
-view_ask_row(const struct view *view, uint32_t table, row_number row)
+view_ask_cells(const struct view *view, uint32_t table, const uint64_t *rows, size_t count, uint64_t columns)
 {
     const struct table_data *data = &view->store->tables[table];
+    struct table_array       arrays[KNACKDB_COLUMNS_MAX];
+    uint32_t                 array_count = 0;
 
-    table_prefetch_cells(data, row, data->definition->column_count, view->moment);
+    for (columns &= KNACKDB_BIT(data->definition->column_count) - 1; columns != 0; columns &= columns - 1)
+        arrays[array_count++] = data->arrays[__builtin_ctzll(columns)];
+    for (size_t i = 0; i < count; i++) {
+        const unsigned char *group = table_group(data, (row_number) rows[i]);
+        size_t               place = rows[i] & GROUP_ROW_MASK;
+
+        for (uint32_t a = 0; a < array_count; a++)
+            __builtin_prefetch(group + arrays[a].offset + place * arrays[a].width);
+    }
 }
 
 knackdb_value
