@@ -182,6 +182,12 @@ read_answer_begin(knackdb_read *read, int table, const knackdb_row *rows, size_t
     ask_ahead(read, ASKED_FIRST);
 }
 
+static bool __attribute__((noinline))
+is_seen(const knackdb_read *read, int table, knackdb_row row)
+{
+    return table >= 0 && (size_t) table < knackdb_table_count() && view_has_row(&read->view, (uint32_t) table, row);
+}
+
 /* Whether there is such a row, of which these columns are read now. An answer is mostly read from its first row to its
  * last: nothing has to be asked about the next one, and those behind it are on their way. */
 static inline bool
@@ -195,7 +201,7 @@ is_there(knackdb_read *read, int table, knackdb_row row, uint64_t columns)
             ask_ahead(read, answer->asked != 0 ? ASKED_LATER : ASKED_FIRST);
         return true;
     }
-    return table >= 0 && (size_t) table < knackdb_table_count() && view_has_row(&read->view, (uint32_t) table, row);
+    return is_seen(read, table, row);
 }
 
 static void
@@ -231,21 +237,20 @@ knackdb_read_metric(knackdb_read *read, knackdb_row row, knackdb_metric *ret_met
 }
 
 /* Apart, so that the other values of a row cost no more than themselves. */
-static knackdb_value __attribute__((noinline))
-first_value(knackdb_read *read, int table, knackdb_row row, uint32_t column)
+static bool __attribute__((noinline))
+turn_to(knackdb_read *read, int table, knackdb_row row)
 {
     if (!is_there(read, table, row, 0))
-        return knackdb_value_null();
+        return false;
     read->row = (struct read_row) { view_row_place(&read->view, (uint32_t) table, (row_number) row), row, table };
-    read->habit.now |= KNACKDB_BIT(column % 64);
-    return view_value_at(&read->row.place, column);
+    return true;
 }
 
 knackdb_value
 knackdb_read_value(knackdb_read *read, int table, knackdb_row row, uint32_t column)
 {
-    if (read->row.row != row || read->row.table != table)
-        return first_value(read, table, row, column);
+    if (__builtin_expect(read->row.row != row || read->row.table != table, 0) && !turn_to(read, table, row))
+        return knackdb_value_null();
     read->habit.now |= KNACKDB_BIT(column % 64);
     return view_value_at(&read->row.place, column);
 }

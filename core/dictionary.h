@@ -76,12 +76,14 @@ struct dictionary_place {
     uint32_t segment, at;
 };
 
+/* Without a branch: it is asked for each text of each row that is read. */
 static inline struct dictionary_place
 dictionary_place_of(uint32_t code)
 {
-    uint32_t scaled = code >> DICTIONARY_SEGMENT_BITS;
-    uint32_t segment = scaled == 0 ? 0 : 32 - (uint32_t) __builtin_clz(scaled);
-    uint32_t first = segment == 0 ? 0 : (uint32_t) 1 << (DICTIONARY_SEGMENT_BITS + segment - 1);
+    uint32_t segment = 31 - (uint32_t) __builtin_clz(code >> (DICTIONARY_SEGMENT_BITS - 1) | 1);
+    uint32_t first = (uint32_t) 1 << (DICTIONARY_SEGMENT_BITS - 1) << segment;
+
+    first &= ~(((uint32_t) 1 << DICTIONARY_SEGMENT_BITS) - 1); /* 0 of segment 0 */
 
     return (struct dictionary_place) { segment, code - first };
 }

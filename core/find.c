@@ -1,13 +1,14 @@
 /* find.c - the rows that match, in order, the first so many of them.
  *
- * Rows come from candidates.h one by one, or from ranked.h without those that cannot be among the first, into a
- * collector (collector.h).
+ * What is asked most is answered without any of this (foremost.h). Else rows come from candidates.h one by one, or from
+ * ranked.h without those that cannot be among the first, into a collector (collector.h).
  *
  * An answer that result_cache.h kept is brought up to date with the same collector: its
  * rows that still live go in first, then the candidates born since. Should one of its
  * rows have died, another that did not make it into the first k may have to come back, so the
  * query runs anew, unless the answer had held every match. */
 #include "core/collector.h"
+#include "core/foremost.h"
 #include "core/query.h"
 #include "core/ranked.h"
 #include "core/result_cache.h"
@@ -174,6 +175,8 @@ view_find(const struct view *view, const knackdb_query *checked, struct row_list
     struct collector  collector;
     knackdb_status    status;
 
+    if (foremost_find(view, checked, list, &status, error))
+        return status;
     if (atomic_load_explicit(&view->store->cache.bytes_max, memory_order_relaxed) != 0 &&
         result_key_init(&key, checked))
         return find_cached(view, checked, &key, list, error);

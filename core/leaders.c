@@ -1,14 +1,17 @@
 /* leaders.c - see leaders.h.
  *
  * What is known stays known: the rows of new blocks are put beside those of the old array, and the best of both are the
- * new one. Rows whose cells were not looked at yet are looked at together. */
+ * new one. Rows whose cells were not looked at yet are looked at together. Those of the last block, which is being
+ * filled, are late. */
 #include "core/leaders.h"
 
 #include <string.h>
 
-#define LIST_BLOCKS_MIN 2u  /* fewer are looked at as quickly */
-#define ROWS_PER_LEADER 32u /* rows of a list for each leader */
+#define LIST_BLOCKS_MIN 2u /* fewer are looked at as quickly */
 #define LEADERS_MAX     1024u
+#define LEADERS_DENSE   512u /* so many are one of eight rows, more one of 32 */
+#define LATE_MIN        16u
+#define LATE_MAX        64u
 #define GATHERED_MAX    (2 * LEADERS_MAX + POSTING_BLOCK_ROWS)
 
 struct gathering {
@@ -20,14 +23,15 @@ struct gathering {
 };
 
 static bool
-comes_before(const struct leader *a, const struct leader *b)
+comes_before(const struct table_data *table, const struct leader *a, const struct leader *b)
 {
-    return a->rate > b->rate || (a->rate == b->rate && a->row < b->row);
+    return a->rate > b->rate ||
+           (a->rate == b->rate && table_integer(table, a->row, 0) < table_integer(table, b->row, 0));
 }
 
-/* By falling rate. They are some dozens, mostly. */
+/* They are some dozens, mostly. */
 static void
-sort_leaders(struct leader *rows, uint32_t count)
+sort_leaders(const struct table_data *table, struct leader *rows, uint32_t count)
 {
     static const uint32_t gaps[] = { 301, 132, 57, 23, 10, 4, 1 };
 
@@ -36,7 +40,7 @@ sort_leaders(struct leader *rows, uint32_t count)
             struct leader moving = rows[i];
             uint32_t      at = i;
 
-            for (; at >= gaps[g] && comes_before(&moving, &rows[at - gaps[g]]); at -= gaps[g])
+            for (; at >= gaps[g] && comes_before(table, &moving, &rows[at - gaps[g]]); at -= gaps[g])
                 rows[at] = rows[at - gaps[g]];
             rows[at] = moving;
         }
@@ -87,24 +91,30 @@ gather(struct gathering *gathering, uint32_t block)
             gathering->rows[gathering->count++] = (struct leader) { .row = from->rows[i], .tag = from->tags[i] };
 }
 
+/* The row and the tag are known. */
 static void
-look_at_cells(struct gathering *gathering, const struct table_data *table, uint32_t ranking)
+look_at_cells(const struct table_data *table, uint32_t ranking, struct leader *leader)
+{
+    uint32_t other = leaders_other_column(table->definition, ranking);
+
+    leader->rate = table_real(table, leader->row, ranking);
+    if (other != 0)
+        leader->other =
+            table_tag(table->definition, other, *TABLE_AT(table, leader->row, table->offsets[other], uint64_t));
+}
+
+static void
+look_at_all_cells(struct gathering *gathering, const struct table_data *table, uint32_t ranking)
 {
     uint32_t other = leaders_other_column(table->definition, ranking);
 
     for (uint32_t i = gathering->known; i < gathering->count; i++) {
+        __builtin_prefetch(TABLE_AT(table, gathering->rows[i].row, table->offsets[0], int64_t));
         __builtin_prefetch(TABLE_AT(table, gathering->rows[i].row, table->offsets[ranking], double));
-        if (other != 0)
-            __builtin_prefetch(TABLE_AT(table, gathering->rows[i].row, table->offsets[other], double));
+        __builtin_prefetch(TABLE_AT(table, gathering->rows[i].row, table->offsets[other], double));
     }
-    for (uint32_t i = gathering->known; i < gathering->count; i++) {
-        struct leader *leader = &gathering->rows[i];
-
-        leader->rate = table_real(table, leader->row, ranking);
-        if (other != 0)
-            leader->other =
-                table_tag(table->definition, other, *TABLE_AT(table, leader->row, table->offsets[other], uint64_t));
-    }
+    for (uint32_t i = gathering->known; i < gathering->count; i++)
+        look_at_cells(table, ranking, &gathering->rows[i]);
 }
 
 /* Begins with the old ones, where they are worth it, else with a guess. Returns the first block to look at. */
@@ -128,11 +138,29 @@ begin(struct gathering *gathering, const struct leaders *old, uint32_t wanted)
     return 0;
 }
 
+static uint32_t
+leaders_wanted(uint32_t blocks)
+{
+    uint32_t wanted = blocks * (POSTING_BLOCK_ROWS / 8);
+
+    if (wanted > LEADERS_DENSE)
+        wanted = blocks * (POSTING_BLOCK_ROWS / 32) > LEADERS_DENSE ? blocks * (POSTING_BLOCK_ROWS / 32)
+                                                                    : LEADERS_DENSE;
+    return wanted < LEADERS_MAX ? wanted : LEADERS_MAX;
+}
+
+static uint32_t
+late_wanted(uint32_t wanted)
+{
+    return wanted / 4 < LATE_MIN ? LATE_MIN : wanted / 4 < LATE_MAX ? wanted / 4 : LATE_MAX;
+}
+
 /* Those that were known are in order, as are the others. */
 static struct leaders *
-leaders_from(const struct gathering *gathering, struct epochs *epochs, uint32_t blocks)
+leaders_from(const struct gathering *gathering, const struct table_data *table, uint32_t blocks, uint32_t late_room)
 {
-    struct leaders      *leaders = epoch_get(epochs, sizeof *leaders + gathering->count * sizeof leaders->rows[0]);
+    struct leaders *leaders =
+        epoch_get(table->epochs, sizeof *leaders + (gathering->count + late_room) * sizeof leaders->rows[0]);
     const struct leader *known = gathering->rows, *known_end = known + gathering->known, *other = known_end;
     const struct leader *other_end = gathering->rows + gathering->count;
 
@@ -141,12 +169,42 @@ leaders_from(const struct gathering *gathering, struct epochs *epochs, uint32_t 
     leaders->blocks = blocks;
     leaders->count = gathering->count;
     leaders->least = gathering->least;
+    leaders->late_room = late_room;
+    atomic_init(&leaders->late_count, 0);
     for (uint32_t i = 0; i < gathering->count; i++) {
-        bool takes_other = known == known_end || (other < other_end && comes_before(other, known));
+        bool takes_other = known == known_end || (other < other_end && comes_before(table, other, known));
 
         leaders->rows[i] = takes_other ? *other++ : *known++;
     }
     return leaders;
+}
+
+/* One of a tag that is told of. Where there is no room for it, it is known to be missing. */
+static void
+add_late(struct leaders *leaders, const struct table_data *table, uint32_t ranking, uint32_t row, posting_tag tag)
+{
+    uint32_t       count = atomic_load_explicit(&leaders->late_count, memory_order_relaxed);
+    struct leader *leader = &leaders->rows[leaders->count + count];
+
+    if (count > leaders->late_room)
+        return;
+    if (count < leaders->late_room) {
+        *leader = (struct leader) { .row = row, .tag = tag };
+        look_at_cells(table, ranking, leader);
+    }
+    atomic_store_explicit(&leaders->late_count, count + 1, memory_order_release); /* L1 */
+}
+
+/* Of the block that is being filled. */
+static void
+add_last_block(struct leaders *leaders, const struct table_data *table, uint32_t ranking,
+               const struct posting_directory *directory, uint32_t fill)
+{
+    const struct posting_block *last = directory->blocks[leaders->blocks];
+
+    for (uint32_t i = 0; i < fill; i++)
+        if (last->tags[i] >= leaders->least)
+            add_late(leaders, table, ranking, last->rows[i], last->tags[i]);
 }
 
 void
@@ -157,14 +215,14 @@ leaders_renew(struct table_data *table, uint32_t column, struct posting *posting
     struct posting_directory *directory = posting_rows_directory(rows);
     struct gathering          gathering = { .directory = directory };
     struct leaders           *old, *leaders;
-    uint32_t                  blocks, wanted;
+    uint32_t                  count, blocks, wanted;
 
     if (directory == NULL || ranking == 0 || !table->definition->columns[ranking].is_rate)
         return;
     old = atomic_load_explicit(&directory->leaders, memory_order_relaxed);
-    blocks = atomic_load_explicit(&rows->count, memory_order_relaxed) >> POSTING_BLOCK_BITS;
-    wanted = blocks * (POSTING_BLOCK_ROWS / ROWS_PER_LEADER);
-    wanted = wanted < LEADERS_MAX ? wanted : LEADERS_MAX;
+    count = atomic_load_explicit(&rows->count, memory_order_relaxed);
+    blocks = count >> POSTING_BLOCK_BITS;
+    wanted = leaders_wanted(blocks);
     if (blocks < LIST_BLOCKS_MIN)
         return;
     gathering.rows = allocator_get(table->epochs->allocator, GATHERED_MAX * sizeof *gathering.rows);
@@ -173,14 +231,35 @@ leaders_renew(struct table_data *table, uint32_t column, struct posting *posting
     for (uint32_t b = begin(&gathering, old, wanted); b < blocks; b++)
         gather(&gathering, b);
     narrow(&gathering, wanted);
-    look_at_cells(&gathering, table, ranking);
-    sort_leaders(gathering.rows + gathering.known, gathering.count - gathering.known);
-    leaders = leaders_from(&gathering, table->epochs, blocks);
+    look_at_all_cells(&gathering, table, ranking);
+    sort_leaders(table, gathering.rows + gathering.known, gathering.count - gathering.known);
+    leaders = leaders_from(&gathering, table, blocks, late_wanted(wanted));
     allocator_put(table->epochs->allocator, gathering.rows, GATHERED_MAX * sizeof *gathering.rows);
     if (leaders == NULL)
         return;
+    if ((count & (POSTING_BLOCK_ROWS - 1)) != 0)
+        add_last_block(leaders, table, ranking, directory, count & (POSTING_BLOCK_ROWS - 1));
     atomic_fetch_add_explicit(&table->dictionaries[column].posting_bytes,
                               posting_leaders_bytes(leaders) - posting_leaders_bytes(old), memory_order_relaxed);
     atomic_store(&directory->leaders, leaders); /* L2 */
     epoch_retire(table->epochs, old);
+}
+
+void
+leaders_add(struct table_data *table, uint32_t column, struct posting *posting, uint32_t row, posting_tag tag)
+{
+    const struct posting_directory *directory =
+        posting_rows_directory(atomic_load_explicit(&posting->rows, memory_order_relaxed));
+    struct leaders *leaders =
+        directory != NULL
+            ? atomic_load_explicit(&((struct posting_directory *) (uintptr_t) directory)->leaders, memory_order_relaxed)
+            : NULL;
+    bool is_full;
+
+    if (leaders == NULL || leaders->late_room == 0 || tag < leaders->least)
+        return;
+    is_full = atomic_load_explicit(&leaders->late_count, memory_order_relaxed) == leaders->late_room;
+    add_late(leaders, table, table->definition->columns[column].beside, row, tag);
+    if (is_full) /* if that does not help, more is done when the block is full (posting_add()) */
+        leaders_renew(table, column, posting);
 }

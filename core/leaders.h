@@ -1,7 +1,7 @@
 /* leaders.h - of a long posting list whose tags rank a rate, the rows of the largest rates: in order, and with what
  * they are mostly judged by.
  *
- *     rate   0.998  0.998  0.997  0.991 ...   falling
+ *     rate   0.998  0.998  0.997  0.991 ...   falling, and by rising id where it is the same
  *     row     7120   1804   9911    402
  *     tag    32636  32636  32570  32177       of the rate (table_tag())
  *     other  14417  -2041  29960   8832       the same of the table's other rate
@@ -10,12 +10,17 @@
  * cells that lie apart (ranked.c).
  *
  * L1  Leaders tell of the first `blocks` blocks of a directory, which are closed: every row there with a tag from
- *     `least` on is in the array, dead ones, too. Rows behind are looked for in their blocks.
- * L2  An array never changes. The writer makes a new one where the list has grown by a quarter since, stores it
- *     (seq_cst) and retires the old one. A directory that compacting builds begins with what it leaves of the old one's
- *     array (posting_compact.c); arrays go with their directory. Without memory there is none, or an older one: that
- *     costs time alone. Who loads an array (seq_cst) sees the cells of its rows, as they were published before it
- *     (table.h, T1), and may count fewer rows in the list than it tells of. */
+ *     `least` on is in the array, dead ones, too. With room for late ones they tell of the whole list: behind the array
+ *     the writer puts each such row that comes later, as it comes, and then counts it (release), until there is no room
+ *     any more. Else rows behind the blocks are looked for there.
+ * L2  An array never changes but for what is late. The writer makes a new one, in which those are in order, where the
+ *     room is used up or the list has grown by a quarter, stores it (seq_cst) and retires the old one. A directory that
+ *     compacting builds begins with what it leaves of the old one's array (posting_compact.c), without the late ones;
+ *     arrays go with their directory. Without memory there is none, or an older one: that costs time alone. Who loads
+ *     an array (seq_cst) sees the cells of its rows, as they were published before it (table.h, T1), and may count
+ *     fewer rows in the list than it tells of.
+ * L3  A reader loads them after its view's moment, before which every row that it sees was counted here (L1) or in its
+ *     block. So what is told of the whole list it need not look for in the list. */
 #ifndef KNACKDB_CORE_LEADERS_H
 #define KNACKDB_CORE_LEADERS_H
 
@@ -40,7 +45,8 @@ leaders_of(const struct posting_view *list)
     return directory != NULL ? posting_directory_leaders(directory) : NULL;
 }
 
-/* The writer's: brings them up to date with the closed blocks of a list of `column`. */
+/* The writer's: brings them up to date with a list of `column`; and with the row that was added to it last. */
 void leaders_renew(struct table_data *table, uint32_t column, struct posting *posting);
+void leaders_add(struct table_data *table, uint32_t column, struct posting *posting, uint32_t row, posting_tag tag);
 
 #endif

@@ -200,7 +200,7 @@ leaders_are_behind(const struct posting_directory *directory, uint32_t blocks)
     const struct leaders *leaders = posting_directory_leaders(directory);
     uint32_t              told = leaders != NULL ? leaders->blocks : 0;
 
-    return blocks >= told + told / 4 + 1;
+    return blocks >= told + told / 4 + 1 || posting_leaders_late(leaders) == UINT32_MAX;
 }
 
 /* ---- growing ---- */

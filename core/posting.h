@@ -78,10 +78,12 @@ struct leader {
 };
 
 struct leaders {
-    uint32_t      blocks;
-    uint32_t      count;
-    int32_t       least; /* a tag; INT16_MAX + 1: not even those of the largest are here */
-    struct leader rows[];
+    uint32_t         blocks;
+    uint32_t         count;
+    int32_t          least;      /* a tag; INT16_MAX + 1: not even those of the largest are here */
+    uint32_t         late_room;  /* for rows behind the blocks; 0: they are not told of */
+    _Atomic uint32_t late_count; /* more than there is room for: not all are there */
+    struct leader    rows[];     /* in order; then the late ones, as they came */
 };
 
 struct posting_directory {
@@ -114,7 +116,8 @@ knackdb_status posting_reserve(struct posting *posting, struct posting_note only
  * once (load_run.h, R1). */
 knackdb_status posting_reserve_first(struct posting *posting, struct epochs *epochs, _Atomic uint64_t *bytes,
                                      uint32_t count, knackdb_error *error);
-/* True where the list has grown by a quarter since its leaders were made, or so, or has none: they may be renewed. */
+/* True where the list has grown by a quarter since its leaders were made, or so, or they tell of a part of it, or there
+ * are none: they may be renewed, or else are told of the row (leaders_add()). */
 bool           posting_add(struct posting *posting, uint32_t row, struct posting_note note);
 /* Empties a list whose every row is to be given back. */
 void           posting_drop(struct posting *posting, struct epochs *epochs, _Atomic uint64_t *bytes);
@@ -166,7 +169,18 @@ posting_directory_leaders(const struct posting_directory *directory)
 static inline uint64_t
 posting_leaders_bytes(const struct leaders *leaders)
 {
-    return leaders != NULL ? sizeof *leaders + leaders->count * sizeof leaders->rows[0] : 0;
+    return leaders != NULL
+               ? sizeof *leaders + ((uint64_t) leaders->count + leaders->late_room) * sizeof leaders->rows[0]
+               : 0;
+}
+
+/* How many are late; UINT32_MAX where what is behind the blocks has to be looked for there (L1). */
+static inline uint32_t
+posting_leaders_late(const struct leaders *leaders)
+{
+    uint32_t count = atomic_load_explicit(&((struct leaders *) (uintptr_t) leaders)->late_count, memory_order_acquire);
+
+    return leaders->late_room != 0 && count <= leaders->late_room ? count : UINT32_MAX;
 }
 
 struct posting_directory *posting_directory_new(struct epochs *epochs, uint32_t block_capacity);

@@ -6,8 +6,8 @@
  * comes in the slice that puts the new directory in place: until then it may grow. The slices after it take the old one
  * apart.
  *
- * Leaders go over without the rows that are doomed; no cell is read, and nothing is looked for. They tell of the first
- * blocks of the list, so a block ends where those do. */
+ * Leaders go over without the rows that are doomed, and without the late ones; no cell is read, and nothing is looked
+ * for. They tell of the first blocks of the list, so a block ends where those do. */
 #include "core/posting.h"
 
 #include <math.h>
@@ -197,7 +197,8 @@ leaders_left(const struct posting_compaction *compaction, const struct leaders *
         return NULL;
     left->blocks = compaction->told > last && !last_is_full ? last : compaction->told;
     left->least = old->least;
-    left->count = 0;
+    left->count = left->late_room = 0;
+    atomic_init(&left->late_count, 0);
     for (uint32_t i = 0; i < old->count; i++)
         if (!is_doomed(context, old->rows[i].row) && !is_among(untold, untold_count, old->rows[i].row))
             left->rows[left->count++] = old->rows[i];

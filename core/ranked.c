@@ -2,8 +2,9 @@
  *
  * Beside each row of a list stands a tag (posting.h), here the rank of a rate in sixteen bits: of two rows the one with
  * the larger tag has the larger rate. The best some hundred rows of a long list stand in an array, in order and with
- * what they are mostly judged by (leaders.h). There the search begins, and mostly ends. Rows stored since that was
- * made, and all rows where it does not suffice or is not there, are searched for in the blocks. The search takes a
+ * what they are mostly judged by (leaders.h). There the search begins, and mostly ends (the plainest questions need
+ * nothing else: foremost.h). Rows that it does not tell of, and all rows where it does not suffice or is not there, are
+ * searched for in the blocks. The search takes a
  * guess at how large the tags of the best dozen are (the list's hint), and collects whatever has such a tag:
  *
  *     maxima of blocks   [ 71 ][ 99 ][ 80 ][ 62 ][ 97 ] ...     >= 96?  a few blocks, found eight at a time
@@ -335,30 +336,41 @@ judge_leader(const struct search *search, const struct leader *leader)
     return verdict;
 }
 
-/* Those of a tag that this round collects, in their order, so that `low` rises as soon as enough are held. */
 static knackdb_status
-look_at_leaders(struct search *search, const struct leaders *leaders, knackdb_error *error)
+look_at_leader(struct search *search, const struct leader *leader, knackdb_error *error)
 {
     const struct candidates *candidates = search->candidates;
-    knackdb_status           status = take_rows(search, error);
-    uint32_t                 at = 0;
+    enum verdict             verdict = search->leaders_tell ? judge_leader(search, leader) : UNKNOWN;
+    knackdb_status           status = KNACKDB_OK;
+
+    if (verdict == UNKNOWN) {
+        ask_for_row(search, leader->row);
+        if (search->count == BATCH)
+            status = judge_rows(search, error);
+    } else if (verdict == MATCHES && table_row_shown(candidates->table, leader->row, candidates->moment)) {
+        status = collector_add_ranked(search->collector, leader->row, -leader->rate, error);
+        if (collector_is_full(search->collector))
+            raise_low(search); /* K2 */
+    }
+    return status;
+}
+
+/* Those of a tag that this round collects, in their order, so that `low` rises as soon as enough are held; and those
+ * that are late. */
+static knackdb_status
+look_at_leaders(struct search *search, const struct leaders *leaders, uint32_t late_count, knackdb_error *error)
+{
+    const struct leader *late = leaders->rows + leaders->count;
+    knackdb_status       status = take_rows(search, error);
+    uint32_t             at = 0;
 
     while (at < leaders->count && leaders->rows[at].tag > search->most)
         at++;
-    for (; at < leaders->count && leaders->rows[at].tag >= search->low && status == KNACKDB_OK; at++) {
-        const struct leader *leader = &leaders->rows[at];
-        enum verdict         verdict = search->leaders_tell ? judge_leader(search, leader) : UNKNOWN;
-
-        if (verdict == UNKNOWN) {
-            ask_for_row(search, leader->row);
-            if (search->count == BATCH)
-                status = judge_rows(search, error);
-        } else if (verdict == MATCHES && table_row_shown(candidates->table, leader->row, candidates->moment)) {
-            status = collector_add_ranked(search->collector, leader->row, -leader->rate, error);
-            if (collector_is_full(search->collector))
-                raise_low(search); /* K2 */
-        }
-    }
+    for (; at < leaders->count && leaders->rows[at].tag >= search->low && status == KNACKDB_OK; at++)
+        status = look_at_leader(search, &leaders->rows[at], error);
+    for (uint32_t i = 0; i < late_count && status == KNACKDB_OK; i++)
+        if (late[i].tag >= search->low && late[i].tag <= search->most)
+            status = look_at_leader(search, &late[i], error);
     return status == KNACKDB_OK ? judge_rows(search, error) : status;
 }
 
@@ -411,13 +423,16 @@ static knackdb_status
 look_at_list(struct search *search, const struct posting_view *list, knackdb_error *error)
 {
     const struct leaders *leaders = leaders_of(list);
+    uint32_t              late_count = leaders != NULL ? posting_leaders_late(leaders) : UINT32_MAX;
     uint32_t              blocks = posting_view_blocks(list), told = leaders != NULL ? leaders->blocks : 0;
     posting_tag           most = search->most;
     knackdb_status        status = KNACKDB_OK;
 
+    if (late_count != UINT32_MAX)
+        told = blocks;                    /* L3 */
     told = told < blocks ? told : blocks; /* they may be newer than what is seen of the list */
     if (leaders != NULL && leaders->least <= most)
-        status = look_at_leaders(search, leaders, error);
+        status = look_at_leaders(search, leaders, late_count != UINT32_MAX ? late_count : 0, error);
     if (leaders != NULL && search->low < leaders->least && status == KNACKDB_OK) {
         if (leaders->least <= most)
             search->most = (posting_tag) (leaders->least - 1);

@@ -128,7 +128,8 @@ knackdb_status view_find_by_id(const struct view *view, uint32_t table, int64_t 
 
 /* Is it a row of the table that this view could have given? Its cells may then be asked for. */
 bool view_has_row(const struct view *view, uint32_t table, uint64_t row);
-/* Where such a row lies, for who looks at several of its values; and one of them, NULL where there is no such column. */
+/* Where such a row lies, for who looks at several of its values; and one of them, NULL where there is no such
+ * column. */
 struct row_place {
     const struct table_data *table;
     const unsigned char     *group;

@@ -314,8 +314,9 @@ write_row(struct table_data *table, row_number row, const struct row_cells *cell
             index_replace(&table->keys[k], places[k].hash, places[k].head, row);
     }
     for (uint32_t i = 0; i < table->coded_count; i++) {
-        uint32_t        c = table->coded[i];
-        struct posting *posting;
+        uint32_t            c = table->coded[i];
+        struct posting     *posting;
+        struct posting_note note;
 
         if (cells->bits[c] == DICTIONARY_CODE_NULL)
             continue;
@@ -323,9 +324,18 @@ write_row(struct table_data *table, row_number row, const struct row_cells *cell
         if (!table->dictionaries[c].is_posted)
             continue;
         posting = dictionary_posting(&table->dictionaries[c], (uint32_t) cells->bits[c]);
-        if (posting_add(posting, row, note_of_cells(definition, c, cells)))
+        note = note_of_cells(definition, c, cells);
+        if (posting_add(posting, row, note))
             leaders_renew(table, c, posting);
+        else
+            leaders_add(table, c, posting, row, note.tag);
     }
+}
+
+bool
+table_integer_is_exact(const struct table_data *table, row_number row, uint32_t column)
+{
+    return (*table_exact(table, row) >> column & 1) != 0;
 }
 
 /* The row was not written after all: texts that came for it alone go again. */

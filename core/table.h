@@ -321,6 +321,10 @@ table_text(const struct table_data *table, row_number row, uint32_t column)
     return text_cell_view(*TABLE_AT(table, row, table->offsets[column], text_cell));
 }
 
+/* Whether an INTEGER_NULL is a value. Rare, and kept out of the way of all that is not. */
+bool table_integer_is_exact(const struct table_data *table, row_number row, uint32_t column)
+    __attribute__((noinline, cold));
+
 /* False for NULL; INTEGER columns only. */
 static inline bool
 table_integer_given(const struct table_data *table, row_number row, uint32_t column, int64_t *ret_integer)
@@ -328,7 +332,7 @@ table_integer_given(const struct table_data *table, row_number row, uint32_t col
     int64_t integer = table_integer(table, row, column);
 
     *ret_integer = integer;
-    return integer != INTEGER_NULL || (*table_exact(table, row) >> column & 1) != 0;
+    return integer != INTEGER_NULL || table_integer_is_exact(table, row, column);
 }
 
 _Static_assert(sizeof(const char *) == sizeof(uint64_t) &&
@@ -351,7 +355,7 @@ table_cell_in(const struct table_data *table, const unsigned char *group, row_nu
     switch (table->kinds[column]) {
     case CELL_INTEGER:
         integer = ((const int64_t *) array)[place];
-        if (integer != INTEGER_NULL || table_integer_given(table, row, column, &integer)) {
+        if (integer != INTEGER_NULL || table_integer_is_exact(table, row, column)) {
             type = KNACKDB_INTEGER;
             text.data = (const char *) (intptr_t) integer;
         }

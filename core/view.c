@@ -159,7 +159,7 @@ view_struct(const struct view *view, uint32_t table, row_number row, const struc
         switch (data->kinds[c]) {
         case CELL_INTEGER:
             integer = ((const int64_t *) array)[place];
-            is_null = integer == INTEGER_NULL && !table_integer_given(data, row, c, &integer);
+            is_null = integer == INTEGER_NULL && !table_integer_is_exact(data, row, c);
             *(int64_t *) field = is_null ? 0 : integer;
             break;
         case CELL_REAL:

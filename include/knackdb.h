@@ -840,7 +840,7 @@ typedef struct knackdb_stats {
 
     knackdb_latency operations[KNACKDB_OPERATION_COUNT];
     uint64_t        slow_operation_count;
-    uint64_t        cache_hits;
+    uint64_t        cache_hits; /**< of questions asked of it: the best rows of a text are mostly found without */
     uint64_t        cache_misses;
     uint64_t        cache_entries;
 

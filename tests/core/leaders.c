@@ -1,5 +1,6 @@
 /* leaders.c - claims about the leaders of posting lists: whatever rows came, changed and went, leaders are in order,
- * say of their rows what the cells say, and leave out no row of the blocks that they tell of (L1 of core/leaders.h).
+ * say of their rows what the cells say, and leave out no row of the blocks that they tell of, or of the whole list (L1
+ * of core/leaders.h).
  *
  * Method: rows of random rates, evenly spread, of some values, so that many are equal, or of few, or nearly all the
  * largest there is, so that ties are too many for any array. Compacted lists have leaders before anything is stored
@@ -77,37 +78,69 @@ check_leader(const struct table_data *table, uint32_t column, const struct leade
                  table_tag(table->definition, other, *TABLE_AT(table, leader->row, table->offsets[other], uint64_t)));
 }
 
+/* Of rows, in any order. */
+struct multitude {
+    uint32_t count;
+    uint64_t sum;
+};
+
+static void
+add_blocks(struct multitude *all, const struct posting_view *list, uint32_t from, uint32_t to, int32_t least)
+{
+    for (uint32_t b = from; b < to; b++) {
+        struct posting_run run = posting_view_run(list, b);
+
+        for (uint32_t i = 0; i < run.count; i++)
+            if (run.tags[i] >= least) {
+                all->count++;
+                all->sum += hash_integer(run.rows[i]);
+            }
+    }
+}
+
+static uint32_t lists_told, lists_seen, late_seen; /* of all of a list; at all; rows */
+
 /* Returns how many leaders there are. */
 static uint32_t
 check_list(const struct table_data *table, uint32_t column, uint32_t code)
 {
     const struct leaders *leaders;
     struct posting_view   list;
-    uint32_t              count = 0;
-    uint64_t              sum = 0;
+    struct multitude      told = { 0 }, behind = { 0 }, late = { 0 };
+    uint32_t              late_count;
 
     posting_view_init(&list, dictionary_posting(&table->dictionaries[column], code));
     leaders = leaders_of(&list);
     if (leaders == NULL)
         return 0;
     cr_assert(leaders->blocks <= list.count / POSTING_BLOCK_ROWS, "only of closed blocks");
-    for (uint32_t b = 0; b < leaders->blocks; b++) {
-        struct posting_run run = posting_view_run(&list, b);
-
-        for (uint32_t i = 0; i < run.count; i++)
-            if (run.tags[i] >= leaders->least) {
-                count++;
-                sum += hash_integer(run.rows[i]);
-            }
-    }
-    cr_assert_eq(leaders->count, count, "%u leaders, but %u rows of their tags", leaders->count, count);
+    add_blocks(&told, &list, 0, leaders->blocks, leaders->least);
+    cr_assert_eq(leaders->count, told.count, "%u leaders, but %u rows of their tags", leaders->count, told.count);
     for (uint32_t i = 0; i < leaders->count; i++) {
-        check_leader(table, column, &leaders->rows[i]);
-        sum -= hash_integer(leaders->rows[i].row);
-        cr_assert(i == 0 || leaders->rows[i - 1].rate >= leaders->rows[i].rate);
+        const struct leader *leader = &leaders->rows[i];
+
+        check_leader(table, column, leader);
+        told.sum -= hash_integer(leader->row);
+        cr_assert(i == 0 || leader[-1].rate > leader->rate ||
+                  (leader[-1].rate == leader->rate &&
+                   table_integer(table, leader[-1].row, 0) <= table_integer(table, leader->row, 0)));
     }
-    cr_assert_eq(sum, 0, "they are not the same rows");
-    return count;
+    cr_assert_eq(told.sum, 0, "they are not the same rows");
+
+    late_count = posting_leaders_late(leaders);
+    lists_seen++;
+    if (late_count == UINT32_MAX)
+        return told.count;
+    lists_told++;
+    late_seen += late_count;
+    add_blocks(&behind, &list, leaders->blocks, posting_view_blocks(&list), leaders->least);
+    for (; late.count < late_count; late.count++) {
+        check_leader(table, column, &leaders->rows[leaders->count + late.count]);
+        late.sum += hash_integer(leaders->rows[leaders->count + late.count].row);
+    }
+    cr_assert(late.count == behind.count && late.sum == behind.sum, "%u late ones, but %u rows of their tags behind",
+              late.count, behind.count);
+    return told.count;
 }
 
 static uint32_t
@@ -128,6 +161,7 @@ check_kind(int kind)
     bool     is_of_few = kind == 1 || kind == 2;
     uint32_t left = 0;
 
+    lists_told = lists_seen = late_seen = 0;
     seed = (uint64_t) kind << 32;
     for (int step = 0; step < STEPS; step++) {
         struct clean_up table = { 0, (double) below(1000) };
@@ -136,8 +170,11 @@ check_kind(int kind)
 
         for (uint32_t i = 0; i < ROWS / STEPS; i++)
             put_pattern(0, kind);
-        for (uint32_t i = 0; i < ROWS / STEPS / 4; i++)
+        for (uint32_t i = 0; i < ROWS / STEPS / 4; i++) {
             put_pattern(1 + below(ROWS), kind); /* a version of a row, or a new one */
+            if (i % 16 == 0)
+                (void) check_all();
+        }
         count = check_all();
         cr_assert(count >= 16 || is_of_few || step == 0, "step %d: %u leaders", step, count);
         if (step % 3 != 2)
@@ -148,6 +185,8 @@ check_kind(int kind)
         left += check_all();
     }
     cr_assert(left >= 16 || is_of_few, "compacting left %u leaders", left);
+    cr_assert(lists_told * 25 > lists_seen * 24 && (late_seen > lists_told || is_of_few || kind == 3),
+              "%u lists, %u of them told of as a whole, %u late ones", lists_seen, lists_told, late_seen);
 }
 
 Test(leaders, leave_out_no_row_and_say_what_its_cells_say)
