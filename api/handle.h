@@ -68,9 +68,9 @@ struct read_habit {
 
 /* The row of which a value was read last: its other values mostly come next. */
 struct read_row {
-    struct row_place place;
+    struct row_place place; /* its group is NULL: none */
     knackdb_row      row;
-    int              table; /* -1: none */
+    int              table;
 };
 
 /* Lies in its view's slot (view_owner_memory), so that beginning one allocates nothing. */

@@ -27,7 +27,7 @@ knackdb_read_begin(knackdb *db, knackdb_read **ret_read, knackdb_error *error)
     read->owned_count = 0;
     read->more_owned = NULL;
     read->answer = (struct read_answer) { .table = -1 };
-    read->row.table = -1;
+    read->row.place.group = NULL;
     *ret_read = read;
     return KNACKDB_OK;
 }
@@ -249,10 +249,14 @@ turn_to(knackdb_read *read, int table, knackdb_row row)
 knackdb_value
 knackdb_read_value(knackdb_read *read, int table, knackdb_row row, uint32_t column)
 {
-    if (__builtin_expect(read->row.row != row || read->row.table != table, 0) && !turn_to(read, table, row))
+    const struct read_row *last = &read->row;
+
+    if (__builtin_expect(last->row != row || last->table != table || last->place.group == NULL, 0) &&
+        !turn_to(read, table, row))
         return knackdb_value_null();
-    read->habit.now |= KNACKDB_BIT(column % 64);
-    return view_value_at(&read->row.place, column);
+    if (table == read->habit.table)
+        read->habit.now |= KNACKDB_BIT(column % 64);
+    return view_value_at(&last->place, column);
 }
 
 void

@@ -89,12 +89,6 @@ comes_before(const struct collector *collector, const struct hit *a, const struc
     return a->rank == b->rank ? comes_before_in_full(collector, a, b) : a->rank < b->rank;
 }
 
-bool
-collector_comes_before(const struct collector *collector, const struct hit *a, const struct hit *b)
-{
-    return comes_before(collector, a, b);
-}
-
 /* ---- sorting ---- */
 
 #define RUN_HITS 8u /* sorted by insertion, which is quicker for so few */

@@ -38,9 +38,6 @@ knackdb_status collector_add_ranked(struct collector *collector, row_number row,
 /* Brings the hits in order, `keep` of them at most. The last call, or one between two others. */
 knackdb_status collector_sort(struct collector *collector, knackdb_error *error);
 
-/* Of the order asked for, of a collector with nothing in it. */
-bool collector_comes_before(const struct collector *collector, const struct hit *a, const struct hit *b);
-
 /* It holds as many as are wanted, in order: what does not come before the last of them is not. */
 static inline bool
 collector_is_full(const struct collector *collector)

@@ -150,6 +150,15 @@ find_cached(const struct view *view, const knackdb_query *checked, const struct 
         return KNACKDB_OK;
     }
 
+    if (foremost_find(view, checked, false, list, &status, error)) {
+        struct cached_result fresh = { view->moment, list->count < checked->limit };
+
+        result_cache_count(cache, false);
+        if (status == KNACKDB_OK && checked->offset == 0 && (!found || cached.moment < view->moment))
+            result_cache_put(cache, key, &fresh, list->rows, list->count);
+        return status;
+    }
+
     collector_init(&collector, view, checked);
     if (usable && take_cached(&collector, view, list, &cached)) {
         since = cached.moment;
@@ -175,11 +184,13 @@ view_find(const struct view *view, const knackdb_query *checked, struct row_list
     struct collector  collector;
     knackdb_status    status;
 
-    if (foremost_find(view, checked, list, &status, error))
+    if (foremost_find(view, checked, true, list, &status, error))
         return status;
     if (atomic_load_explicit(&view->store->cache.bytes_max, memory_order_relaxed) != 0 &&
         result_key_init(&key, checked))
         return find_cached(view, checked, &key, list, error);
+    if (foremost_find(view, checked, false, list, &status, error))
+        return status;
 
     collector_init(&collector, view, checked);
     status = run(&collector, view, SINCE_EVER, error);

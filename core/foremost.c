@@ -5,7 +5,9 @@
 #include "core/leaders.h"
 #include "core/store_data.h"
 
-#define KEEP_MAX 256u /* rows, offset and limit together */
+#define KEEP_MAX          256u /* rows, offset and limit together */
+#define KEEP_FIRST_MAX    32u  /* where nothing else was asked yet */
+#define LOOKS_FIRST(keep) (4 * (keep) + 32)
 
 struct foremost {
     const struct view       *view;
@@ -17,19 +19,9 @@ struct foremost {
     double                   least;          /* of the first; minus infinity: any, NULL is no leader's */
     double                   other_least;
     posting_tag              other_tag; /* of that; POSTING_TAG_LEAST: any, NULL too */
-    bool                     is_plain;  /* rows come as the leaders do: no other key settles what is equal */
     uint32_t                 keep, count;
     struct hit               hits[KEEP_MAX];
 };
-
-static posting_tag
-tag_of(const struct foremost *foremost, uint32_t rate, double value)
-{
-    uint64_t bits;
-
-    memcpy(&bits, &value, sizeof bits);
-    return table_tag(foremost->table->definition, rate, bits);
-}
 
 static bool
 takes_condition(struct foremost *foremost, const knackdb_condition *condition)
@@ -46,7 +38,7 @@ takes_condition(struct foremost *foremost, const knackdb_condition *condition)
         return false;
     if (foremost->other_tag == POSTING_TAG_LEAST || value > foremost->other_least) {
         foremost->other_least = value;
-        foremost->other_tag = tag_of(foremost, foremost->other, value);
+        foremost->other_tag = table_rate_tag(foremost->table->definition, foremost->other, value);
     }
     return true;
 }
@@ -57,16 +49,12 @@ takes_order(struct foremost *foremost)
     const struct table  *definition = foremost->table->definition;
     const knackdb_query *query = foremost->query;
 
-    if (query->order_count == 0 || !query->order[0].descending || query->order[0].column <= 0 ||
+    if (query->order_count != 1 || !query->order[0].descending || query->order[0].column <= 0 ||
         !definition->columns[query->order[0].column].is_rate || query->limit == 0 || query->limit > KEEP_MAX ||
         query->offset > KEEP_MAX - query->limit)
         return false;
-    for (size_t i = 1; i < query->order_count; i++)
-        if (query->order[i].column == KNACKDB_ORDER_BY_SCORE)
-            return false; /* which asks for more than this to be settled */
     foremost->ranking = (uint32_t) query->order[0].column;
     foremost->other = leaders_other_column(definition, foremost->ranking);
-    foremost->is_plain = query->order_count == 1;
     foremost->keep = (uint32_t) (query->limit + query->offset);
     return true;
 }
@@ -117,29 +105,20 @@ matches(const struct foremost *foremost, const struct leader *leader)
     return table_row_shown(foremost->table, leader->row, foremost->view->moment);
 }
 
-static bool __attribute__((noinline))
-settle(const struct foremost *foremost, const struct hit *a, const struct hit *b)
-{
-    struct collector collector;
-
-    collector_init(&collector, foremost->view, foremost->query);
-    return collector_comes_before(&collector, a, b);
-}
-
-/* Into its place, where it belongs among those wanted. */
+/* A late one: into its place, where it belongs among those wanted. */
 static void
-put(struct foremost *foremost, const struct leader *leader)
+put_late(struct foremost *foremost, const struct leader *leader)
 {
-    struct hit *hits = foremost->hits, hit = { -leader->rate, leader->row };
-    uint32_t    at = foremost->count;
+    const struct table_data *table = foremost->table;
+    struct hit              *hits = foremost->hits, hit = { -leader->rate, leader->row };
+    int64_t                  id = table_integer(table, leader->row, 0);
+    uint32_t                 at = foremost->count;
 
-    for (; at > 0; at--) {
-        const struct hit *before = &hits[at - 1];
-
-        if (hit.rank > before->rank || (hit.rank == before->rank && !settle(foremost, &hit, before)))
-            break;
+    while (at > 0 && (hit.rank < hits[at - 1].rank ||
+                      (hit.rank == hits[at - 1].rank && id < table_integer(table, hits[at - 1].row, 0)))) {
         if (at < foremost->keep)
             hits[at] = hits[at - 1];
+        at--;
     }
     if (at < foremost->keep)
         hits[at] = hit;
@@ -154,25 +133,27 @@ is_behind(const struct foremost *foremost, const struct leader *leader)
            (foremost->count == foremost->keep && -leader->rate > foremost->hits[foremost->keep - 1].rank);
 }
 
-static void
-look_at_leaders(struct foremost *foremost)
+/* False where that would be too many. */
+static bool
+look_at_leaders(struct foremost *foremost, uint32_t looks)
 {
     const struct leaders *leaders = foremost->leaders;
     const struct leader  *late = leaders->rows + leaders->count;
 
-    for (uint32_t i = 0; i < leaders->count && !is_behind(foremost, &leaders->rows[i]); i++) {
-        if (foremost->is_plain && foremost->count == foremost->keep)
+    for (uint32_t i = 0; i < leaders->count && foremost->count < foremost->keep; i++) {
+        const struct leader *leader = &leaders->rows[i];
+
+        if (leader->rate < foremost->least)
             break;
-        if (!matches(foremost, &leaders->rows[i]))
-            continue;
-        if (foremost->is_plain)
-            foremost->hits[foremost->count++] = (struct hit) { -leaders->rows[i].rate, leaders->rows[i].row };
-        else
-            put(foremost, &leaders->rows[i]);
+        if (i == looks)
+            return false;
+        if (matches(foremost, leader))
+            foremost->hits[foremost->count++] = (struct hit) { -leader->rate, leader->row };
     }
     for (uint32_t i = 0; i < foremost->late_count; i++)
         if (!is_behind(foremost, &late[i]) && matches(foremost, &late[i]))
-            put(foremost, &late[i]);
+            put_late(foremost, &late[i]);
+    return true;
 }
 
 /* F1 */
@@ -180,12 +161,13 @@ static bool
 is_complete(const struct foremost *foremost)
 {
     return foremost->count == foremost->keep ||
-           (foremost->least >= 0.0 && tag_of(foremost, foremost->ranking, foremost->least) >= foremost->leaders->least);
+           (foremost->least >= 0.0 && table_rate_tag(foremost->table->definition, foremost->ranking, foremost->least) >=
+                                          foremost->leaders->least);
 }
 
 bool
-foremost_find(const struct view *view, const knackdb_query *checked, struct row_list *list, knackdb_status *ret_status,
-              knackdb_error *error)
+foremost_find(const struct view *view, const knackdb_query *checked, bool is_first, struct row_list *list,
+              knackdb_status *ret_status, knackdb_error *error)
 {
     struct foremost          foremost;
     const knackdb_condition *equal;
@@ -197,12 +179,12 @@ foremost_find(const struct view *view, const knackdb_query *checked, struct row_
     foremost.least = -INFINITY;
     foremost.other_tag = POSTING_TAG_LEAST;
     foremost.count = 0;
-    if (!takes_order(&foremost) || (equal = takes_conditions(&foremost)) == NULL || !find_leaders(&foremost, equal))
-        return false;
-    look_at_leaders(&foremost);
-    if (!is_complete(&foremost))
+    if (!takes_order(&foremost) || (is_first && foremost.keep > KEEP_FIRST_MAX) ||
+        (equal = takes_conditions(&foremost)) == NULL || !find_leaders(&foremost, equal) ||
+        !look_at_leaders(&foremost, is_first ? LOOKS_FIRST(foremost.keep) : UINT32_MAX) || !is_complete(&foremost))
         return false;
     offset = offset < foremost.count ? offset : foremost.count;
+    list->count = 0;
     *ret_status = row_list_reserve(list, foremost.count - offset, error);
     if (*ret_status != KNACKDB_OK)
         return true;

@@ -10,7 +10,7 @@
 #define LIST_BLOCKS_MIN 2u /* fewer are looked at as quickly */
 #define LEADERS_MAX     1024u
 #define LEADERS_DENSE   512u /* so many are one of eight rows, more one of 32 */
-#define LATE_MIN        16u
+#define LATE_MIN        32u
 #define LATE_MAX        64u
 #define GATHERED_MAX    (2 * LEADERS_MAX + POSTING_BLOCK_ROWS)
 
@@ -207,7 +207,7 @@ add_last_block(struct leaders *leaders, const struct table_data *table, uint32_t
             add_late(leaders, table, ranking, last->rows[i], last->tags[i]);
 }
 
-void
+bool
 leaders_renew(struct table_data *table, uint32_t column, struct posting *posting)
 {
     uint32_t                  ranking = table->definition->columns[column].beside;
@@ -218,16 +218,16 @@ leaders_renew(struct table_data *table, uint32_t column, struct posting *posting
     uint32_t                  count, blocks, wanted;
 
     if (directory == NULL || ranking == 0 || !table->definition->columns[ranking].is_rate)
-        return;
+        return true; /* there are never any */
     old = atomic_load_explicit(&directory->leaders, memory_order_relaxed);
     count = atomic_load_explicit(&rows->count, memory_order_relaxed);
     blocks = count >> POSTING_BLOCK_BITS;
     wanted = leaders_wanted(blocks);
     if (blocks < LIST_BLOCKS_MIN)
-        return;
+        return false;
     gathering.rows = allocator_get(table->epochs->allocator, GATHERED_MAX * sizeof *gathering.rows);
     if (gathering.rows == NULL)
-        return;
+        return false;
     for (uint32_t b = begin(&gathering, old, wanted); b < blocks; b++)
         gather(&gathering, b);
     narrow(&gathering, wanted);
@@ -236,30 +236,37 @@ leaders_renew(struct table_data *table, uint32_t column, struct posting *posting
     leaders = leaders_from(&gathering, table, blocks, late_wanted(wanted));
     allocator_put(table->epochs->allocator, gathering.rows, GATHERED_MAX * sizeof *gathering.rows);
     if (leaders == NULL)
-        return;
+        return false;
     if ((count & (POSTING_BLOCK_ROWS - 1)) != 0)
         add_last_block(leaders, table, ranking, directory, count & (POSTING_BLOCK_ROWS - 1));
     atomic_fetch_add_explicit(&table->dictionaries[column].posting_bytes,
                               posting_leaders_bytes(leaders) - posting_leaders_bytes(old), memory_order_relaxed);
     atomic_store(&directory->leaders, leaders); /* L2 */
     epoch_retire(table->epochs, old);
+    return true;
 }
 
 void
 leaders_add(struct table_data *table, uint32_t column, struct posting *posting, uint32_t row, posting_tag tag)
 {
-    const struct posting_directory *directory =
+    struct posting_directory *directory =
         posting_rows_directory(atomic_load_explicit(&posting->rows, memory_order_relaxed));
-    struct leaders *leaders =
-        directory != NULL
-            ? atomic_load_explicit(&((struct posting_directory *) (uintptr_t) directory)->leaders, memory_order_relaxed)
-            : NULL;
-    bool is_full;
+    struct leaders *leaders = directory != NULL ? atomic_load_explicit(&directory->leaders, memory_order_relaxed)
+                                                : NULL;
+    uint32_t        late_count;
 
-    if (leaders == NULL || leaders->late_room == 0 || tag < leaders->least)
+    if (leaders == NULL)
         return;
-    is_full = atomic_load_explicit(&leaders->late_count, memory_order_relaxed) == leaders->late_room;
+    if (leaders->late_room == 0) { /* compacting made them */
+        (void) leaders_renew(table, column, posting);
+        return;
+    }
+    if (tag < leaders->least)
+        return;
+    late_count = atomic_load_explicit(&leaders->late_count, memory_order_relaxed);
     add_late(leaders, table, table->definition->columns[column].beside, row, tag);
-    if (is_full) /* if that does not help, more is done when the block is full (posting_add()) */
-        leaders_renew(table, column, posting);
+    /* Where no block was closed since, there would be no more room than now: when it is, posting_add() says so. */
+    if (late_count == leaders->late_room &&
+        atomic_load_explicit(&directory->head.count, memory_order_relaxed) >> POSTING_BLOCK_BITS > leaders->blocks)
+        (void) leaders_renew(table, column, posting);
 }

@@ -45,8 +45,9 @@ leaders_of(const struct posting_view *list)
     return directory != NULL ? posting_directory_leaders(directory) : NULL;
 }
 
-/* The writer's: brings them up to date with a list of `column`; and with the row that was added to it last. */
-void leaders_renew(struct table_data *table, uint32_t column, struct posting *posting);
+/* The writer's: brings them up to date with a list of `column`, or, false, has no memory for it; then, as where there
+ * was no need, they are told of the row that was added last, or that they lack it. */
+bool leaders_renew(struct table_data *table, uint32_t column, struct posting *posting);
 void leaders_add(struct table_data *table, uint32_t column, struct posting *posting, uint32_t row, posting_tag tag);
 
 #endif

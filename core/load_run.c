@@ -422,7 +422,7 @@ store_load_postings(struct store *store, uint32_t table, uint32_t column, knackd
         post_group(data, column, (row_number) row, left < GROUP_ROWS ? (uint32_t) left : GROUP_ROWS);
     }
     for (uint32_t code = 1; code < code_end && status == KNACKDB_OK; code++)
-        leaders_renew(data, column, dictionary_posting(dictionary, code));
+        (void) leaders_renew(data, column, dictionary_posting(dictionary, code));
     return status;
 }
 

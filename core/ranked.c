@@ -90,10 +90,7 @@ ranked_serves(const struct candidates *candidates, const struct collector *colle
 static posting_tag
 tag_of_rate(const struct candidates *candidates, double rate)
 {
-    uint64_t bits;
-
-    memcpy(&bits, &rate, sizeof bits);
-    return table_tag(candidates->table->definition, column_beside(candidates), bits);
+    return table_rate_tag(candidates->table->definition, column_beside(candidates), rate);
 }
 
 /* No row with a smaller tag fulfils the conditions. */
@@ -121,13 +118,11 @@ static void
 add_least(struct search *search, const struct table_data *table, const struct predicate *predicate)
 {
     struct least *least = &search->leasts[search->least_count++];
-    uint64_t      bits;
 
     least->column = predicate->condition->column;
     least->offset = table->offsets[least->column];
     least->real = predicate->real;
-    memcpy(&bits, &predicate->real, sizeof bits);
-    least->tag = table_tag(table->definition, least->column, bits);
+    least->tag = table_rate_tag(table->definition, least->column, least->real);
 }
 
 static void

@@ -325,9 +325,7 @@ write_row(struct table_data *table, row_number row, const struct row_cells *cell
             continue;
         posting = dictionary_posting(&table->dictionaries[c], (uint32_t) cells->bits[c]);
         note = note_of_cells(definition, c, cells);
-        if (posting_add(posting, row, note))
-            leaders_renew(table, c, posting);
-        else
+        if (!posting_add(posting, row, note) || !leaders_renew(table, c, posting))
             leaders_add(table, c, posting, row, note.tag);
     }
 }

@@ -405,6 +405,16 @@ table_tag(const struct table *definition, uint32_t beside, uint64_t bits)
     return (posting_tag) ((int32_t) (real * 65534.0) - INT16_MAX);
 }
 
+/* Of any number, as a rate of that column would have it. */
+static inline posting_tag
+table_rate_tag(const struct table *definition, uint32_t column, double rate)
+{
+    uint64_t bits;
+
+    memcpy(&bits, &rate, sizeof bits);
+    return table_tag(definition, column, bits);
+}
+
 /* The same of a row that is there, beside its code in `column`; of none, anything. */
 static inline posting_tag
 table_row_tag(const struct table_data *table, uint32_t column, row_number row)

@@ -111,7 +111,7 @@ view_ask_cells(const struct view *view, uint32_t table, const uint64_t *rows, si
     struct table_array       arrays[KNACKDB_COLUMNS_MAX];
     uint32_t                 array_count = 0;
 
-    for (columns &= KNACKDB_BIT(data->definition->column_count) - 1; columns != 0; columns &= columns - 1)
+    for (columns &= UINT64_MAX >> (64 - data->definition->column_count); columns != 0; columns &= columns - 1)
         arrays[array_count++] = data->arrays[__builtin_ctzll(columns)];
     for (size_t i = 0; i < count; i++) {
         const unsigned char *group = table_group(data, (row_number) rows[i]);

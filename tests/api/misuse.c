@@ -143,6 +143,32 @@ Test(misuse, of_a_row_reads_as_null)
     close_it(db);
 }
 
+/* Before any row was read, in a slot that nobody had and in one that had a row. */
+Test(misuse, of_a_table_that_is_none_reads_as_null_in_a_new_view)
+{
+    knackdb        *db = open_in_memory();
+    knackdb_pattern pattern = empty_pattern(), seen;
+    knackdb_read   *read;
+    knackdb_rows    rows;
+    knackdb_query   all = { .table = KNACKDB_EXECUTION_PATTERNS };
+    knackdb_error   error;
+
+    MUST(knackdb_pattern_store(db, &pattern, NULL, &error));
+    for (int again = 0; again < 3; again++) {
+        MUST(knackdb_read_begin(db, &read, &error));
+        cr_expect_eq(knackdb_read_value(read, -1, 0, 0).type, KNACKDB_NULL);
+        cr_expect_eq(knackdb_read_value(read, -1, UINT64_MAX, 64).type, KNACKDB_NULL);
+        cr_expect_eq(knackdb_read_value(read, KNACKDB_EXECUTION_PATTERNS, 0, 1000).type, KNACKDB_NULL);
+        MUST(knackdb_read_find(read, &all, &rows, &error));
+        cr_assert_eq(rows.count, 1);
+        cr_expect_eq(knackdb_read_value(read, KNACKDB_EXECUTION_PATTERNS, rows.rows[0], 0).as.integer, 1);
+        knackdb_read_pattern(read, rows.rows[0], &seen);
+        cr_expect_eq(seen.id, 1);
+        knackdb_read_end(read);
+    }
+    close_it(db);
+}
+
 Test(misuse, of_options_opens_nothing)
 {
     static const knackdb_allocator half_of_one[] = { { NULL, NULL, NULL } };

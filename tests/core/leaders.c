@@ -12,6 +12,7 @@
 
 #include <criterion/criterion.h>
 #include <math.h>
+#include <stdlib.h>
 
 enum { ROWS = 9000, STEPS = 12, ROWS_MIN = 64 };
 
@@ -212,4 +213,88 @@ Test(leaders, of_rates_that_are_nearly_all_equal_leave_out_no_row)
 Test(leaders, of_rates_that_fall_leave_out_no_row)
 {
     check_kind(3);
+}
+
+/* ---- memory is short ---- */
+
+static bool     is_short;
+static uint32_t refused;
+
+static void *
+allocate_mostly(void *context, size_t bytes)
+{
+    (void) context;
+    if (is_short && bytes > 30000 && bytes < 40000) { /* what renewing leaders begins with */
+        refused++;
+        return NULL;
+    }
+    return malloc(bytes);
+}
+
+static void
+release(void *context, void *memory, size_t bytes)
+{
+    (void) context;
+    (void) bytes;
+    free(memory);
+}
+
+static double
+best_rate(const struct view *view)
+{
+    double best = -1.0;
+
+    for (row_number row = 0; (row = view_next_row(view, 0, row)) != ROW_NONE; row++) {
+        double rate = table_real(&store->tables[0], row, KNACKDB_PATTERN_CONFIDENCE_SCORE);
+
+        best = rate > best ? rate : best;
+    }
+    return best;
+}
+
+static void
+check_best(void)
+{
+    knackdb_condition conditions[] = { knackdb_where_text(KNACKDB_PATTERN_TASK_TYPE, "most") };
+    knackdb_query     query = { .table = KNACKDB_EXECUTION_PATTERNS,
+                                .conditions = conditions,
+                                .condition_count = 1,
+                                .order = { { KNACKDB_PATTERN_CONFIDENCE_SCORE, true } },
+                                .order_count = 1,
+                                .limit = 1 };
+    struct row_list   list;
+    struct view       view;
+
+    cr_assert_eq(view_begin(store, &view, NULL), KNACKDB_OK);
+    row_list_init(&list, &allocator);
+    cr_assert_eq(view_find(&view, &query, &list, NULL), KNACKDB_OK);
+    cr_assert_eq(list.count, 1);
+    cr_assert_eq(table_real(&store->tables[0], (row_number) list.rows[0], KNACKDB_PATTERN_CONFIDENCE_SCORE),
+                 best_rate(&view));
+    row_list_clear(&list);
+    view_end(&view);
+}
+
+/* The best row so far comes when its list's leaders are due to be renewed, and there is no memory for that. */
+Test(leaders_without_memory, leave_out_no_row)
+{
+    knackdb_allocator functions = { NULL, allocate_mostly, release };
+
+    allocator_init(&allocator, &functions);
+    cr_assert_eq(store_new(&allocator, schema_builtin(), &store, NULL), KNACKDB_OK);
+    for (uint32_t i = 0; i < 6000; i++) {
+        knackdb_value row[KNACKDB_PATTERN_COLUMNS] = { { .type = KNACKDB_NULL } };
+        bool          is_best = i > 1000 && (i + 1) % POSTING_BLOCK_ROWS == 0;
+
+        row[KNACKDB_PATTERN_TASK_TYPE] = knackdb_value_text(knackdb_string("most"));
+        row[KNACKDB_PATTERN_CONFIDENCE_SCORE] =
+            knackdb_value_real(is_best ? 0.9 + i * 1e-6 : below(i < 1500 ? 900000 : 300000) / 1e6);
+        is_short = is_best;
+        cr_assert_eq(store_put_rows(store, 0, row, KNACKDB_PATTERN_COLUMNS, 1, 0, NULL, NULL, NULL), KNACKDB_OK);
+        is_short = false;
+        if (i % 64 == 63)
+            check_best();
+    }
+    cr_assert_geq(refused, 10);
+    scaffold_store_down();
 }
