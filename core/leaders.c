@@ -2,7 +2,8 @@
  *
  * What is known stays known: the rows of new blocks are put beside those of the old array, and the best of both are the
  * new one. Rows whose cells were not looked at yet are looked at together. Those of the last block, which is being
- * filled, are late. */
+ * filled, are late. Rows that no view sees any more stay out: else who asks for the best ten, uses one of them, and so
+ * makes a version of it, again and again, would soon have leaders that are dead but for some. */
 #include "core/leaders.h"
 
 #include <string.h>
@@ -11,12 +12,14 @@
 #define LEADERS_MAX     1024u
 #define LEADERS_DENSE   512u /* so many are one of eight rows, more one of 32 */
 #define LATE_MIN        32u
-#define LATE_MAX        64u
+#define LATE_MAX        128u
 #define GATHERED_MAX    (2 * LEADERS_MAX + POSTING_BLOCK_ROWS)
 
 struct gathering {
+    const struct table_data        *table;
     const struct posting_directory *directory;
-    struct leader                  *rows; /* GATHERED_MAX */
+    uint64_t                        oldest; /* moment that any view may see */
+    struct leader                  *rows;   /* GATHERED_MAX */
     uint32_t                        count;
     uint32_t                        known; /* of these the first so many are whole */
     int32_t                         least; /* all of this tag and above are gathered, of the blocks looked at */
@@ -75,6 +78,14 @@ narrow(struct gathering *gathering, uint32_t most)
     gathering->known = known;
 }
 
+/* Not one of a commit under way: what that ends may live on. */
+static bool
+is_gone(const struct gathering *gathering, uint32_t row)
+{
+    return !table_row_settled(gathering->table, row, gathering->oldest) &&
+           table_row_end(gathering->table, row) <= gathering->oldest;
+}
+
 /* Of a closed block. */
 static void
 gather(struct gathering *gathering, uint32_t block)
@@ -87,7 +98,7 @@ gather(struct gathering *gathering, uint32_t block)
     if (gathering->count + fill > GATHERED_MAX)
         narrow(gathering, LEADERS_MAX);
     for (uint32_t i = 0; i < fill; i++)
-        if (from->tags[i] >= gathering->least)
+        if (from->tags[i] >= gathering->least && !is_gone(gathering, from->rows[i]))
             gathering->rows[gathering->count++] = (struct leader) { .row = from->rows[i], .tag = from->tags[i] };
 }
 
@@ -123,12 +134,15 @@ begin(struct gathering *gathering, const struct leaders *old, uint32_t wanted)
 {
     uint32_t h = 0;
 
-    if (old != NULL && old->count >= wanted / 2) {
-        memcpy(gathering->rows, old->rows, old->count * sizeof old->rows[0]);
-        gathering->count = gathering->known = old->count;
+    for (uint32_t i = 0; old != NULL && i < old->count; i++)
+        if (!is_gone(gathering, old->rows[i].row))
+            gathering->rows[gathering->count++] = old->rows[i];
+    if (old != NULL && gathering->count >= wanted / 2) {
+        gathering->known = gathering->count;
         gathering->least = old->least;
         return old->blocks;
     }
+    gathering->count = 0;
     while (h + 1 < POSTING_HINTS && (uint32_t) 1 << (POSTING_HINT_BITS_FIRST + h) < wanted)
         h++;
     gathering->least = atomic_load_explicit(&((struct posting_directory *) (uintptr_t) gathering->directory)->hints[h],
@@ -197,14 +211,13 @@ add_late(struct leaders *leaders, const struct table_data *table, uint32_t ranki
 
 /* Of the block that is being filled. */
 static void
-add_last_block(struct leaders *leaders, const struct table_data *table, uint32_t ranking,
-               const struct posting_directory *directory, uint32_t fill)
+add_last_block(struct leaders *leaders, const struct gathering *gathering, uint32_t ranking, uint32_t fill)
 {
-    const struct posting_block *last = directory->blocks[leaders->blocks];
+    const struct posting_block *last = gathering->directory->blocks[leaders->blocks];
 
     for (uint32_t i = 0; i < fill; i++)
-        if (last->tags[i] >= leaders->least)
-            add_late(leaders, table, ranking, last->rows[i], last->tags[i]);
+        if (last->tags[i] >= leaders->least && !is_gone(gathering, last->rows[i]))
+            add_late(leaders, gathering->table, ranking, last->rows[i], last->tags[i]);
 }
 
 bool
@@ -213,9 +226,10 @@ leaders_renew(struct table_data *table, uint32_t column, struct posting *posting
     uint32_t                  ranking = table->definition->columns[column].beside;
     struct posting_rows      *rows = atomic_load_explicit(&posting->rows, memory_order_relaxed);
     struct posting_directory *directory = posting_rows_directory(rows);
-    struct gathering          gathering = { .directory = directory };
+    struct gathering          gathering = { .table = table, .directory = directory };
     struct leaders           *old, *leaders;
     uint32_t                  count, blocks, wanted;
+    uint64_t                  readers;
 
     if (directory == NULL || ranking == 0 || !table->definition->columns[ranking].is_rate)
         return true; /* there are never any */
@@ -228,6 +242,8 @@ leaders_renew(struct table_data *table, uint32_t column, struct posting *posting
     gathering.rows = allocator_get(table->epochs->allocator, GATHERED_MAX * sizeof *gathering.rows);
     if (gathering.rows == NULL)
         return false;
+    gathering.oldest =
+        epoch_oldest_view(table->epochs, atomic_load_explicit(&table->last_change, memory_order_relaxed), &readers);
     for (uint32_t b = begin(&gathering, old, wanted); b < blocks; b++)
         gather(&gathering, b);
     narrow(&gathering, wanted);
@@ -238,7 +254,7 @@ leaders_renew(struct table_data *table, uint32_t column, struct posting *posting
     if (leaders == NULL)
         return false;
     if ((count & (POSTING_BLOCK_ROWS - 1)) != 0)
-        add_last_block(leaders, table, ranking, directory, count & (POSTING_BLOCK_ROWS - 1));
+        add_last_block(leaders, &gathering, ranking, count & (POSTING_BLOCK_ROWS - 1));
     atomic_fetch_add_explicit(&table->dictionaries[column].posting_bytes,
                               posting_leaders_bytes(leaders) - posting_leaders_bytes(old), memory_order_relaxed);
     atomic_store(&directory->leaders, leaders); /* L2 */

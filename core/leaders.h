@@ -10,7 +10,7 @@
  * cells that lie apart (ranked.c).
  *
  * L1  Leaders tell of the first `blocks` blocks of a directory, which are closed: every row there with a tag from
- *     `least` on is in the array, dead ones, too. With room for late ones they tell of the whole list: behind the array
+ *     `least` on is in the array, but for some that no view sees any more. With room for late ones they tell of the whole list: behind the array
  *     the writer puts each such row that comes later, as it comes, and then counts it (release), until there is no room
  *     any more. Else rows behind the blocks are looked for there.
  * L2  An array never changes but for what is late. The writer makes a new one, in which those are in order, where the

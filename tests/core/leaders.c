@@ -1,12 +1,13 @@
 /* leaders.c - claims about the leaders of posting lists: whatever rows came, changed and went, leaders are in order,
- * say of their rows what the cells say, and leave out no row of the blocks that they tell of, or of the whole list (L1
- * of core/leaders.h).
+ * say of their rows what the cells say, and leave out no row of the blocks that they tell of, or of the whole list, that
+ * anybody may see (L1 of core/leaders.h); and rows that nobody sees any more do not fill them.
  *
  * Method: rows of random rates, evenly spread, of some values, so that many are equal, or of few, or nearly all the
  * largest there is, so that ties are too many for any array. Compacted lists have leaders before anything is stored
  * again. Searches that rest on leaders are held to those that do not by tests/api/ranking.c. */
 #include "core/leaders.h"
 #include "base/hash.h"
+#include "core/foremost.h"
 #include "core/store_data.h"
 #include "tests/core/scaffold.h"
 
@@ -79,11 +80,22 @@ check_leader(const struct table_data *table, uint32_t column, const struct leade
                  table_tag(table->definition, other, *TABLE_AT(table, leader->row, table->offsets[other], uint64_t)));
 }
 
-/* Of rows, in any order. */
+/* Of rows that are to be seen at a moment, in any order. */
 struct multitude {
-    uint32_t count;
-    uint64_t sum;
+    const struct table_data *table;
+    uint64_t                 moment;
+    uint32_t                 count;
+    uint64_t                 sum;
 };
+
+static void
+add_row(struct multitude *all, uint32_t row)
+{
+    if (!table_row_visible(all->table, row, all->moment))
+        return;
+    all->count++;
+    all->sum += hash_integer(row);
+}
 
 static void
 add_blocks(struct multitude *all, const struct posting_view *list, uint32_t from, uint32_t to, int32_t least)
@@ -92,22 +104,21 @@ add_blocks(struct multitude *all, const struct posting_view *list, uint32_t from
         struct posting_run run = posting_view_run(list, b);
 
         for (uint32_t i = 0; i < run.count; i++)
-            if (run.tags[i] >= least) {
-                all->count++;
-                all->sum += hash_integer(run.rows[i]);
-            }
+            if (run.tags[i] >= least)
+                add_row(all, run.rows[i]);
     }
 }
 
 static uint32_t lists_told, lists_seen, late_seen; /* of all of a list; at all; rows */
 
-/* Returns how many leaders there are. */
+/* Returns how many leaders there are, of those that are to be seen at the moment. */
 static uint32_t
-check_list(const struct table_data *table, uint32_t column, uint32_t code)
+check_list(const struct table_data *table, uint32_t column, uint32_t code, uint64_t moment)
 {
     const struct leaders *leaders;
     struct posting_view   list;
-    struct multitude      told = { 0 }, behind = { 0 }, late = { 0 };
+    struct multitude      none = { .table = table, .moment = moment };
+    struct multitude      told = none, behind = none, late = none, leading = none;
     uint32_t              late_count;
 
     posting_view_init(&list, dictionary_posting(&table->dictionaries[column], code));
@@ -116,17 +127,17 @@ check_list(const struct table_data *table, uint32_t column, uint32_t code)
         return 0;
     cr_assert(leaders->blocks <= list.count / POSTING_BLOCK_ROWS, "only of closed blocks");
     add_blocks(&told, &list, 0, leaders->blocks, leaders->least);
-    cr_assert_eq(leaders->count, told.count, "%u leaders, but %u rows of their tags", leaders->count, told.count);
     for (uint32_t i = 0; i < leaders->count; i++) {
         const struct leader *leader = &leaders->rows[i];
 
         check_leader(table, column, leader);
-        told.sum -= hash_integer(leader->row);
+        add_row(&leading, leader->row);
         cr_assert(i == 0 || leader[-1].rate > leader->rate ||
                   (leader[-1].rate == leader->rate &&
                    table_integer(table, leader[-1].row, 0) <= table_integer(table, leader->row, 0)));
     }
-    cr_assert_eq(told.sum, 0, "they are not the same rows");
+    cr_assert_eq(leading.count, told.count, "%u leaders, but %u rows of their tags", leading.count, told.count);
+    cr_assert_eq(leading.sum, told.sum, "they are not the same rows");
 
     late_count = posting_leaders_late(leaders);
     lists_seen++;
@@ -135,9 +146,9 @@ check_list(const struct table_data *table, uint32_t column, uint32_t code)
     lists_told++;
     late_seen += late_count;
     add_blocks(&behind, &list, leaders->blocks, posting_view_blocks(&list), leaders->least);
-    for (; late.count < late_count; late.count++) {
-        check_leader(table, column, &leaders->rows[leaders->count + late.count]);
-        late.sum += hash_integer(leaders->rows[leaders->count + late.count].row);
+    for (uint32_t i = 0; i < late_count; i++) {
+        check_leader(table, column, &leaders->rows[leaders->count + i]);
+        add_row(&late, leaders->rows[leaders->count + i].row);
     }
     cr_assert(late.count == behind.count && late.sum == behind.sum, "%u late ones, but %u rows of their tags behind",
               late.count, behind.count);
@@ -145,14 +156,14 @@ check_list(const struct table_data *table, uint32_t column, uint32_t code)
 }
 
 static uint32_t
-check_all(void)
+check_all(uint64_t moment)
 {
     const struct table_data *table = &store->tables[KNACKDB_EXECUTION_PATTERNS];
     uint32_t                 count = 0;
 
     for (uint32_t column = KNACKDB_PATTERN_TASK_TYPE; column <= KNACKDB_PATTERN_PATTERN_USED; column++)
         for (uint32_t code = 1; code < atomic_load(&table->dictionaries[column].code_end); code++)
-            count += check_list(table, column, code);
+            count += check_list(table, column, code, moment);
     return count;
 }
 
@@ -166,24 +177,29 @@ check_kind(int kind)
     seed = (uint64_t) kind << 32;
     for (int step = 0; step < STEPS; step++) {
         struct clean_up table = { 0, (double) below(1000) };
+        struct view     view; /* held while its rows get versions */
         uint64_t        deleted;
         uint32_t        count;
 
         for (uint32_t i = 0; i < ROWS / STEPS; i++)
             put_pattern(0, kind);
+        cr_assert_eq(view_begin(store, &view, NULL), KNACKDB_OK);
         for (uint32_t i = 0; i < ROWS / STEPS / 4; i++) {
             put_pattern(1 + below(ROWS), kind); /* a version of a row, or a new one */
-            if (i % 16 == 0)
-                (void) check_all();
+            if (i % 16 != 0)
+                continue;
+            (void) check_all(atomic_load(&store->moment));
+            (void) check_all(view.moment);
         }
-        count = check_all();
+        view_end(&view);
+        count = check_all(atomic_load(&store->moment));
         cr_assert(count >= 16 || is_of_few || step == 0, "step %d: %u leaders", step, count);
         if (step % 3 != 2)
             continue;
         cr_assert_eq(store_clean_up(store, &table, 1, &deleted, NULL, NULL), KNACKDB_OK);
         while (store_reclaim(store) == RECLAIM_GOES_ON)
             continue;
-        left += check_all();
+        left += check_all(atomic_load(&store->moment));
     }
     cr_assert(left >= 16 || is_of_few, "compacting left %u leaders", left);
     cr_assert(lists_told * 25 > lists_seen * 24 && (late_seen > lists_told || is_of_few || kind == 3),
@@ -213,6 +229,47 @@ Test(leaders, of_rates_that_are_nearly_all_equal_leave_out_no_row)
 Test(leaders, of_rates_that_fall_leave_out_no_row)
 {
     check_kind(3);
+}
+
+/* ---- rows that are used ---- */
+
+/* An agent asks for the best ten, and uses one of them, which makes a version of it. Nothing is taken out meanwhile. */
+Test(leaders, of_rows_that_are_used_again_and_again_suffice)
+{
+    knackdb_condition condition = knackdb_where_text(KNACKDB_PATTERN_TASK_TYPE, "most");
+    knackdb_query     query = { .table = KNACKDB_EXECUTION_PATTERNS,
+                                .conditions = &condition,
+                                .condition_count = 1,
+                                .order = { { KNACKDB_PATTERN_CONFIDENCE_SCORE, true } },
+                                .order_count = 1,
+                                .limit = 10 };
+    knackdb_query     checked;
+    uint32_t          alone = 0;
+    enum { USES = 4000 };
+
+    for (uint32_t i = 0; i < 6000; i++)
+        put_pattern(0, 0);
+    cr_assert_eq(query_check(store_schema(store), &query, &checked, NULL), KNACKDB_OK);
+    for (uint32_t i = 0; i < USES; i++) {
+        knackdb_value   row[KNACKDB_PATTERN_COLUMNS];
+        struct row_list list;
+        struct view     view;
+        knackdb_status  status;
+
+        cr_assert_eq(view_begin(store, &view, NULL), KNACKDB_OK);
+        row_list_init(&list, &allocator);
+        alone += foremost_find(&view, &checked, true, &list, &status, NULL);
+        cr_assert_eq(view_find(&view, &checked, &list, NULL), KNACKDB_OK);
+        cr_assert_eq(list.count, 10);
+        view_cells(&view, KNACKDB_EXECUTION_PATTERNS, (row_number) list.rows[below(10)], KNACKDB_PATTERN_COLUMNS, row);
+        row[KNACKDB_PATTERN_USAGE_COUNT] = knackdb_value_integer(i);
+        cr_assert_eq(store_put_rows(store, 0, row, KNACKDB_PATTERN_COLUMNS, 1, 0, NULL, NULL, NULL), KNACKDB_OK);
+        row_list_clear(&list);
+        view_end(&view);
+        if (i % 100 == 0)
+            (void) check_all(atomic_load(&store->moment));
+    }
+    cr_expect_geq(alone, USES / 2, "%u of %u questions", alone, (uint32_t) USES);
 }
 
 /* ---- memory is short ---- */
