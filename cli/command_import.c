@@ -11,6 +11,7 @@
 #include "commands.h"
 #include "complaint.h"
 #include "directory.h"
+#include "output.h"
 #include "progress.h"
 #include "row_source.h"
 
@@ -294,9 +295,10 @@ open_source(struct import *import, const char *path, const char *format_name)
 static int
 import_rows(struct import *import)
 {
-    uint64_t begin_ns = monotonic_ns();
-    double   seconds;
-    int      status;
+    uint64_t      begin_ns = monotonic_ns();
+    double        seconds;
+    struct output output;
+    int           status;
 
     if (!import->skips_bad) {
         status = pass(import, "checked");
@@ -317,11 +319,12 @@ import_rows(struct import *import)
     if (import->bad > 0)
         note(command_import.name, import->info->name, "%" PRIu64 " bad rows skipped", import->bad);
     seconds = (double) (monotonic_ns() - begin_ns) / 1e9;
-    if (printf("%s: %" PRIu64 " rows in %.3f s, %.0f rows/s\n", import->info->name, import->good, seconds,
-               seconds > 0 ? (double) import->good / seconds : 0.0) < 0 ||
-        fflush(stdout) != 0)
-        return complain(EXIT_DATA_AT_FAULT, command_import.name, "standard output", "%s", strerror(errno));
-    return EXIT_DONE;
+    status = output_open_standard(&output, command_import.name);
+    if (status != EXIT_DONE)
+        return status;
+    output_format(&output, "%s: %" PRIu64 " rows in %.3f s, %.0f rows/s\n", import->info->name, import->good, seconds,
+                  seconds > 0 ? (double) import->good / seconds : 0.0);
+    return output_finish(&output);
 }
 
 static int

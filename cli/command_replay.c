@@ -158,9 +158,11 @@ check_place(struct replay *replay)
 
     if (++replay->waits % FOLLOW_WAITS_TO_LOOK != 0)
         return EXIT_DONE;
-    if (stat(replay->directory, &now) != 0)
+    if (stat(replay->directory, &now) != 0) {
+        if (errno != ENOENT && errno != ENOTDIR)
+            return EXIT_DONE; /* not to be seen now: a mount that is away may come back */
         what = "the directory is not there any more";
-    else if (now.st_dev == replay->device && now.st_ino == replay->inode)
+    } else if (now.st_dev == replay->device && now.st_ino == replay->inode)
         return EXIT_DONE;
     return complain(EXIT_DATA_AT_FAULT, command_replay.name, replay->directory, "%s", what);
 }

@@ -134,7 +134,6 @@ parse_quoted(struct parser *parser, knackdb_text *ret_text)
     return true;
 }
 
-/* Reads one value, bare up to one of `stops` or the end. */
 /* Refuses what is no number. Times are kept as seconds, and whoever writes one as people do is told which. */
 static bool
 refuse_number(const struct parser *parser, const knackdb_text *text, enum number_result result)

@@ -941,7 +941,7 @@ KNACKDB_API void knackdb_log_close(knackdb_log *log);
 
 typedef struct knackdb_fault {
     knackdb_status status; /**< CORRUPT, UNSUPPORTED or IO */
-    const char    *file;   /**< name in the directory */
+    const char    *file;   /**< name in the directory; "manifest-*.knm": there is none */
     uint64_t       offset; /**< bytes */
     const char    *reason;
 } knackdb_fault;
@@ -978,7 +978,7 @@ typedef enum knackdb_loss_kind {
 /** One thing that could not be saved. Everything it points to is valid during the call. */
 typedef struct knackdb_loss {
     knackdb_loss_kind kind;
-    const char       *file;           /**< name in the damaged directory */
+    const char       *file;           /**< name in the damaged directory; "manifest-*.knm": there is none */
     uint64_t          offset;         /**< where in it what is lost begins */
     uint64_t          bytes;          /**< that cannot be read there; 0: told of before, or nothing is there */
     uint64_t          first_sequence; /**< commits; 0: none, or not known */

@@ -292,7 +292,7 @@ posix_populate(const struct disk *disk, void *memory, size_t bytes)
 static void
 posix_drop(const struct disk *disk, void *memory, size_t bytes)
 {
-    uintptr_t begin = ((uintptr_t) memory + ~page_mask()) & page_mask();
+    uintptr_t begin = (uintptr_t) memory & page_mask(); /* what was let go before it comes first: nobody writes there */
     uintptr_t end = ((uintptr_t) memory + bytes) & page_mask();
 
     (void) disk;

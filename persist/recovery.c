@@ -20,7 +20,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 /* Of a moment in a sentence: "commit " and a number, or a date and a time. */
 #define MOMENT_CHARS 64
@@ -156,6 +155,21 @@ are_same(const struct manifest_list *left, const struct manifest_list *right)
            memcmp(left->generations, right->generations, left->count * sizeof *left->generations) == 0;
 }
 
+/* There was no manifest. Nor need there be one, unless rows are here: then somebody may have begun a store between the
+ * two looks (*ret_again), or it is missing. */
+static knackdb_status
+expect_new(const struct sources *sources, const struct recovery_options *options, bool *ret_again, knackdb_error *error)
+{
+    struct manifest_list later;
+    knackdb_status       status = manifest_expect_no_rows(options->dir, error);
+
+    if (status == KNACKDB_CORRUPT && manifest_list_read(&later, sources->allocator, options->dir, NULL) == KNACKDB_OK) {
+        *ret_again = later.count > 0;
+        manifest_list_clear(&later);
+    }
+    return status;
+}
+
 /* One attempt. *ret_again: a manifest appeared or went meanwhile, and with one that went, what it named may have. */
 static knackdb_status
 try_sources(struct sources *sources, const struct recovery_options *options, const struct store *store, bool *ret_new,
@@ -171,7 +185,7 @@ try_sources(struct sources *sources, const struct recovery_options *options, con
         return status;
     *ret_new = list.count == 0;
     if (*ret_new)
-        return manifest_expect_no_rows(options->dir, error);
+        return expect_new(sources, options, ret_again, error);
     status = choose_manifest(sources, &list, options, error);
     if (status == KNACKDB_OK)
         status = check_version(&sources->manifest, options, store, error);
@@ -223,21 +237,25 @@ is_too_late(const struct log_record *record, const struct recovery_options *opti
            (options->as_of_time_us != 0 && record->time_us > options->as_of_time_us);
 }
 
-/* As people write it, in UTC; seconds where no calendar has it. */
+/* As people write it, in UTC. The calendar of ISO 8601, counted in years that begin in March, so that the leap day ends
+ * one: the C library's looks at the machine's time zone, which may count leap seconds. */
 static void
 name_time(char text[MOMENT_CHARS], int64_t time_us)
 {
-    time_t    seconds = (time_t) (time_us / 1000000);
-    int       micros = (int) (time_us % 1000000);
-    struct tm date;
-    size_t    length = 0;
+    const int64_t seconds = time_us / 1000000, days = seconds / 86400 + 719468, of_era = days % 146097;
+    const int64_t year_of_era = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
+    const int64_t day_of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    const int64_t month = (5 * day_of_year + 2) / 153, day = day_of_year - (153 * month + 2) / 5 + 1;
+    const int64_t year = year_of_era + days / 146097 * 400 + (month >= 10);
 
-    if (time_us >= 0 && gmtime_r(&seconds, &date) != NULL)
-        length = strftime(text, MOMENT_CHARS, "%Y-%m-%dT%H:%M:%S", &date);
-    if (length > 0)
-        (void) snprintf(text + length, MOMENT_CHARS - length, ".%06dZ", micros);
+    if (time_us < 0 || year > 9999)
+        (void) snprintf(text, MOMENT_CHARS, "@%" PRId64, seconds);
     else
-        (void) snprintf(text, MOMENT_CHARS, "@%" PRId64, (int64_t) seconds);
+        (void) snprintf(text, MOMENT_CHARS,
+                        "%04" PRId64 "-%02" PRId64 "-%02" PRId64 "T%02" PRId64 ":%02" PRId64 ":%02" PRId64 ".%06" PRId64
+                        "Z",
+                        year, month + (month < 10 ? 3 : -9), day, seconds / 3600 % 24, seconds / 60 % 60, seconds % 60,
+                        time_us % 1000000);
 }
 
 /* What stands in a sentence for the moment that was asked for. */

@@ -227,7 +227,7 @@ note(struct keeper *keeper, knackdb_status status, const knackdb_error *why, dou
     if (status == KNACKDB_OK) {
         keeper->figures.snapshot_count++;
         keeper->figures.snapshot_sequence = keeper->manifest.sequence;
-        keeper->figures.snapshot_at = (double) clock_wall_us() / 1e6;
+        keeper->figures.snapshot_at = (double) manifest_finished_us(&keeper->manifest) / 1e6;
         keeper->figures.snapshot_seconds = seconds;
         keeper->figures.snapshot_bytes = manifest_part_bytes(&keeper->manifest);
     } else {

@@ -87,8 +87,8 @@ verify_all(struct verification *verification, const struct manifest_list *list, 
     return status;
 }
 
-/* The manifests there are. CORRUPT where there is none, but something that only a manifest makes sense of; NOT_FOUND
- * where there is no store. */
+/* The manifests there are. Where there is none, but something that only a manifest makes sense of, that is the fault;
+ * NOT_FOUND where there is no store. */
 static knackdb_status
 find_manifests(struct verification *verification, struct manifest_list *list, knackdb_error *error)
 {
@@ -103,6 +103,11 @@ find_manifests(struct verification *verification, struct manifest_list *list, kn
         status = manifest_list_read(list, verification->allocator, &verification->dir, error);
     if (status != KNACKDB_OK || list->count > 0)
         return status;
+    if (found == KNACKDB_CORRUPT) {
+        verify_fault(verification, found, "manifest-*.knm", 0,
+                     "there are rows here, but no manifest: it is lost, or this is a copy that was never finished");
+        return KNACKDB_OK;
+    }
     if (found == KNACKDB_OK)
         return error_set(error, KNACKDB_NOT_FOUND, "%s: there is no store in this directory", verification->dir.path);
     if (error != NULL)

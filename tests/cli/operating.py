@@ -53,9 +53,14 @@ class HalfACopy(ToolCase):
             path.unlink()
 
     def test_each_command_says_what_it_is(self):
-        for command in (["verify"], ["stats"], ["replay"], ["migrate"], ["snapshot"], ["query", "execution_patterns"]):
+        for command in (["stats"], ["replay"], ["migrate"], ["snapshot"], ["query", "execution_patterns"]):
             self.fails(1, f"{command[0]}: {self.directory}: there are rows here, but no manifest", command[0], self.directory,
                        *command[1:])
+        done = run("verify", self.directory)
+        self.assertEqual(done.returncode, 1)
+        self.assertTrue(done.stderr.startswith(f"knackdb: verify: {self.directory}/manifest-*.knm:0: there are rows here, "
+                                               "but no manifest"), done.stderr)
+        self.assertTrue(done.stdout.endswith(": 1 fault\n"), done.stdout)
 
     def test_repair_does_not_call_it_all(self):
         to = self.folder / "new"

@@ -44,6 +44,16 @@ def test_a_sound_directory_has_no_faults(tmp_path, open_database, loop):
     assert report.bytes >= 20 * 100
 
 
+def test_rows_without_a_manifest_are_no_sound_directory(tmp_path, open_database, loop):
+    path = filled(open_database, tmp_path / "a")
+    for name in os.listdir(path):
+        if name.startswith("manifest-"):
+            (path / name).unlink()
+    report = loop.run_until_complete(knackdb.verify(path))
+    assert not report.is_sound and report.fault_count == 1
+    assert "there are rows here, but no manifest" in report.faults[0]
+
+
 def test_a_flipped_bit_is_named_by_file_and_offset(tmp_path, open_database, loop):
     path = filled(open_database, tmp_path / "a")
     name = flip_where(path, b"p7")
