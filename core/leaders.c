@@ -21,7 +21,7 @@ struct gathering {
     uint64_t                        oldest; /* moment that any view may see */
     struct leader                  *rows;   /* GATHERED_MAX */
     uint32_t                        count;
-    uint32_t                        known; /* of these the first so many are whole */
+    uint32_t                        known; /* of these the first so many are complete */
     int32_t                         least; /* all of this tag and above are gathered, of the blocks looked at */
 };
 
@@ -128,7 +128,8 @@ look_at_all_cells(struct gathering *gathering, const struct table_data *table, u
         look_at_cells(table, ranking, &gathering->rows[i]);
 }
 
-/* Begins with the old ones, where they are worth it, else with a guess. Returns the first block to look at. */
+/* Begins with the old ones, where they are worth it, else with a guess. Returns the first block to look at. Of a list
+ * whose rows are mostly dead there are never many: looking at all of it again would not find more. */
 static uint32_t
 begin(struct gathering *gathering, const struct leaders *old, uint32_t wanted)
 {
@@ -137,7 +138,7 @@ begin(struct gathering *gathering, const struct leaders *old, uint32_t wanted)
     for (uint32_t i = 0; old != NULL && i < old->count; i++)
         if (!is_gone(gathering, old->rows[i].row))
             gathering->rows[gathering->count++] = old->rows[i];
-    if (old != NULL && gathering->count >= wanted / 2) {
+    if (old != NULL && gathering->count >= (wanted < old->whole ? wanted : old->whole) / 2) {
         gathering->known = gathering->count;
         gathering->least = old->least;
         return old->blocks;
@@ -228,7 +229,7 @@ leaders_renew(struct table_data *table, uint32_t column, struct posting *posting
     struct posting_directory *directory = posting_rows_directory(rows);
     struct gathering          gathering = { .table = table, .directory = directory };
     struct leaders           *old, *leaders;
-    uint32_t                  count, blocks, wanted;
+    uint32_t                  count, blocks, wanted, first;
     uint64_t                  readers;
 
     if (directory == NULL || ranking == 0 || !table->definition->columns[ranking].is_rate)
@@ -244,7 +245,8 @@ leaders_renew(struct table_data *table, uint32_t column, struct posting *posting
         return false;
     gathering.oldest =
         epoch_oldest_view(table->epochs, atomic_load_explicit(&table->last_change, memory_order_relaxed), &readers);
-    for (uint32_t b = begin(&gathering, old, wanted); b < blocks; b++)
+    first = begin(&gathering, old, wanted);
+    for (uint32_t b = first; b < blocks; b++)
         gather(&gathering, b);
     narrow(&gathering, wanted);
     look_at_all_cells(&gathering, table, ranking);
@@ -253,6 +255,7 @@ leaders_renew(struct table_data *table, uint32_t column, struct posting *posting
     allocator_put(table->epochs->allocator, gathering.rows, GATHERED_MAX * sizeof *gathering.rows);
     if (leaders == NULL)
         return false;
+    leaders->whole = first == 0 ? leaders->count : old->whole;
     if ((count & (POSTING_BLOCK_ROWS - 1)) != 0)
         add_last_block(leaders, &gathering, ranking, count & (POSTING_BLOCK_ROWS - 1));
     atomic_fetch_add_explicit(&table->dictionaries[column].posting_bytes,

@@ -80,6 +80,7 @@ struct leader {
 struct leaders {
     uint32_t         blocks;
     uint32_t         count;
+    uint32_t         whole;      /* how many there were when all blocks were last looked at for them */
     int32_t          least;      /* a tag; INT16_MAX + 1: not even those of the largest are here */
     uint32_t         late_room;  /* for rows behind the blocks; 0: they are not told of */
     _Atomic uint32_t late_count; /* more than there is room for: not all are there */

@@ -197,6 +197,7 @@ leaders_left(const struct posting_compaction *compaction, const struct leaders *
         return NULL;
     left->blocks = compaction->told > last && !last_is_full ? last : compaction->told;
     left->least = old->least;
+    left->whole = old->whole;
     left->count = left->late_room = 0;
     atomic_init(&left->late_count, 0);
     for (uint32_t i = 0; i < old->count; i++)
