@@ -10,12 +10,12 @@
  * cells that lie apart (ranked.c).
  *
  * L1  Leaders tell of the first `blocks` blocks of a directory, which are closed: every row there with a tag from
- *     `least` on is in the array, but for some that no view sees any more. With room for late ones they tell of the whole list: behind the array
- *     the writer puts each such row that comes later, as it comes, and then counts it (release), until there is no room
- *     any more. Else rows behind the blocks are looked for there.
+ *     `least` on is in the array, but for some that no view sees any more. With room for late ones they tell of the
+ *     whole list: behind the array the writer puts each such row that comes later, as it comes, and then counts it
+ *     (release), until there is no room any more. Else rows behind the blocks are looked for there.
  * L2  An array never changes but for what is late. The writer makes a new one, in which those are in order, where the
- *     room is used up or the list has grown by a quarter, stores it (seq_cst) and retires the old one. All of the
- *     list is looked at for it only where less than half is left of what was found there the last time. A directory that
+ *     room is used up or the list has grown by a quarter, stores it (seq_cst) and retires the old one. All of the list
+ *     is looked at for it only where less than half is left of what was found there the last time. A directory that
  *     compacting builds begins with what it leaves of the old one's array (posting_compact.c), without the late ones;
  *     arrays go with their directory. Without memory there is none, or an older one: that costs time alone. Who loads
  *     an array (seq_cst) sees the cells of its rows, as they were published before it (table.h, T1), and may count

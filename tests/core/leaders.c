@@ -1,6 +1,6 @@
 /* leaders.c - claims about the leaders of posting lists: whatever rows came, changed and went, leaders are in order,
- * say of their rows what the cells say, and leave out no row of the blocks that they tell of, or of the whole list, that
- * anybody may see (L1 of core/leaders.h); and rows that nobody sees any more do not fill them.
+ * say of their rows what the cells say, and leave out no row of the blocks that they tell of, or of the whole list,
+ * that anybody may see (L1 of core/leaders.h); and rows that nobody sees any more do not fill them.
  *
  * Method: rows of random rates, evenly spread, of some values, so that many are equal, or of few, or nearly all the
  * largest there is, so that ties are too many for any array. Compacted lists have leaders before anything is stored
