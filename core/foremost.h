@@ -1,10 +1,10 @@
 /* foremost.h - "the best ten of this task type": answered from the leaders of one posting list, and from nothing else.
  *
  * That is what an agent asks before it acts, mostly anew: with bounds of its own, or after something was stored.
- * Leaders (leaders.h) stand in the order asked for, say of each row what the bounds are about, and know the rows stored last.
- * So an answer of some rows costs about what a look into the result cache does, and less than to keep it there, and
- * needs no lock: it is looked for here first, as far as that is done quickly, and for more rows, or among more leaders,
- * where the cache does not know them.
+ * Leaders (leaders.h) stand in the order asked for, say of each row what the bounds are about, and know the rows stored
+ * last. So an answer of some rows costs about what a look into the result cache does, and less than to keep it there,
+ * and needs no lock: it is looked for here first, as far as that is done quickly, and for more rows, or among more
+ * leaders, where the cache does not know them.
  *
  *     conditions   one text equal, of a column whose lists are ranked by a rate (schema.h, `beside`);
  *                  that rate at least so much, and the table's other rate
