@@ -96,18 +96,13 @@ put_row_cells(unsigned char *to, const knackdb_value *values, size_t count, uint
     return to;
 }
 
+/* Of the columns given, none of them the id. */
 static unsigned char *
-put_cells(unsigned char *to, knackdb_log_operation kind, const uint32_t *columns, const knackdb_value *values,
-          size_t count, uint32_t *ret_written)
+put_cells(unsigned char *to, const uint32_t *columns, const knackdb_value *values, size_t count, uint32_t *ret_written)
 {
-    for (size_t i = 0; i < count; i++) {
-        uint32_t column = columns != NULL ? columns[i] : (uint32_t) i;
-
-        if (column == 0 || (kind == KNACKDB_LOG_PUT && values[i].type == KNACKDB_NULL))
-            continue;
-        to = put_cell(to, column, &values[i]);
-        ++*ret_written;
-    }
+    for (size_t i = 0; i < count; i++)
+        to = put_cell(to, columns[i], &values[i]);
+    *ret_written = (uint32_t) count;
     return to;
 }
 
@@ -140,8 +135,7 @@ commit_writer_put(struct commit_writer *writer, knackdb_log_operation kind, uint
         writer->bytes = HEAD_BYTES;
     head = to = writer->data + writer->bytes;
     to += OPERATION_BYTES;
-    to = columns == NULL && kind == KNACKDB_LOG_PUT ? put_row_cells(to, values, count, &written)
-                                                    : put_cells(to, kind, columns, values, count, &written);
+    to = columns == NULL ? put_row_cells(to, values, count, &written) : put_cells(to, columns, values, count, &written);
     head[0] = (unsigned char) kind;
     head[1] = (unsigned char) table;
     bytes_put_u16(head + 2, (uint16_t) written);

@@ -35,9 +35,8 @@ void commit_writer_clear(struct commit_writer *writer); /* frees the buffer */
 void commit_writer_begin(struct commit_writer *writer); /* empties it */
 void commit_writer_trim(struct commit_writer *writer);  /* gives a large buffer back once its commit is done */
 
-/* Writes one operation. `columns` NULL means 0 to count - 1. Column 0, the id, and in a
- * PUT the columns that are NULL are left out. NO_MEMORY, or INVALID past
- * COMMIT_BYTES_MAX; the commit is then to be dropped. */
+/* Writes one operation. `columns` NULL means a whole row, 0 to count - 1, of which the id and what is NULL are left
+ * out; else none of them is the id. NO_MEMORY, or INVALID past COMMIT_BYTES_MAX; the commit is then to be dropped. */
 knackdb_status commit_writer_put(struct commit_writer *writer, knackdb_log_operation kind, uint32_t table, int64_t id,
                                  const uint32_t *columns, const knackdb_value *values, size_t count,
                                  knackdb_error *error);

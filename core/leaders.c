@@ -230,7 +230,7 @@ leaders_renew(struct table_data *table, uint32_t column, struct posting *posting
     struct gathering          gathering = { .table = table, .directory = directory };
     struct leaders           *old, *leaders;
     uint32_t                  count, blocks, wanted, first;
-    uint64_t                  readers;
+    uint64_t                  newest, readers;
 
     if (directory == NULL || ranking == 0 || !table->definition->columns[ranking].is_rate)
         return true; /* there are never any */
@@ -243,8 +243,9 @@ leaders_renew(struct table_data *table, uint32_t column, struct posting *posting
     gathering.rows = allocator_get(table->epochs->allocator, GATHERED_MAX * sizeof *gathering.rows);
     if (gathering.rows == NULL)
         return false;
-    gathering.oldest =
-        epoch_oldest_view(table->epochs, atomic_load_explicit(&table->last_change, memory_order_relaxed), &readers);
+    /* Without the last change: who moves rows notes it before its moment is published. */
+    newest = atomic_load_explicit(&table->last_change, memory_order_relaxed);
+    gathering.oldest = epoch_oldest_view(table->epochs, newest > 0 ? newest - 1 : 0, &readers);
     first = begin(&gathering, old, wanted);
     for (uint32_t b = first; b < blocks; b++)
         gather(&gathering, b);
