@@ -3,6 +3,9 @@
 #include "tests/persist/bench.h"
 
 #include "base/hash.h"
+#include "persist/file_name.h"
+#include "persist/log_format.h"
+#include "persist/store_id.h"
 #include "tests/api/scratch.h"
 
 #include <criterion/criterion.h>
@@ -355,6 +358,44 @@ names_count(const char *directory, const char *prefix, char last[64])
     }
     free(entries);
     return matches;
+}
+
+uint64_t
+log_seed(const struct bytes *segment)
+{
+    struct log_head head;
+    knackdb_error   error;
+
+    cr_assert_eq(log_head_read(segment->data, segment->count, &head, &error), KNACKDB_OK, "%s", error.message);
+    return store_id_seed(head.store_id, head.serial);
+}
+
+void
+name_written_log(const char *directory, char name[64])
+{
+    uint64_t number;
+    bool     is_written = false;
+
+    cr_assert_geq(names_count(directory, "log-", name), 1);
+    cr_assert_eq(file_name_read(name, &number), FILE_LOG);
+    for (; !is_written; number--) {
+        struct log_head head;
+        knackdb_error   error;
+        struct bytes    file;
+
+        cr_assert_neq(number, 0, "no record in %s", directory);
+        file_name_write(name, FILE_LOG, number);
+        file = bytes_read(directory, name);
+        if (log_head_read(file.data, file.count, &head, &error) == KNACKDB_OK) { /* else it is being made */
+            struct log_record record = { 0 };
+            size_t            rest = file.count - head.head_bytes;
+            size_t            taken;
+
+            is_written = log_record_read(file.data + head.head_bytes, rest, rest, log_seed(&file), &record, &taken) ==
+                         LOG_WHOLE;
+        }
+        bytes_free(&file);
+    }
 }
 
 uint64_t

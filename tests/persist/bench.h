@@ -63,7 +63,11 @@ void         bytes_write(const char *directory, const char *name, const void *da
 void         bytes_free(struct bytes *bytes);
 
 /* Names in a directory that begin with `prefix`: how many, and the last of them in order. */
-size_t names_count(const char *directory, const char *prefix, char last[64]);
+size_t   names_count(const char *directory, const char *prefix, char last[64]);
+/* The newest segment of the log that holds a record: while a store is open, the next one may have been made ahead. */
+void     name_written_log(const char *directory, char name[64]);
+/* What the checksums of a segment's records begin with. */
+uint64_t log_seed(const struct bytes *segment);
 
 /* All names and contents of a directory as one number. Reading the lock file, as reading all would, costs the
  * process that holds it the lock that names it. */

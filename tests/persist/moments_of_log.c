@@ -187,7 +187,7 @@ Test(moments, the_log_is_synced_up_to_the_last_commit_of_a_snapshot)
     keeper_get_figures(kept.keeper, &figures);
     cr_assert_eq(figures.durable_sequence, 6);
     bench_put(kept.store, 7);
-    (void) names_count(path, "log-", last);
+    name_written_log(path, last);
     segment = bytes_read(path, last);
     cr_assert_eq(log_head_read(segment.data, segment.count, &head, &error), KNACKDB_OK);
     cr_assert_eq(log_record_read(segment.data + head.head_bytes, segment.count - head.head_bytes,
