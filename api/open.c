@@ -91,8 +91,9 @@ take_options(const knackdb_options *given, knackdb_options *ret_options, knackdb
 static knackdb_status
 check_options(const knackdb_options *options, bool in_memory, knackdb_error *error)
 {
-    bool is_past = options->as_of_sequence != 0 || options->as_of_time != 0.0 ||
-                   (options->flags & KNACKDB_OPEN_SNAPSHOT) != 0;
+    int moments = (options->as_of_sequence != 0) + (options->as_of_time != 0.0) +
+                  ((options->flags & KNACKDB_OPEN_SNAPSHOT) != 0);
+    bool is_past = moments > 0;
 
     if ((options->flags & ~(uint32_t) KNOWN_OPEN_FLAGS) != 0)
         return error_set(error, KNACKDB_INVALID, "options: unknown flags 0x%x", options->flags);
@@ -104,6 +105,9 @@ check_options(const knackdb_options *options, bool in_memory, knackdb_error *err
         return error_set(error, KNACKDB_INVALID, "options: file_mode 0%o is more than 0777", options->file_mode);
     if (options->as_of_sequence < 0 || !isfinite(options->as_of_time) || options->as_of_time < 0.0)
         return error_set(error, KNACKDB_INVALID, "options: as_of_sequence and as_of_time must not be negative");
+    if (moments > 1)
+        return error_set(error, KNACKDB_INVALID,
+                         "options: as_of_sequence, as_of_time, and the newest snapshot alone: one of them");
     if (is_past && (options->flags & KNACKDB_OPEN_FOLLOW) != 0)
         return error_set(error, KNACKDB_INVALID, "options: the past stands still; it cannot be followed");
     if (is_past && !is_read_only(options))

@@ -366,7 +366,7 @@ typedef struct knackdb_options {
     uint32_t           slow_operation_us;     /**< slower ones are kept for inspection; 0 means 1000 */
     uint32_t           file_mode;             /**< of files; directories get x where r is; 0 means 0600 */
     int64_t            as_of_sequence;        /**< read-only: the moment after this commit; 0 means the newest */
-    double             as_of_time;            /**< read-only: the moment of this time; 0 means the newest */
+    double             as_of_time;            /**< the same by a time; KNACKDB_OPEN_SNAPSHOT goes with neither */
     /** Receives messages about what happens behind the calls. May come from the
      *  background thread; must not call knackdb. NULL means none. */
     void (*log_message)(void *context, knackdb_severity severity, const char *message);

@@ -61,7 +61,7 @@ def _moment(as_of):
         raise TypeError(f"as_of must be the number of a commit, a time in seconds or a datetime, not {as_of!r}")
     if not 0 < as_of < float("inf"):
         raise ValueError(f"as_of must be more than 0, not {as_of!r}")
-    return {"as_of_sequence": as_of} if isinstance(as_of, int) else {"as_of_time": as_of}
+    return _whole_numbers(as_of_sequence=as_of) if isinstance(as_of, int) else {"as_of_time": as_of}
 
 
 def _summaries(groups, percentiles):
@@ -117,8 +117,8 @@ class LearningDatabase(_knackdb.Database):
             raise ValueError(f"durability must be one of {', '.join(_DURABILITIES)}, not {durability!r}")
         if log_io not in _LOG_IOS:
             raise ValueError(f"log_io must be one of {', '.join(_LOG_IOS)}, not {log_io!r}")
-        if as_of is not None and (as_of_sequence or as_of_time):
-            raise ValueError("one moment: as_of, or as_of_sequence and as_of_time")
+        if (as_of is not None) + bool(as_of_sequence) + bool(as_of_time) + bool(snapshot_only) > 1:
+            raise ValueError("one moment: as_of, as_of_sequence, as_of_time or snapshot_only")
         self.db_path = ":memory:" if db_path is None else db_path
         self.strict = strict
         self.pool_size = pool_size

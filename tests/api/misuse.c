@@ -173,18 +173,18 @@ Test(misuse, of_options_opens_nothing)
 {
     static const knackdb_allocator half_of_one[] = { { NULL, NULL, NULL } };
     knackdb_options                good = knackdb_options_default();
-    knackdb_options                options[16];
+    knackdb_options                options[19];
     char                           directory[SCRATCH_PATH_MAX], path[SCRATCH_PATH_MAX];
-    static const char *const       named[] = { "struct_size", "struct_size", "struct_size", "flags",
-                                               "durability",  "log_io",      "file_mode",   "as_of_sequence",
-                                               "as_of_time",  "as_of_time",  "as_of_time",  "followed",
-                                               "read-only",   "read-only",   "read-only",   "allocator" };
-    knackdb                       *db = NULL;
-    knackdb_error                  error;
+    static const char *const named[] = { "struct_size", "struct_size", "struct_size",    "flags",      "durability",
+                                         "log_io",      "file_mode",   "as_of_sequence", "as_of_time", "as_of_time",
+                                         "as_of_time",  "followed",    "read-only",      "read-only",  "read-only",
+                                         "allocator",   "one of them", "one of them",    "one of them" };
+    knackdb                 *db = NULL;
+    knackdb_error            error;
 
     scratch_make(directory);
     scratch_join(path, directory, "none.knack");
-    for (size_t i = 0; i < 16; i++)
+    for (size_t i = 0; i < 19; i++)
         options[i] = good;
     options[0].struct_size = 8;
     options[1].struct_size = sizeof good + 8;
@@ -202,7 +202,14 @@ Test(misuse, of_options_opens_nothing)
     options[13].as_of_sequence = 5;
     options[14].as_of_time = 5;
     options[15].allocator = half_of_one;
-    for (size_t i = 0; i < 16; i++)
+    options[16].flags = KNACKDB_OPEN_READ_ONLY | KNACKDB_OPEN_SNAPSHOT;
+    options[16].as_of_sequence = 5;
+    options[17].flags = KNACKDB_OPEN_READ_ONLY | KNACKDB_OPEN_SNAPSHOT;
+    options[17].as_of_time = 5;
+    options[18].flags = KNACKDB_OPEN_READ_ONLY;
+    options[18].as_of_sequence = 5;
+    options[18].as_of_time = 5;
+    for (size_t i = 0; i < 19; i++)
         REFUSED(knackdb_open(path, &options[i], &db, &error), KNACKDB_INVALID, named[i]);
     for (uint32_t flag = KNACKDB_OPEN_READ_ONLY; flag <= KNACKDB_OPEN_FOLLOW; flag *= 2) {
         knackdb_options in_memory = good;

@@ -1,6 +1,7 @@
 """An earlier moment of a database, opened beside its writer: what it held then, and nothing later."""
 
 import datetime
+import itertools
 import time
 
 import pytest
@@ -70,15 +71,18 @@ def test_nothing_is_made_where_there_is_no_past(tmp_path, loop):
 
 
 @pytest.mark.parametrize("as_of, error", [("yesterday", TypeError), (True, TypeError), (0, ValueError),
-                                          (-1.5, ValueError), (float("nan"), ValueError), (float("inf"), ValueError)])
+                                          (-1.5, ValueError), (float("nan"), ValueError), (float("inf"), ValueError),
+                                          (2 ** 63, ValueError)])
 def test_what_is_no_moment_is_refused(as_of, error):
     with pytest.raises(error, match="as_of"):
         knackdb.LearningDatabase("learning.db", as_of=as_of)
 
 
 def test_one_moment_at_a_time():
-    with pytest.raises(ValueError, match="one moment"):
-        knackdb.LearningDatabase("learning.db", as_of=1, as_of_sequence=2)
+    asked = {"as_of": 1, "as_of_sequence": 2, "as_of_time": 3.0, "snapshot_only": True}
+    for one, other in itertools.combinations(asked, 2):
+        with pytest.raises(ValueError, match="one moment"):
+            knackdb.LearningDatabase("learning.db", **{one: asked[one], other: asked[other]})
 
 
 def test_history_kept_reaches_behind_snapshots(open_database):
