@@ -235,7 +235,8 @@ class LearningDatabase(_knackdb.Database):
         """Deletes patterns created and metrics measured longer ago; preferences stay. How many went."""
         try:
             tables = self._stats()["tables"].values()
-            if sum(table["rows"] for table in tables) <= _CLEAN_UP_IS_QUICK_ROWS:
+            is_small = sum(table["rows"] for table in tables) <= _CLEAN_UP_IS_QUICK_ROWS
+            if is_small and self.durability != "sync":
                 return self._clean_up(max_age_seconds)
             return await self._elsewhere(self._clean_up, max_age_seconds)
         except Exception as error:

@@ -263,6 +263,18 @@ def test_a_large_cleanup(db):
     assert db.retrieve_patterns(EngineFilters()) == []
 
 
+@pytest.mark.parametrize("durability, waits", [("async", False), ("sync", True)])
+def test_a_small_cleanup_is_done_elsewhere_where_it_waits_for_the_disk(open_database, loop, durability, waits):
+    db = open_database(durability=durability)
+    db.store_execution_pattern(EnginePattern(created_at=1.0))
+
+    async def clean_up():
+        cleaning = asyncio.ensure_future(db.database.cleanup_old_data())
+        await asyncio.sleep(0)  # one round of the loop: a call that blocked it would be at its end
+        return not cleaning.done(), await cleaning
+    assert loop.run_until_complete(clean_up()) == (waits, 1)
+
+
 def test_performance_benchmarks(db, loop):
     """The promises an engine's suite checks, with ten times the room: this is no place to measure."""
     patterns = [EnginePattern(f"pattern_{i:08x}", confidence_score=i / 1000) for i in range(1000)]
