@@ -120,6 +120,7 @@ class LearningDatabase(_knackdb.Database):
         if (as_of is not None) + bool(as_of_sequence) + bool(as_of_time) + bool(snapshot_only) > 1:
             raise ValueError("one moment: as_of, as_of_sequence, as_of_time or snapshot_only")
         self.db_path = ":memory:" if db_path is None else db_path
+        os.fspath(self.db_path)  # TypeError where it is no path
         self.strict = strict
         self.pool_size = pool_size
         self.durability = durability

@@ -36,6 +36,12 @@ def test_a_word_that_is_none_is_refused(options):
         knackdb.LearningDatabase("x", **options)
 
 
+@pytest.mark.parametrize("path", [5, ["learning.db"], object()])
+def test_what_is_no_path_is_refused(path):
+    with pytest.raises(TypeError):
+        knackdb.LearningDatabase(path)
+
+
 @pytest.mark.parametrize("options", [{"file_mode": 0o100000}, {"as_of_time": float("nan")}, {"as_of_time": -1.0},
                                      {"as_of_sequence": 3}, {"follow": True, "durability": "memory"}])
 def test_what_the_store_refuses_is_false_with_a_reason(tmp_path, loop, options):
