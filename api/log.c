@@ -140,6 +140,8 @@ knackdb_log_next(knackdb_log *log, knackdb_log_entry *ret_entry, knackdb_error *
     } while (status == KNACKDB_NOT_FOUND || (status == KNACKDB_OK && log->operation.table_dropped));
     if (status == KNACKDB_CORRUPT)
         error_add(error, DAMAGE_ADVICE);
+    if (status == KNACKDB_NOT_FOUND)
+        (void) error_set(error, status, "%s: the log has ended; more may come", replay_log_path(log->replay));
     return status;
 }
 
