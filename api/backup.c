@@ -15,7 +15,7 @@ save_memory(knackdb *db, const char *to, knackdb_error *error)
         .disk = disk_posix(),
         .history = schema_history_builtin(),
         .path = to,
-        .file_mode = FILE_MODE_DEFAULT,
+        .file_mode = db->file_mode != 0 ? db->file_mode : FILE_MODE_DEFAULT,
         .time_us = clock_wall_us(),
     };
     struct view    view;

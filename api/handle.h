@@ -16,6 +16,7 @@ struct knackdb {
     struct keeper     *keeper; /* NULL: memory only */
     bool               is_read_only;
     knackdb_durability durability;
+    uint32_t           file_mode; /* of a copy of what is in memory only; 0: the default */
     struct operations  operations;
     double             opened_at;
     double             open_seconds;

@@ -188,6 +188,7 @@ handle_new(const knackdb_options *options, knackdb **ret_db, knackdb_error *erro
     allocator_init(&db->allocator, functions);
     db->durability = options->durability;
     db->is_read_only = is_read_only(options);
+    db->file_mode = options->file_mode;
     status = operations_init(&db->operations, &db->allocator, options->slow_operation_us, error);
     if (status == KNACKDB_OK) {
         db->parent_mark = parent_mark_new(); /* without one (an old kernel, a sandbox) the process id has to do */

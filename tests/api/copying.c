@@ -104,6 +104,39 @@ Test(backup, of_a_writer_a_reader_a_follower_and_memory)
     scratch_remove(folder);
 }
 
+/* Of a store in memory, too, which has no files of its own. */
+Test(backup, has_the_mode_that_the_options_say)
+{
+    char            folder[SCRATCH_PATH_MAX];
+    char            path[SCRATCH_PATH_MAX];
+    char            to[SCRATCH_PATH_MAX];
+    char            command[SCRATCH_PATH_MAX + 100];
+    struct stat     info;
+    knackdb_options options = knackdb_options_default();
+
+    umask(022);
+    scratch_make(folder);
+    scratch_join(path, folder, "store");
+    for (int round = 0; round < 4; round++) {
+        knackdb_error error;
+        knackdb      *db;
+        unsigned      mode = round < 2 ? 0600 : 0640;
+
+        options.file_mode = round < 2 ? 0 : mode;
+        MUST(knackdb_open(round % 2 == 0 ? NULL : path, &options, &db, &error));
+        scratch_join(to, folder, round % 2 == 0 ? "of memory" : "of files");
+        MUST(knackdb_backup(db, to, &error));
+        cr_assert_eq(stat(to, &info), 0);
+        cr_expect_eq(info.st_mode & 07777, mode | (mode & 0444) >> 2, "%o", info.st_mode);
+        (void) snprintf(command, sizeof command, "test -z \"$(find '%s' -type f ! -perm %o)\"", to, mode);
+        cr_expect_eq(system(command), 0, "every file is %o", mode);
+        close_it(db);
+        (void) snprintf(command, sizeof command, "rm -r '%s'", to);
+        cr_assert_eq(system(command), 0);
+    }
+    scratch_remove(folder);
+}
+
 Test(backup, goes_into_an_empty_directory_and_no_other)
 {
     char          folder[SCRATCH_PATH_MAX];
