@@ -224,6 +224,8 @@ knackdb_open(const char *path, const knackdb_options *options, knackdb **ret_db,
         return status;
     options = &own;
     in_memory = path == NULL || strcmp(path, ":memory:") == 0 || options->durability == KNACKDB_MEMORY_ONLY;
+    if (!in_memory && path[0] == '\0')
+        return error_set(error, KNACKDB_INVALID, "open: the path is empty; NULL keeps everything in memory only");
     status = check_options(options, in_memory, error);
     if (status == KNACKDB_OK)
         status = handle_new(options, &db, error);

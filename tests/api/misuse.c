@@ -250,10 +250,11 @@ Test(misuse, of_a_time_long_ago_or_far_away_is_none)
 
 Test(misuse, of_paths_touches_no_file)
 {
-    knackdb      *db = open_in_memory();
+    knackdb      *db = open_in_memory(), *other = NULL;
     knackdb_log  *log = NULL;
     knackdb_error error;
 
+    REFUSED(knackdb_open("", NULL, &other, &error), KNACKDB_INVALID, "path");
     REFUSED(knackdb_log_open(NULL, &log, &error), KNACKDB_INVALID, "path");
     REFUSED(knackdb_log_open("/nowhere", NULL, &error), KNACKDB_INVALID, "where");
     REFUSED(knackdb_verify(NULL, NULL, NULL, NULL, &error), KNACKDB_INVALID, "path");
