@@ -66,7 +66,7 @@ typedef enum knackdb_status {
     KNACKDB_UNSUPPORTED = 6, /**< sound bytes, written by a newer version; left untouched */
     KNACKDB_BUSY = 7,        /**< another process writes this directory; the message names its pid */
     KNACKDB_EXISTS = 8,      /**< the id or key is there and the caller asked for new ones only */
-    KNACKDB_FULL = 9,        /**< the memory limit of the options is reached; nothing was changed */
+    KNACKDB_FULL = 9,        /**< the memory limit of the options, or of a table, is reached; nothing was changed */
     KNACKDB_READ_ONLY = 10,  /**< the store was opened read-only */
     KNACKDB_FORKED = 11,     /**< this process is a fork of the one that opened the store */
 } knackdb_status;
@@ -471,7 +471,9 @@ KNACKDB_API knackdb_status knackdb_refresh(knackdb *db, uint64_t *ret_sequence, 
  * none of them. What a call returned survives by the rules of its durability.
  * Errors common to the group: INVALID (bytes that are not UTF-8, NaN or infinity, a
  * rate outside 0..1, text over 16 MiB, a negative id; error.column and the message
- * name the column), EXISTS, FULL, NO_MEMORY, READ_ONLY, FORKED, and IO while the disk
+ * name the column; or more than 1 GiB in one call), EXISTS, FULL (memory_bytes_max; or the
+ * table has 4,278,190,080 row versions, or somebody's own id was so large that there is none
+ * left to give), NO_MEMORY, READ_ONLY, FORKED, and IO while the disk
  * fails: with KNACKDB_SYNC the rows are then stored in memory alone for now, and `ret_ids` names
  * them; with KNACKDB_OPEN_REFUSE_DEGRADED the message begins "refused" and nothing was changed (a store
  * with KNACKDB_SYNC whose own sync is the first to fail has happened; its message does not). After any other

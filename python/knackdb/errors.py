@@ -38,7 +38,7 @@ class ExistsError(Error):
 
 
 class FullError(Error):
-    """The memory limit is reached; nothing was changed."""
+    """The memory limit, or a limit of the table, is reached; nothing was changed."""
 
 
 class ReadOnlyError(Error):
