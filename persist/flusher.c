@@ -171,7 +171,7 @@ keeper_turn(struct keeper *keeper)
 
 /* When there is something to do: a flush, a look at the log, a snapshot, another attempt at one. */
 static uint64_t
-next_ns(const struct keeper *keeper, uint64_t flush_ns)
+next_ns(struct keeper *keeper, uint64_t flush_ns)
 {
     uint64_t snapshot_ns = snapshot_due_ns(keeper);
     uint64_t look_ns = log_writer_look_ns(keeper->log);

@@ -57,6 +57,7 @@ struct keeper {
     /* Figures, under figures_mutex, a leaf. */
     pthread_mutex_t       figures_mutex;
     struct keeper_figures figures;
+    uint64_t              snapshot_ns; /* when the last one since open was taken, by the clock of trigger_ns */
     bool                  snapshot_failed;
     char                  snapshot_reason[200];
 };
@@ -72,9 +73,9 @@ void           flusher_wake(void *keeper);
 
 /* snapshot_taker.c */
 knackdb_status snapshot_take(struct keeper *keeper, knackdb_error *error);
-void           snapshot_take_if_due(struct keeper *keeper);  /* the flusher's */
-uint64_t       snapshot_due_ns(const struct keeper *keeper); /* when time alone makes one due; UINT64_MAX: never */
-void           snapshot_end_taker(struct keeper *keeper);    /* waits for it; the flusher must have ended */
-void           snapshot_salvage_log(struct keeper *keeper);  /* one that broke, where a moment of it may be wanted */
+void           snapshot_take_if_due(struct keeper *keeper); /* the flusher's */
+uint64_t       snapshot_due_ns(struct keeper *keeper);      /* when time alone makes one due; UINT64_MAX: never */
+void           snapshot_end_taker(struct keeper *keeper);   /* waits for it; the flusher must have ended */
+void           snapshot_salvage_log(struct keeper *keeper); /* one that broke, where a moment of it may be wanted */
 
 #endif

@@ -225,6 +225,7 @@ note(struct keeper *keeper, knackdb_status status, const knackdb_error *why, dou
     keeper->figures.snapshot_status = status;
     keeper->snapshot_failed = status != KNACKDB_OK && status != KNACKDB_BUSY;
     if (status == KNACKDB_OK) {
+        keeper->snapshot_ns = clock_monotonic_ns();
         keeper->figures.snapshot_count++;
         keeper->figures.snapshot_sequence = keeper->manifest.sequence;
         keeper->figures.snapshot_at = (double) manifest_finished_us(&keeper->manifest) / 1e6;
@@ -263,15 +264,27 @@ is_taking(const struct keeper *keeper)
     return keeper->has_taker && !atomic_load_explicit(&keeper->taker_done, memory_order_acquire);
 }
 
+/* By time: so long after the last one, whoever asked for that; the first of this life so long after it began. */
+static uint64_t
+timed_ns(struct keeper *keeper)
+{
+    uint64_t next_ns = (uint64_t) keeper->options.snapshot_interval_s * 1000000000;
+
+    (void) pthread_mutex_lock(&keeper->figures_mutex);
+    next_ns += keeper->snapshot_ns;
+    (void) pthread_mutex_unlock(&keeper->figures_mutex);
+    return next_ns > keeper->trigger_ns ? next_ns : keeper->trigger_ns;
+}
+
 uint64_t
-snapshot_due_ns(const struct keeper *keeper)
+snapshot_due_ns(struct keeper *keeper)
 {
     uint64_t due_ns = UINT64_MAX;
 
     if (is_taking(keeper))
         return UINT64_MAX; /* it wakes the flusher when it ends */
     if (keeper->options.snapshot_interval_s != 0)
-        due_ns = keeper->trigger_ns;
+        due_ns = timed_ns(keeper);
     return keeper->retry_ns != 0 && keeper->retry_ns < due_ns ? keeper->retry_ns : due_ns;
 }
 
@@ -372,9 +385,10 @@ snapshot_take_if_due(struct keeper *keeper)
     by_time = false;
     if (interval_ns != 0) {
         now_ns = clock_monotonic_ns();
-        by_time = now_ns >= keeper->trigger_ns && figures.log_bytes > 0;
-        if (now_ns >= keeper->trigger_ns)
+        by_time = now_ns >= timed_ns(keeper);
+        if (by_time)
             keeper->trigger_ns = now_ns + interval_ns;
+        by_time &= figures.log_bytes > 0;
     }
     if (!keeper->retries && (figures.has_failed || (!by_log && !by_time)))
         return;

@@ -288,6 +288,40 @@ Test(keeping, snapshots_by_the_clock)
     }
 }
 
+/* One that somebody asked for is the last one, too. Where the machine stood still for so long that the next is due by
+ * then, this says nothing. */
+Test(keeping, snapshots_by_the_clock_so_long_after_the_last_one)
+{
+    struct keeper_options options = kept_options();
+    char                  path[SCRATCH_PATH_MAX];
+    struct kept           kept;
+    struct keeper_figures figures = { 0 };
+    uint64_t              asked_ns;
+
+    options.snapshot_interval_s = 1;
+    options.by_hand = true;
+    scratch_make(path);
+    kept_must_open(&kept, path, 1, &options);
+    bench_put(kept.store, 1);
+    (void) nanosleep(&(struct timespec) { .tv_nsec = 600000000 }, NULL);
+    asked_ns = clock_monotonic_ns();
+    cr_assert_eq(keeper_snapshot(kept.keeper, &kept.error), KNACKDB_OK);
+    bench_put(kept.store, 2);
+    (void) nanosleep(&(struct timespec) { .tv_nsec = 500000000 }, NULL);
+    keeper_turn(kept.keeper);
+    keeper_get_figures(kept.keeper, &figures);
+    if (clock_monotonic_ns() - asked_ns < 1000000000)
+        cr_expect_eq(figures.snapshot_count, 1);
+    for (int tries = 0; tries < 5000 && figures.snapshot_sequence < 2; tries++) {
+        (void) nanosleep(&(struct timespec) { .tv_nsec = 5000000 }, NULL);
+        keeper_turn(kept.keeper);
+        keeper_get_figures(kept.keeper, &figures);
+    }
+    cr_expect_eq(figures.snapshot_count, 2);
+    kept_close(&kept);
+    scratch_remove(path);
+}
+
 /* Memory that files below a folder take up in this process, by mapping; -1 where the system does not tell. */
 static long
 mapped_kilobytes(const char *folder)
