@@ -42,6 +42,22 @@ class History(ToolCase):
         self.assertEqual([path.name for path in self.directory.glob("past-*")], [])
 
 
+class Rights(ToolCase):
+    """Who may read a store may read what the commands that write add to it."""
+
+    def test_import_and_snapshot_make_files_as_those_that_are_there(self):
+        self.load("execution_patterns", ROWS)
+        self.works("snapshot", self.directory)
+        self.assertEqual({path.stat().st_mode & 0o777 for path in self.directory.iterdir()}, {0o600})
+        for path in self.directory.iterdir():
+            path.chmod(0o640)  # as of a program whose option says so
+        for _ in range(2):
+            self.load("execution_patterns", ROWS)
+            self.works("snapshot", self.directory)
+        self.load("execution_patterns", ROWS)
+        self.assertEqual({path.stat().st_mode & 0o777 for path in self.directory.iterdir()}, {0o640})
+
+
 class HalfACopy(ToolCase):
     """A backup that was cut off leaves parts that no manifest names. Nobody may take it for a store, or for all of one."""
 
