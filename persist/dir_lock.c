@@ -27,6 +27,8 @@
 #define _GNU_SOURCE /* F_OFD_SETLK */
 #include "persist/dir_lock.h"
 
+#include "persist/file_owner.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -107,6 +109,19 @@ find_holder(int fd)
     return fcntl(fd, F_GETLK, &region) == 0 && region.l_type != F_UNLCK ? region.l_pid : 0;
 }
 
+static int
+open_file(int dir_fd, const char *name, uint32_t mode)
+{
+    int flags = O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW;
+    int fd = openat(dir_fd, name, flags | O_EXCL, (mode_t) mode);
+
+    if (fd >= 0)
+        file_owner_settle(dir_fd, fd);
+    else if (errno == EEXIST)
+        fd = openat(dir_fd, name, flags, (mode_t) mode);
+    return fd;
+}
+
 /* Locks the file; the caller holds held_mutex and knows that this process has not got it. */
 static int
 lock_file(int dir_fd, const char *name, uint32_t mode, int64_t *ret_holder)
@@ -114,7 +129,7 @@ lock_file(int dir_fd, const char *name, uint32_t mode, int64_t *ret_holder)
     int fd;
     int result;
 
-    fd = openat(dir_fd, name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, (mode_t) mode);
+    fd = open_file(dir_fd, name, mode);
     if (fd < 0)
         return -errno;
     if ((mode & 077) != 0)

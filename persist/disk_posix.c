@@ -8,6 +8,7 @@
 #include "persist/disk.h"
 
 #include "persist/dir_lock.h"
+#include "persist/file_owner.h"
 #include "persist/file_system.h"
 
 #include <dirent.h>
@@ -158,6 +159,8 @@ posix_open(const struct disk *disk, int dir, const char *name, enum disk_access 
         (void) close(fd);
         return result;
     }
+    if (access == DISK_CREATE && dir != DISK_NO_DIR)
+        file_owner_settle(dir, fd);
     return fd;
 }
 

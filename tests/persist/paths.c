@@ -57,6 +57,39 @@ Test(paths, directory_and_files_are_for_their_owner_unless_told)
     scratch_remove(folder);
 }
 
+/* Root looks after what others' programs store: what it leaves there is theirs, a torn log's end included. */
+Test(paths, what_root_adds_belongs_to_whom_the_directory_does)
+{
+    struct keeper_options options = kept_options();
+    char                  folder[SCRATCH_PATH_MAX];
+    char                  path[SCRATCH_PATH_MAX];
+    char                  command[SCRATCH_PATH_MAX + 100];
+    struct kept           kept;
+
+    if (geteuid() != 0)
+        cr_skip("only root gives files away\n");
+    options.snapshots_kept = 2;
+    options.log_history_bytes = UINT64_MAX;
+    scratch_make(folder);
+    scratch_join(path, folder, "theirs");
+    cr_assert_eq(mkdir(path, 0700), 0);
+    cr_assert_eq(chown(path, 65534, 65533), 0);
+    for (int64_t life = 0; life < 3; life++) {
+        kept_must_open(&kept, path, 1, &options);
+        bench_put(kept.store, 2 * life + 1);
+        cr_assert_eq(keeper_snapshot(kept.keeper, NULL), KNACKDB_OK);
+        bench_put(kept.store, 2 * life + 2);
+        kept_close(&kept);
+        (void) snprintf(command, sizeof command, "truncate -s -1 \"$(ls -d '%s'/log-* | tail -n 1)\"", path);
+        cr_assert_eq(system(command), 0);
+    }
+    (void) snprintf(command, sizeof command, "find '%s' -name 'torn-*' | grep -q .", path);
+    cr_assert_eq(system(command), 0);
+    (void) snprintf(command, sizeof command, "test -z \"$(find '%s' ! -uid 65534 -o ! -gid 65533)\"", path);
+    cr_assert_eq(system(command), 0);
+    scratch_remove(folder);
+}
+
 Test(paths, an_empty_file_is_replaced_and_no_other)
 {
     struct keeper_options options = kept_options();
