@@ -260,7 +260,7 @@ open_table(struct sqlite_source *sqlite)
     (void) sqlite3_db_config(sqlite->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
     (void) sqlite3_busy_timeout(sqlite->db, 5000);
     if (sqlite3_exec(sqlite->db, "BEGIN", NULL, NULL, NULL) != SQLITE_OK ||
-        sqlite3_exec(sqlite->db, "SELECT count(*) FROM sqlite_schema", NULL, NULL, NULL) != SQLITE_OK) {
+        sqlite3_exec(sqlite->db, "SELECT count(*) FROM sqlite_master", NULL, NULL, NULL) != SQLITE_OK) {
         (void) complain_of_sqlite(sqlite);
         return EXIT_DATA_AT_FAULT;
     }
