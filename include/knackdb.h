@@ -419,7 +419,8 @@ KNACKDB_API knackdb_status knackdb_close(knackdb *db, knackdb_error *error);
 
 /** Returns when all that was stored before the call is on stable storage.
  *  KNACKDB_IO when it is not: the disk fails (KNACKDB_STATE_DEGRADED); what is in memory becomes durable by itself
- *  once the disk is back. Memory-only stores: KNACKDB_OK at once. */
+ *  once the disk is back. Memory-only stores, and those that were opened read-only: KNACKDB_OK at once. The
+ *  latter have stored nothing, and what they see may be their writer's to sync still. */
 KNACKDB_API knackdb_status knackdb_sync(knackdb *db, knackdb_error *error);
 
 /** Writes a snapshot now and returns when it is on stable storage. Stores and
