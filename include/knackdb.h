@@ -880,7 +880,7 @@ typedef struct knackdb_slow_operation {
     knackdb_operation operation;
     double            at; /**< when it ended */
     uint64_t          duration_ns;
-    char              what[104]; /**< "store execution_patterns, 100 rows" */
+    char              what[104]; /**< "store_many execution_patterns, 100 rows" */
 } knackdb_slow_operation;
 
 /** The last operations slower than options.slow_operation_us, newest first. */
