@@ -75,7 +75,8 @@ typedef enum knackdb_status {
 typedef struct knackdb_error {
     int  os_errno;     /**< 0 unless the status is KNACKDB_IO */
     int  column;       /**< index of the column at fault, or -1 */
-    char message[500]; /**< NUL-terminated UTF-8; names the file, offset, column or value at fault */
+    char message[500]; /**< NUL-terminated UTF-8; names the file, offset, column or value at fault. Where a path is too
+                            long for it, it begins with "..." */
 } knackdb_error;
 
 /** A few words for a status, never NULL: "not found". Static; never free it. */

@@ -26,7 +26,7 @@ failure_raise(knackdb_status status, const char *message)
     PyObject *error_class = class_of_status(status);
 
     if (error_class != NULL) {
-        /* A message cut at its size may end within a character. */
+        /* A path in it need not be UTF-8. */
         PyObject *text = PyUnicode_DecodeUTF8(message, (Py_ssize_t) strlen(message), "replace");
 
         if (text != NULL) {

@@ -281,20 +281,28 @@ Test(error, takes_more_words_whole_or_not_at_all)
     error_add(NULL, "nobody listens");
 }
 
-Test(error, is_cut_to_whole_characters)
+/* A path may be longer than all there is room for, and stands first. */
+Test(error, keeps_its_end_where_it_is_too_long)
 {
+    static char   text[6000];
     knackdb_error error;
-    char          text[sizeof error.message + 10];
 
     for (size_t first = 0; first < 4; first++) { /* a character of three bytes at every place of the cut */
         memset(text, 'x', first);
-        for (size_t at = first; at + 3 < sizeof text; at += 3)
+        for (size_t at = first; at + 3 < sizeof error.message + 10; at += 3)
             memcpy(text + at, "\xe2\x82\xac", 4);
         (void) error_set(&error, KNACKDB_IO, "%s", text);
-        cr_expect_eq(strncmp(error.message, text, strlen(error.message)), 0);
-        cr_expect_eq((strlen(error.message) - first) % 3, 0, "%zu bytes", strlen(error.message));
+        cr_expect_eq(strncmp(error.message, "...\xe2", 4), 0);
+        cr_expect_str_eq(error.message + 3, text + strlen(text) - strlen(error.message + 3));
         cr_expect_gt(strlen(error.message), sizeof error.message - 4);
+        cr_expect_eq(error_set_errno(&error, ENOSPC, "%s: cannot write", text), KNACKDB_IO);
+        cr_expect_str_eq(strstr(error.message, ": cannot"), ": cannot write: No space left on device");
+        cr_expect_eq(error.os_errno, ENOSPC);
     }
+    memset(text, 'x', sizeof text - 1);
+    (void) error_set_errno(&error, EIO, "%s", text);
+    cr_expect_eq(strlen(error.message), sizeof error.message - 1);
+    cr_expect_str_eq(strchr(error.message, ':'), ": Input/output error");
 }
 
 Test(ticker, turns_ticks_into_nanoseconds_that_agree_with_the_clock)
