@@ -543,15 +543,6 @@ add_follower_figures(const struct keeper *keeper, struct keeper_figures *figures
     figures->snapshot_bytes = follower.snapshot_bytes;
 }
 
-/* Room for a reason is short, and a path may be long: the host knows it. */
-static const char *
-without_path(const struct keeper *keeper, const char *message)
-{
-    size_t length = strlen(keeper->dir.path);
-
-    return strncmp(message, keeper->dir.path, length) == 0 && message[length] == '/' ? message + length + 1 : message;
-}
-
 void
 keeper_get_figures(struct keeper *keeper, struct keeper_figures *ret_figures)
 {
@@ -575,7 +566,7 @@ keeper_get_figures(struct keeper *keeper, struct keeper_figures *ret_figures)
     ret_figures->log_unsynced_bytes = log.unsynced_bytes;
     if (log.has_failed) {
         ret_figures->state = keeper->options.refuses_degraded ? KNACKDB_STATE_FAILED : KNACKDB_STATE_DEGRADED;
-        (void) snprintf(ret_figures->reason, sizeof ret_figures->reason, "the log has failed: %.170s",
-                        without_path(keeper, log.failure.message));
+        (void) snprintf(ret_figures->reason, sizeof ret_figures->reason, "the log has failed: %s",
+                        keeper_brief(keeper, log.failure.message));
     }
 }

@@ -66,6 +66,10 @@ struct keeper {
 void keeper_say(const struct keeper *keeper, knackdb_severity severity, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* Of a message what has room in a reason, at most 170 bytes: without the path, which the host knows, and if need be its
+ * end (keeper_saying.c). */
+const char *keeper_brief(const struct keeper *keeper, const char *message);
+
 /* flusher.c */
 knackdb_status flusher_start(struct keeper *keeper, knackdb_error *error);
 void           flusher_stop(struct keeper *keeper); /* also one that never started */

@@ -232,8 +232,8 @@ note(struct keeper *keeper, knackdb_status status, const knackdb_error *why, dou
         keeper->figures.snapshot_seconds = seconds;
         keeper->figures.snapshot_bytes = manifest_part_bytes(&keeper->manifest);
     } else {
-        (void) snprintf(keeper->snapshot_reason, sizeof keeper->snapshot_reason, "the last snapshot failed: %.170s",
-                        why->message);
+        (void) snprintf(keeper->snapshot_reason, sizeof keeper->snapshot_reason, "the last snapshot failed: %s",
+                        keeper_brief(keeper, why->message));
     }
     (void) pthread_mutex_unlock(&keeper->figures_mutex);
 }

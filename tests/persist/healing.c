@@ -366,16 +366,21 @@ Test(healing, a_log_that_breaks_again_while_it_heals_is_mended_again)
 Test(healing, a_failed_snapshot_does_not_break_the_log)
 {
     struct keeper_options options = healing_options(KNACKDB_LOG_MAP);
-    char                  path[SCRATCH_PATH_MAX];
+    char                  folder[SCRATCH_PATH_MAX], path[SCRATCH_PATH_MAX];
+    char                  name[200]; /* longer than a reason may be */
     struct kept           kept;
     struct keeper_figures figures;
 
-    scratch_make(path);
+    scratch_make(folder);
+    memset(name, 'n', sizeof name - 1);
+    name[sizeof name - 1] = '\0';
+    scratch_join(path, folder, name);
     kept_must_open(&kept, path, 1, &options);
     bench_put_many(kept.store, 1, 10);
     failing_disk_fail(CALL_WRITE, "part-", ENOSPC, 0);
     cr_assert_eq(keeper_snapshot(kept.keeper, &kept.error), KNACKDB_IO);
-    assert_degraded(&kept, "the last snapshot failed");
+    assert_degraded(&kept, "the last snapshot failed: part-");
+    assert_degraded(&kept, "No space left on device");
     keeper_get_figures(kept.keeper, &figures);
     cr_assert_eq(figures.snapshot_status, KNACKDB_IO);
     bench_put_many(kept.store, 11, 20);
@@ -388,5 +393,5 @@ Test(healing, a_failed_snapshot_does_not_break_the_log)
     cr_assert_eq(figures.snapshot_status, KNACKDB_OK);
     cr_assert_eq(figures.snapshot_sequence, 20);
     kept_close(&kept);
-    scratch_remove(path);
+    scratch_remove(folder);
 }
