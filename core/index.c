@@ -122,7 +122,7 @@ publish(struct index *index, struct epochs *epochs, struct index_table *table, u
 #define GROWS_ALONG_SLOTS  1024
 #define SLOTS_AN_INSERTION 24
 #define READY_AN_INSERTION 256 /* bytes: twice as many slots are ready in time as the old table has */
-#define READY_AT_ONCE      8192
+#define READY_AT_ONCE      4096
 #define READY_AGAIN        4096 /* of what was ready: a page in two pieces would be in neither */
 
 static void
