@@ -23,14 +23,53 @@ counted(struct allocator *allocator, void *memory, size_t bytes)
     return memory;
 }
 
+/* 4 KiB mostly; 16 or 64 on some kernels of aarch64. */
+static size_t
+page_bytes(void)
+{
+    return (size_t) sysconf(_SC_PAGESIZE);
+}
+
+/* Small blocks come one behind the other from the end of the heap, and its pages one by one with them, while somebody
+ * waits: so those behind the last block are wished for. In the heap that brk(2) moves alone: there, what lies between a
+ * block and the end is malloc()'s, and nobody else's memory is touched. */
+#define HEAP_AHEAD  ((uintptr_t) 64 * 1024)
+#define HEAP_MARGIN ((uintptr_t) 32 * 1024)
+#define HEAP_PIECE  ((uintptr_t) 8 * 1024) /* for less nobody is asked */
+#define HEAP_NEAR   ((uintptr_t) 512 * 1024)
+
+static void
+expect_heap(struct allocator *allocator, const void *memory, size_t bytes)
+{
+    uintptr_t asked = atomic_load_explicit(&allocator->heap_asked, memory_order_relaxed);
+    uintptr_t at = (uintptr_t) memory + bytes;
+    uintptr_t end, from, to;
+
+    if (at + HEAP_MARGIN <= asked || atomic_load_explicit(&allocator->server, memory_order_relaxed) == NULL)
+        return;
+    end = (uintptr_t) sbrk(0);
+    if (at > end || end - at > HEAP_NEAR)
+        return;
+    from = at > asked ? at : asked;
+    to = (end - at < HEAP_AHEAD ? end : at + HEAP_AHEAD) & ~(page_bytes() - 1); /* or a page would be in two pieces */
+    if (from + HEAP_PIECE > to)
+        return;
+    if (!allocator_request_pages(allocator, (void *) from, to - from))
+        to = at + HEAP_MARGIN + HEAP_PIECE; /* too many wait: do not ask again at once */
+    atomic_store_explicit(&allocator->heap_asked, to, memory_order_relaxed);
+}
+
 void *
 allocator_get(struct allocator *allocator, size_t bytes)
 {
-    return counted(allocator,
-                   allocator->functions.allocate != NULL
-                       ? allocator->functions.allocate(allocator->functions.context, bytes)
-                       : malloc(bytes),
-                   bytes);
+    void *memory;
+
+    if (allocator->functions.allocate != NULL)
+        return counted(allocator, allocator->functions.allocate(allocator->functions.context, bytes), bytes);
+    memory = malloc(bytes);
+    if (memory != NULL && bytes < HEAP_PIECE)
+        expect_heap(allocator, memory, bytes);
+    return counted(allocator, memory, bytes);
 }
 
 /* calloc() knows what the system has just given, and does not touch it: the pages of a large block come when it is
@@ -89,13 +128,6 @@ allocator_make_room(struct allocator *allocator, void *array, size_t wanted, siz
     memset(moved + *capacity * item_bytes, 0, (larger - *capacity) * item_bytes);
     *capacity = larger;
     return moved;
-}
-
-/* 4 KiB mostly; 16 or 64 on some kernels of aarch64. */
-static size_t
-page_bytes(void)
-{
-    return (size_t) sysconf(_SC_PAGESIZE);
 }
 
 void *

@@ -45,6 +45,7 @@ struct allocator {
     _Atomic uint64_t                    bytes;     /* in use, without pages; relaxed, a figure for people */
     _Atomic(const struct page_server *) server;    /* NULL: nobody takes requests */
     struct page_request                 requests[ALLOCATOR_REQUESTS];
+    _Atomic uintptr_t                   heap_asked; /* up to here pages of malloc()'s were wished for; relaxed */
 };
 
 void allocator_init(struct allocator *allocator, const knackdb_allocator *functions);

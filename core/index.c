@@ -115,15 +115,15 @@ publish(struct index *index, struct epochs *epochs, struct index_table *table, u
 }
 
 /* The next table is asked for when this one is five eighths full. Its pages are made ready before the first slot is
- * copied, as each of the first insertions would meet some that are not: a few at a time. Whoever readies pages for the
+ * copied, as each of the first insertions would meet some that are not: one at a time, by writing what is there, since
+ * one that is looked at before it is written costs two faults. Whoever readies pages for the
  * store is asked for those of a large one, but may come too late; 2 MiB pages are his alone. A little later it is
  * begun, and so many slots are copied at each insertion that it is done before this one is full, and no insertion has
  * waited for it. Small ones are not worth it. */
 #define GROWS_ALONG_SLOTS  1024
 #define SLOTS_AN_INSERTION 24
 #define READY_AN_INSERTION 256 /* bytes: twice as many slots are ready in time as the old table has */
-#define READY_AT_ONCE      4096
-#define READY_AGAIN        4096 /* of what was ready: a page in two pieces would be in neither */
+#define READY_PAGE         4096
 
 static void
 make_ahead(struct index *index, struct epochs *epochs, uint64_t slots)
@@ -138,19 +138,14 @@ make_ahead(struct index *index, struct epochs *epochs, uint64_t slots)
 }
 
 static void
-ready_ahead(struct index *index, struct allocator *allocator)
+ready_ahead(struct index *index)
 {
-    size_t bytes = table_bytes(index->ahead->mask + 1);
     size_t ready = index->ahead_ready;
 
-    if (ready >= bytes)
+    if (ready >= table_bytes(index->ahead->mask + 1))
         return;
-    if (ready % READY_AT_ONCE == 0) {
-        size_t from = ready > READY_AGAIN ? ready - READY_AGAIN : 0;
-        size_t to = ready + READY_AT_ONCE < bytes ? ready + READY_AT_ONCE : bytes;
-
-        allocator_populate(allocator, (unsigned char *) index->ahead + from, to - from);
-    }
+    if (ready != 0 && ready % READY_PAGE == 0) /* at 0 stands the mask */
+        atomic_store_explicit(&index->ahead->slots[ready / sizeof(uint64_t) - 1], 0, memory_order_relaxed);
     index->ahead_ready += READY_AN_INSERTION;
 }
 
@@ -170,7 +165,7 @@ grow_along(struct index *index, struct epochs *epochs, const struct index_table 
     if (index->ahead == NULL) {
         make_ahead(index, epochs, slots_for(index->count + more)); /* without memory: at the next */
     } else if (index->used * 32 < slots * 22) {
-        ready_ahead(index, epochs->allocator);
+        ready_ahead(index);
     } else {
         struct index_table *next = index->ahead;
 

@@ -13,6 +13,7 @@
 #include <math.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 /* Unicode 15, table 3-7: the first and last of every row, and what lies just outside. */
 Test(utf8, takes_what_the_standard_allows_and_nothing_else)
@@ -247,6 +248,78 @@ Test(pages_ahead, wait_in_a_short_line_and_may_be_gone_by_then)
     cr_expect(allocator_request_pages(&allocator, block, 4096 * 100));
     allocator_put_pages(&allocator, block, 4096 * 100);
     allocator_serve_requests(&allocator);
+}
+
+/* Whole pages behind a block and before the last two of the heap, 16 KiB of them at most: how many, and how many of them
+ * are in memory. */
+static void
+count_behind(const unsigned char *block, size_t *ret_pages, size_t *ret_there)
+{
+    uintptr_t from = ((uintptr_t) block + 4095) & ~(uintptr_t) 4095;
+    uintptr_t end = ((uintptr_t) sbrk(0) & ~(uintptr_t) 4095) - (uintptr_t) 2 * 4096;
+
+    *ret_pages = end <= from ? 0 : end - from < 4 * 4096 ? (end - from) / 4096 : 4;
+    *ret_there = *ret_pages != 0 ? pages_there((unsigned char *) from, *ret_pages * 4096) : 0;
+}
+
+Test(pages_ahead, of_small_blocks_are_there_and_no_others_are_wished_for)
+{
+    enum { BLOCKS = 5000, BLOCK_BYTES = 200 }; /* a megabyte: the heap grows some times */
+    struct page_server    server = { .wake = count_wake, .context = &(int) { 0 } };
+    struct allocator      allocator;
+    static unsigned char *blocks[BLOCKS];
+    size_t                wishes = 0, missing = 0;
+
+    allocator_init(&allocator, NULL);
+    blocks[0] = allocator_get(&allocator, BLOCK_BYTES);
+    if ((uintptr_t) sbrk(0) - (uintptr_t) blocks[0] > (size_t) 1 << 20) {
+        allocator_put(&allocator, blocks[0], BLOCK_BYTES);
+        cr_skip("malloc() does not take from the heap here\n"); /* a sanitizer's */
+    }
+    cr_expect_eq(atomic_load(&allocator.heap_asked), 0, "nobody serves");
+    allocator_set_server(&allocator, &server);
+    for (int i = 1; i < BLOCKS; i++) {
+        size_t    pages, there;
+        uintptr_t at;
+
+        blocks[i] = allocator_get(&allocator, BLOCK_BYTES);
+        at = atomic_load(&allocator.requests[0].at);
+        if (at != 0) {
+            wishes++;
+            cr_assert_geq(at, (uintptr_t) blocks[i]);
+            cr_assert_leq(at + allocator.requests[0].bytes, (uintptr_t) sbrk(0));
+        }
+        cr_assert_eq(atomic_load(&allocator.requests[1].at), 0);
+        allocator_serve_requests(&allocator);
+        count_behind(blocks[i] + BLOCK_BYTES, &pages, &there);
+        missing += pages - there;
+    }
+    cr_expect_geq(wishes, BLOCKS * BLOCK_BYTES / (64 * 1024), "%zu", wishes);
+    cr_expect_eq(missing, 0, "%zu", missing);
+    for (int i = 0; i < BLOCKS; i++)
+        allocator_put(&allocator, blocks[i], BLOCK_BYTES);
+}
+
+/* Who serves no more is not asked at each block. */
+Test(pages_ahead, of_small_blocks_are_not_wished_for_again_at_once)
+{
+    struct page_server server = { .wake = count_wake, .context = &(int) { 0 } };
+    struct allocator   allocator;
+    unsigned char     *block;
+    uintptr_t          asked;
+
+    allocator_init(&allocator, NULL);
+    allocator_set_server(&allocator, &server);
+    for (int i = 0; i < ALLOCATOR_REQUESTS; i++)
+        cr_assert(allocator_request_pages(&allocator, &allocator, 1));
+    block = allocator_get(&allocator, 100);
+    asked = atomic_load(&allocator.heap_asked);
+    allocator_put(&allocator, block, 100);
+    if ((uintptr_t) sbrk(0) - (uintptr_t) block > (size_t) 1 << 20 || asked == 0)
+        cr_skip("malloc() does not take from the heap here, or nothing is left of it\n");
+    block = allocator_get(&allocator, 100);
+    cr_expect_eq(atomic_load(&allocator.heap_asked), asked);
+    allocator_put(&allocator, block, 100);
 }
 
 Test(error, names_the_column_and_the_system_error)
