@@ -26,7 +26,7 @@
 #define LOOK_NS_MAX ((uint64_t) 1000000000)
 /* See choose_fill(). At the most so much, which takes some milliseconds. */
 #define FILL_SECONDS     4.0
-#define FILL_BYTES_FIRST ((uint64_t) 1024 * 1024)
+#define FILL_BYTES_FIRST ((uint64_t) 512 * 1024)
 #define FILL_BYTES_MAX   ((uint64_t) 64 * 1024 * 1024)
 /* Bytes a nanosecond that are none: what is left of a speed after many looks that found nothing. */
 #define SPEED_LEAST 1e-6
