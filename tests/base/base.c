@@ -250,8 +250,8 @@ Test(pages_ahead, wait_in_a_short_line_and_may_be_gone_by_then)
     allocator_serve_requests(&allocator);
 }
 
-/* Whole pages behind a block and before the last two of the heap, 16 KiB of them at most: how many, and how many of them
- * are in memory. */
+/* Whole pages behind a block and before the last two of the heap, 16 KiB of them at most: how many, and how many of
+ * them are in memory. */
 static void
 count_behind(const unsigned char *block, size_t *ret_pages, size_t *ret_there)
 {

@@ -56,8 +56,8 @@ close_and_count(struct kept *kept, const char *path, uint64_t commits)
     free(dump);
 }
 
-/* The first is filled whole, up to half a megabyte; the next ones at the speed of the log, which is far more than a segment
- * in four seconds here. */
+/* The first is filled whole, up to half a megabyte; the next ones at the speed of the log, which is far more than a
+ * segment in four seconds here. */
 Test(filling, what_will_soon_be_used_is_filled)
 {
     struct kept kept;
