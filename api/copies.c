@@ -1,7 +1,8 @@
-/* copies.c - answers that outlive every view: rows and texts in one block.
+/* copies.c - answers that outlive every view: a block of rows, and one of their texts.
  *
- * The block carries what it takes to free it, so that knackdb_free() needs no store and
- * works after the store is closed. It is not counted among the store's memory: it is the caller's. */
+ * The first carries what it takes to free both, so that knackdb_free() needs no store and
+ * works after the store is closed. They are not counted among the store's memory: they are the caller's. Rows that
+ * follow each other mostly share a text, the component of a history, say: it is copied once for all of them. */
 #include "api/handle.h"
 #include "api/rows.h"
 
@@ -13,65 +14,121 @@
 struct answer {
     knackdb_allocator functions;
     size_t            bytes;
+    char             *texts; /* NULL: none */
+    size_t            text_bytes;
     _Alignas(16) unsigned char rows[];
 };
+
+static void *
+get(const knackdb_allocator *functions, size_t bytes)
+{
+    return functions->allocate != NULL ? functions->allocate(functions->context, bytes) : malloc(bytes);
+}
+
+static void
+put(const knackdb_allocator *functions, void *memory, size_t bytes)
+{
+    if (functions->allocate == NULL)
+        free(memory);
+    else if (memory != NULL)
+        functions->release(functions->context, memory, bytes);
+}
 
 static struct answer *
 answer_new(const struct allocator *allocator, size_t row_bytes)
 {
     size_t         bytes = sizeof(struct answer) + row_bytes;
-    struct answer *answer = allocator->functions.allocate != NULL
-                                ? allocator->functions.allocate(allocator->functions.context, bytes)
-                                : malloc(bytes);
+    struct answer *answer = get(&allocator->functions, bytes);
 
-    if (answer != NULL) {
-        answer->functions = allocator->functions;
-        answer->bytes = bytes;
-    }
+    if (answer != NULL)
+        *answer = (struct answer) { .functions = allocator->functions, .bytes = bytes };
     return answer;
+}
+
+static void
+answer_free(struct answer *answer)
+{
+    knackdb_allocator functions = answer->functions;
+
+    put(&functions, answer->texts, answer->text_bytes);
+    put(&functions, answer, answer->bytes);
 }
 
 void
 knackdb_free(void *memory)
 {
-    struct answer *answer;
-
-    if (memory == NULL)
-        return;
-    answer = (struct answer *) (void *) ((unsigned char *) memory - offsetof(struct answer, rows));
-    if (answer->functions.allocate != NULL)
-        answer->functions.release(answer->functions.context, answer, answer->bytes);
-    else
-        free(answer);
+    if (memory != NULL)
+        answer_free((struct answer *) (void *) ((unsigned char *) memory - offsetof(struct answer, rows)));
 }
 
+/* The fields of a struct that are texts, and of each what it was in the row before, and where its copy is. */
+struct text_fields {
+    size_t       count;
+    size_t       offsets[KNACKDB_COLUMNS_MAX];
+    knackdb_text before[KNACKDB_COLUMNS_MAX];
+    const char  *copies[KNACKDB_COLUMNS_MAX];
+};
+
+static void
+text_fields_init(struct text_fields *fields, const struct table *definition, const struct row_layout *layout)
+{
+    fields->count = 0;
+    for (size_t c = 0; c < layout->field_count; c++)
+        if (definition->columns[c].type == KNACKDB_TEXT)
+            fields->offsets[fields->count++] = layout->offsets[c];
+}
+
+static void
+forget_row_before(struct text_fields *fields)
+{
+    memset(fields->before, 0, fields->count * sizeof fields->before[0]);
+}
+
+static inline knackdb_text *
+text_at(const struct text_fields *fields, void *row, size_t field)
+{
+    return (knackdb_text *) (void *) ((char *) row + fields->offsets[field]);
+}
+
+/* Whether it is the same text as in the row before, or NULL: nothing is to be copied. What comes next has it before. */
+static inline bool
+is_shared(struct text_fields *fields, size_t field, knackdb_text text)
+{
+    knackdb_text before = fields->before[field];
+
+    fields->before[field] = text;
+    return text.data == NULL || (text.data == before.data && text.length == before.length);
+}
+
+/* What the texts of a row take that it does not share with the row before. */
 static size_t
-text_bytes(const struct view *view, uint32_t table, row_number row, size_t column_count)
+text_bytes(struct text_fields *fields, void *row)
 {
     size_t bytes = 0;
 
-    for (uint32_t c = 0; c < column_count; c++) {
-        knackdb_value value = view_cell(view, table, row, c);
+    for (size_t f = 0; f < fields->count; f++) {
+        knackdb_text text = *text_at(fields, row, f);
 
-        if (value.type == KNACKDB_TEXT)
-            bytes += value.as.text.length;
+        bytes += is_shared(fields, f, text) ? 0 : text.length;
     }
     return bytes;
 }
 
-/* A struct's texts are moved behind the rows; an empty one still has an address, so that it is not NULL. */
+/* An empty text still has an address, so that it is not NULL. */
 static char *
-own_texts(const struct table *definition, const struct row_layout *layout, void *row, char *to)
+own_texts(struct text_fields *fields, void *row, char *to)
 {
-    for (size_t c = 0; c < layout->field_count; c++) {
-        knackdb_text *text = (knackdb_text *) (void *) ((char *) row + layout->offsets[c]);
+    for (size_t f = 0; f < fields->count; f++) {
+        knackdb_text *text = text_at(fields, row, f);
 
-        if (definition->columns[c].type != KNACKDB_TEXT || text->data == NULL)
-            continue;
-        if (text->length != 0)
-            memcpy(to, text->data, text->length);
-        text->data = to;
-        to += text->length;
+        if (!is_shared(fields, f, *text)) {
+            if (text->length != 0)
+                memcpy(to, text->data, text->length);
+            fields->copies[f] = to;
+            to += text->length;
+        }
+        if (text->data != NULL)
+            text->data = fields->copies[f];
     }
     return to;
 }
@@ -80,8 +137,7 @@ static knackdb_status
 copy_rows(knackdb_read *read, int table, const knackdb_row *rows, size_t count, void **ret_rows, knackdb_error *error)
 {
     const struct row_layout *layout = row_layout_of(table);
-    size_t                   row_bytes = count * layout->struct_bytes;
-    size_t                   bytes = row_bytes + 1;
+    struct text_fields       fields;
     struct answer           *answer;
     char                    *text;
 
@@ -89,18 +145,26 @@ copy_rows(knackdb_read *read, int table, const knackdb_row *rows, size_t count, 
         *ret_rows = NULL;
         return KNACKDB_OK;
     }
-    for (size_t r = 0; r < count; r++)
-        bytes += text_bytes(&read->view, (uint32_t) table, (row_number) rows[r], layout->field_count);
-    answer = answer_new(&read->db->allocator, bytes);
+    answer = answer_new(&read->db->allocator, count * layout->struct_bytes);
     if (answer == NULL)
         return error_no_memory(error, "an answer");
-    text = (char *) answer->rows + row_bytes;
+    text_fields_init(&fields, &schema_builtin()->tables[table], layout);
+    forget_row_before(&fields);
     for (size_t r = 0; r < count; r++) {
         unsigned char *row = answer->rows + r * layout->struct_bytes;
 
-        view_struct(&read->view, (uint32_t) table, (row_number) rows[r], layout, row);
-        text = own_texts(&schema_builtin()->tables[table], layout, row, text);
+        read_struct(read, table, rows[r], row);
+        answer->text_bytes += text_bytes(&fields, row);
     }
+    answer->text_bytes++; /* an empty text has an address, too */
+    text = answer->texts = get(&answer->functions, answer->text_bytes);
+    if (text == NULL) {
+        answer_free(answer);
+        return error_no_memory(error, "an answer");
+    }
+    forget_row_before(&fields);
+    for (size_t r = 0; r < count; r++)
+        text = own_texts(&fields, answer->rows + r * layout->struct_bytes, text);
     *ret_rows = answer->rows;
     return KNACKDB_OK;
 }

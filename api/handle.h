@@ -55,9 +55,11 @@ struct read_owned_block {
 
 /* The rows found last, and how far they were read, one after the other, and asked for. */
 struct read_answer {
-    const knackdb_row *rows;
-    size_t             count, at, asked;
-    int                table;
+    const knackdb_row    *rows;
+    size_t                count;
+    uint32_t              at, asked; /* of row numbers there are no more */
+    int                   table;
+    const struct carried *carried; /* NULL: none */
 };
 
 /* Which columns of a table's rows are read, as bits: of the answer under way, and of the one before. It stays in the
@@ -87,7 +89,11 @@ struct knackdb_read {
 };
 
 /* Takes note of what was found, and asks for the cells that will be read first, as far as that is known. */
-void read_answer_begin(knackdb_read *read, int table, const knackdb_row *rows, size_t count);
+void read_answer_begin(knackdb_read *read, int table, const struct row_list *list);
+
+/* The row as the struct of its table, its texts borrowed; one that this view did not give is nothing but NULL. Rows of
+ * the answer are best read from its first to its last. */
+void read_struct(knackdb_read *read, int table, knackdb_row row, void *ret_row);
 
 /* Hands memory of the store's allocator over to the view. Frees it at once, and says NO_MEMORY, where it cannot be
  * kept. */

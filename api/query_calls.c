@@ -1,13 +1,33 @@
 /* query_calls.c - queries and aggregates over a read view. */
 #include "api/handle.h"
+#include "api/rows.h"
 
 #include "base/error.h"
+#include "core/carried.h"
 
 /* Has an allocator of its own over the store's functions, so that it may be freed after the store is closed. */
 struct knackdb_prepared {
     struct allocator   allocator;
     struct query_copy *copy;
 };
+
+/* What a list holds becomes the view's, or is freed. Where only its carried cells cannot be kept it goes without. */
+static knackdb_status
+own_list(knackdb_read *read, int table, struct row_list *list, knackdb_error *error)
+{
+    size_t         bytes = list->carried != NULL ? carried_bytes(list->carried) : 0;
+    knackdb_status status = read_own(read, list->rows, list->capacity * sizeof *list->rows, error);
+
+    if (status != KNACKDB_OK) {
+        allocator_put(&read->db->allocator, list->carried, bytes);
+        return status;
+    }
+    if (list->carried != NULL && read_own(read, list->carried, bytes, NULL) != KNACKDB_OK)
+        list->carried = NULL;
+    if (list->carried != NULL)
+        view_carried_begin(&read->view, list->carried, row_layout_of(table));
+    return KNACKDB_OK;
+}
 
 /* Runs a checked query; its rows become the view's. */
 static knackdb_status
@@ -25,10 +45,10 @@ find_checked(knackdb_read *read, const knackdb_query *checked, knackdb_rows *ret
         row_list_clear(&list);
         return status;
     }
-    status = read_own(read, list.rows, list.capacity * sizeof *list.rows, error);
+    status = own_list(read, checked->table, &list, error);
     if (status != KNACKDB_OK)
         return status;
-    read_answer_begin(read, checked->table, list.rows, list.count);
+    read_answer_begin(read, checked->table, &list);
     ret_rows->rows = list.rows;
     ret_rows->count = list.count;
     operation_end(&read->db->operations, KNACKDB_OPERATION_FIND, begun, checked->table, list.count);

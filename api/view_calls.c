@@ -169,7 +169,7 @@ ask_ahead(knackdb_read *read, size_t rows)
 }
 
 void
-read_answer_begin(knackdb_read *read, int table, const knackdb_row *rows, size_t count)
+read_answer_begin(knackdb_read *read, int table, const struct row_list *list)
 {
     struct read_habit *habit = &read->habit;
 
@@ -178,14 +178,22 @@ read_answer_begin(knackdb_read *read, int table, const knackdb_row *rows, size_t
     if (habit->now != 0)
         habit->before = habit->now;
     habit->now = 0;
-    read->answer = (struct read_answer) { .rows = rows, .count = count, .table = table };
-    ask_ahead(read, ASKED_FIRST);
+    read->answer = (struct read_answer) { list->rows, list->count, 0, 0, table, list->carried };
+    if (list->carried == NULL)
+        ask_ahead(read, ASKED_FIRST);
 }
 
 static bool __attribute__((noinline))
 is_seen(const knackdb_read *read, int table, knackdb_row row)
 {
     return table >= 0 && (size_t) table < knackdb_table_count() && view_has_row(&read->view, (uint32_t) table, row);
+}
+
+/* The row is the next of the answer. */
+static inline bool
+is_next(const struct read_answer *answer, int table, knackdb_row row)
+{
+    return answer->at < answer->count && answer->rows[answer->at] == row && answer->table == table;
 }
 
 /* Whether there is such a row, of which these columns are read now. An answer is mostly read from its first row to its
@@ -195,7 +203,7 @@ is_there(knackdb_read *read, int table, knackdb_row row, uint64_t columns)
 {
     struct read_answer *answer = &read->answer;
 
-    if (answer->at < answer->count && answer->rows[answer->at] == row && answer->table == table) {
+    if (is_next(answer, table, row)) {
         read->habit.now |= columns;
         if (answer->at++ + ASKED_LATER >= answer->asked && answer->asked < answer->count)
             ask_ahead(read, answer->asked != 0 ? ASKED_LATER : ASKED_FIRST);
@@ -204,12 +212,19 @@ is_there(knackdb_read *read, int table, knackdb_row row, uint64_t columns)
     return is_seen(read, table, row);
 }
 
-static void
-view_row(knackdb_read *read, int table, knackdb_row row, void *ret_row)
+void
+read_struct(knackdb_read *read, int table, knackdb_row row, void *ret_row)
 {
     const struct row_layout *layout = row_layout_of(table);
     uint64_t                 nulls = UINT64_MAX;
 
+    struct read_answer *answer = &read->answer;
+
+    if (is_next(answer, table, row) && answer->carried != NULL &&
+        view_carried_struct(&read->view, answer->carried, answer->at, (row_number) row, ret_row)) {
+        answer->at++;
+        return;
+    }
     if (is_there(read, table, row, UINT64_MAX)) {
         view_struct(&read->view, (uint32_t) table, (row_number) row, layout, ret_row);
         return;
@@ -221,19 +236,19 @@ view_row(knackdb_read *read, int table, knackdb_row row, void *ret_row)
 void
 knackdb_read_pattern(knackdb_read *read, knackdb_row row, knackdb_pattern *ret_pattern)
 {
-    view_row(read, KNACKDB_EXECUTION_PATTERNS, row, ret_pattern);
+    read_struct(read, KNACKDB_EXECUTION_PATTERNS, row, ret_pattern);
 }
 
 void
 knackdb_read_preference(knackdb_read *read, knackdb_row row, knackdb_preference *ret_preference)
 {
-    view_row(read, KNACKDB_USER_PREFERENCES, row, ret_preference);
+    read_struct(read, KNACKDB_USER_PREFERENCES, row, ret_preference);
 }
 
 void
 knackdb_read_metric(knackdb_read *read, knackdb_row row, knackdb_metric *ret_metric)
 {
-    view_row(read, KNACKDB_PERFORMANCE_METRICS, row, ret_metric);
+    read_struct(read, KNACKDB_PERFORMANCE_METRICS, row, ret_metric);
 }
 
 /* Apart, so that the other values of a row cost no more than themselves. */

@@ -1,6 +1,7 @@
 /* candidates.c - see candidates.h. */
 #include "core/candidates.h"
 
+#include "core/carried.h"
 #include "core/store_data.h"
 
 #include <math.h>
@@ -23,11 +24,17 @@ rows_in_lists(const struct table_data *table, const struct predicate *predicate)
 #define AHEAD        12u /* rows asked for before they are looked at */
 #define BLOCKS_AHEAD 4u  /* and blocks of a list */
 
+/* Where among `rows` the `at`-th to come is. */
+static inline uint32_t
+index_of_run(const struct candidates *candidates, uint32_t at)
+{
+    return candidates->is_backwards && candidates->rows != candidates->picked ? candidates->count - 1 - at : at;
+}
+
 static row_number
 row_of_run(const struct candidates *candidates, uint32_t at)
 {
-    if (candidates->is_backwards && candidates->rows != candidates->picked)
-        at = candidates->count - 1 - at;
+    at = index_of_run(candidates, at);
     return candidates->rows != NULL ? candidates->rows[at] : candidates->first_row + at;
 }
 
@@ -37,21 +44,31 @@ ask_for_row(const struct candidates *candidates, row_number row)
 {
     const unsigned char *group = table_group(candidates->table, row);
 
-    for (uint32_t i = 0; i < candidates->column_count; i++)
+    for (uint32_t i = 0; i < candidates->asked_count; i++)
         __builtin_prefetch(group + candidates->columns[i].offset +
                            (row & GROUP_ROW_MASK) * (size_t) candidates->columns[i].width);
 }
 
-static void
-pick(struct candidates *candidates, row_number row)
+/* The `at`-th row of a block. */
+static inline __attribute__((always_inline)) void
+pick(struct candidates *candidates, const struct posting_run *run, uint32_t block, uint32_t at)
 {
-    candidates->picked[candidates->count++] = row;
-    ask_for_row(candidates, row);
+    if (candidates->width != 0) {
+        bool is_carried = run->cells != NULL;
+
+        if (is_carried) {
+            __builtin_prefetch(run->cells + at * candidates->width);
+            __builtin_prefetch(run->cells + (at + 1) * candidates->width - 1);
+        }
+        candidates->picked_places[candidates->count] = is_carried ? (block << POSTING_BLOCK_BITS) + at + 1 : 0;
+    }
+    candidates->picked[candidates->count++] = run->rows[at];
+    ask_for_row(candidates, run->rows[at]);
 }
 
 /* Of the rows of a block those with the tag of the code wanted. */
 static void
-pick_tagged(struct candidates *candidates, const struct posting_run *run)
+pick_tagged(struct candidates *candidates, const struct posting_run *run, uint32_t block)
 {
     posting_tag wanted = (posting_tag) (uint16_t) candidates->tagged->codes[0];
     uint32_t    parts = (run->count + 63) / 64;
@@ -64,7 +81,7 @@ pick_tagged(struct candidates *candidates, const struct posting_run *run)
         while (found != 0) {
             int bit = candidates->is_backwards ? 63 - __builtin_clzll(found) : __builtin_ctzll(found);
 
-            pick(candidates, run->rows[from + (uint32_t) bit]);
+            pick(candidates, run, block, from + (uint32_t) bit);
             found ^= UINT64_C(1) << bit;
         }
     }
@@ -77,16 +94,19 @@ take_block(struct candidates *candidates, uint32_t block)
     struct posting_run      run = posting_view_run(&candidates->list, block);
     const struct predicate *tagged = candidates->tagged;
 
+    candidates->asked_count = candidates->column_count + (candidates->is_carried && run.cells == NULL);
+    candidates->takes_cells = candidates->width != 0 && tagged == NULL && run.cells != NULL;
     if (tagged == NULL) {
         candidates->rows = run.rows;
         candidates->count = run.count;
+        candidates->taken = block;
         return;
     }
     candidates->rows = candidates->picked;
     if (run.tags != NULL)
-        pick_tagged(candidates, &run);
+        pick_tagged(candidates, &run, block);
     else if (table_code(candidates->table, run.rows[0], tagged->condition->column) == tagged->codes[0])
-        pick(candidates, run.rows[0]);
+        pick(candidates, &run, block, 0);
 }
 
 /* Births rise in a list and in a chunk (T4), so what is to be left out is at its beginning. */
@@ -134,6 +154,8 @@ begin_list(struct candidates *candidates, uint32_t code)
     posting_view_init(&candidates->list, dictionary_posting(dictionary, code));
     candidates->block = 0;
     candidates->block_end = posting_view_blocks(&candidates->list);
+    candidates->width = candidates->carries != 0 ? posting_view_width(&candidates->list) : 0;
+    candidates->ahead = NULL;
     candidates->count = candidates->at = 0;
     if (!candidates->has_since) {
         for (uint32_t at = 0; at < BLOCKS_AHEAD; at++)
@@ -148,6 +170,28 @@ begin_list(struct candidates *candidates, uint32_t code)
         if (candidates->at > 0)
             return;
     }
+}
+
+/* The rows of a block that was taken whole come next. */
+static void
+ask_for_rows(struct candidates *candidates)
+{
+    uint32_t next = candidates->block;
+
+    for (uint32_t at = 0; at < AHEAD && at < candidates->count; at++)
+        ask_for_row(candidates, row_of_run(candidates, at));
+    candidates->ahead = NULL;
+    if (candidates->is_carried && candidates->width != 0 && candidates->column_count == 0 &&
+        next < candidates->block_end && !is_too_old(candidates, block_at(candidates, next)))
+        candidates->ahead = posting_view_run(&candidates->list, block_at(candidates, next)).cells;
+}
+
+/* While the `at`-th row of a block is looked at, the cells of the same row of the next one are asked for. */
+static inline void
+ask_for_cells_ahead(const struct candidates *candidates, uint32_t at)
+{
+    at = candidates->is_backwards ? POSTING_BLOCK_ROWS - 1 - at : at;
+    __builtin_prefetch(candidates->ahead + at * candidates->width);
 }
 
 /* Begins with the next block, list or chunk. False where there is none. */
@@ -168,10 +212,9 @@ next_run(struct candidates *candidates)
             else
                 take_block(candidates, block_at(candidates, at));
         } while (candidates->block < candidates->block_end &&
-                 candidates->count <= (candidates->tagged != NULL ? POSTING_BLOCK_ROWS : 0));
+                 candidates->count < (candidates->tagged != NULL ? candidates->pick_least : 1));
         if (candidates->tagged == NULL) /* else they are asked for already */
-            for (uint32_t at = 0; at < AHEAD && at < candidates->count; at++)
-                ask_for_row(candidates, row_of_run(candidates, at));
+            ask_for_rows(candidates);
         return true;
     }
     if (candidates->next_run >= candidates->run_end)
@@ -246,10 +289,7 @@ find_tagged(struct candidates *candidates)
             predicate->condition->column == beside)
             candidates->tagged = predicate;
     }
-    /* A row that the view sees has a code that was in use before the view began. */
-    candidates->tags_suffice =
-        candidates->tagged != NULL &&
-        atomic_load_explicit(&candidates->table->dictionaries[beside].code_end, memory_order_acquire) <= UINT16_MAX;
+    candidates->tags_suffice = candidates->tagged != NULL && table_tags_are_codes(candidates->table, beside);
 }
 
 void
@@ -273,6 +313,12 @@ candidates_init(struct candidates *candidates, const struct view *view, const kn
     candidates->tags_suffice = candidates->is_backwards = candidates->passed_over = false;
     candidates->oldest = -INFINITY;
     candidates->column_count = 0;
+    candidates->is_carried = false;
+    candidates->pick_least = POSTING_BLOCK_ROWS;
+    candidates->carries = 0;
+    candidates->width = candidates->asked_count = 0;
+    candidates->takes_cells = false;
+    candidates->ahead = NULL;
 
     for (uint32_t i = 0; i < candidates->predicate_count; i++) {
         struct predicate *predicate = &candidates->predicates[i];
@@ -310,6 +356,31 @@ candidates_foresee(struct candidates *candidates, uint32_t column)
 }
 
 void
+candidates_want_places(struct candidates *candidates)
+{
+    const struct predicate *posted = candidates->posted;
+    struct posting_view     list;
+
+    if (posted == NULL || posted->code_count != 1)
+        return;
+    posting_view_init(&list, dictionary_posting(&candidates->table->dictionaries[posted->condition->column],
+                                                posted->codes[0]));
+    if (posting_view_width(&list) != 0)
+        candidates->carries = candidates->table->definition->columns[posted->condition->column].carries;
+}
+
+bool
+candidates_foresee_carried(struct candidates *candidates, uint32_t column)
+{
+    if ((candidates->carries >> column & 1) == 0)
+        return false;
+    candidates->is_carried = true;
+    candidates->columns[candidates->column_count] = candidates->table->arrays[column];
+    candidates->carried_at = carried_width(candidates->carries & (KNACKDB_BIT(column) - 1));
+    return true;
+}
+
+void
 candidates_turn_back(struct candidates *candidates)
 {
     candidates->is_backwards = candidates->run_end != 0;
@@ -335,11 +406,37 @@ is_match(struct candidates *candidates, row_number row)
     return true;
 }
 
+/* The next row of a block that was taken whole, and carries what is looked at. No column is foreseen, so every
+ * predicate is known to hold. */
+static row_number __attribute__((noinline))
+next_carried(struct candidates *candidates)
+{
+    while (candidates->at < candidates->count) {
+        uint32_t   index = candidates->is_backwards ? candidates->count - 1 - candidates->at : candidates->at;
+        row_number row = candidates->rows[index];
+
+        if (candidates->ahead != NULL)
+            ask_for_cells_ahead(candidates, candidates->at);
+        candidates->at++;
+        if (table_row_shown(candidates->table, row, candidates->moment))
+            return row;
+    }
+    return ROW_NONE;
+}
+
 row_number
 candidates_next(struct candidates *candidates)
 {
     do {
-        bool is_list = candidates->rows != NULL && candidates->rows != candidates->picked;
+        bool       is_list = candidates->rows != NULL && candidates->rows != candidates->picked;
+        row_number found;
+
+        if (candidates->takes_cells && is_list && candidates->column_count == 0) {
+            found = next_carried(candidates);
+            if (found != ROW_NONE)
+                return found;
+            continue;
+        }
 
         while (candidates->at < candidates->count) {
             row_number row = row_of_run(candidates, candidates->at);
@@ -353,6 +450,19 @@ candidates_next(struct candidates *candidates)
         }
     } while (next_run(candidates));
     return ROW_NONE;
+}
+
+uint32_t
+candidates_place(const struct candidates *candidates)
+{
+    uint32_t at;
+
+    if (candidates->width == 0)
+        return 0;
+    at = index_of_run(candidates, candidates->at - 1);
+    if (candidates->rows == candidates->picked)
+        return candidates->picked_places[at];
+    return candidates->takes_cells ? (candidates->taken << POSTING_BLOCK_BITS) + at + 1 : 0;
 }
 
 void

@@ -1,6 +1,7 @@
 /* collector.c - see collector.h. */
 #include "core/collector.h"
 
+#include "core/carried.h"
 #include "core/predicate.h"
 #include "core/score.h"
 #include "core/store_data.h"
@@ -46,6 +47,22 @@ first_rank(const struct collector *collector, row_number row)
     return order->descending ? -rank : rank;
 }
 
+static int64_t
+id_of(const struct collector *collector, const struct hit *hit)
+{
+    if (hit->place != 0 && (collector->carries & KNACKDB_BIT(0)) != 0)
+        return (int64_t) *carried_cells(&collector->list, hit->place);
+    return table_integer(collector->table, hit->row, 0);
+}
+
+static int
+compare_ids(const struct collector *collector, const struct hit *a, const struct hit *b)
+{
+    int64_t x = id_of(collector, a), y = id_of(collector, b);
+
+    return (x > y) - (x < y);
+}
+
 static int
 compare_by(const struct collector *collector, const knackdb_order *order, row_number a, row_number b)
 {
@@ -70,17 +87,32 @@ compare_by(const struct collector *collector, const knackdb_order *order, row_nu
     return order->descending ? -result : result;
 }
 
+/* Equal ranks are equal values: those of a REAL, NULL being none of them. */
+static bool
+is_ranked_whole(const struct collector *collector)
+{
+    const knackdb_order *order = &collector->query->order[0];
+
+    return collector->query->order_count != 0 && order->column > 0 &&
+           collector->table->definition->columns[order->column].type == KNACKDB_REAL;
+}
+
 /* Equal ranks. */
 static bool __attribute__((noinline))
 comes_before_in_full(const struct collector *collector, const struct hit *a, const struct hit *b)
 {
-    for (size_t i = 0; i < collector->query->order_count; i++) {
-        int order = compare_by(collector, &collector->query->order[i], a->row, b->row);
+    for (size_t i = is_ranked_whole(collector); i < collector->query->order_count; i++) {
+        const knackdb_order *by = &collector->query->order[i];
+        int                  order;
 
+        if (by->column == 0)
+            order = by->descending ? compare_ids(collector, b, a) : compare_ids(collector, a, b);
+        else
+            order = compare_by(collector, by, a->row, b->row);
         if (order != 0)
             return order < 0;
     }
-    return table_integer(collector->table, a->row, 0) < table_integer(collector->table, b->row, 0);
+    return compare_ids(collector, a, b) < 0;
 }
 
 static inline bool
@@ -199,7 +231,8 @@ grow(struct collector *collector, knackdb_error *error)
 knackdb_status
 collector_add_ranked(struct collector *collector, row_number row, double rank, knackdb_error *error)
 {
-    struct hit     hit = { rank, row };
+    struct hit     hit = { rank, row, collector->place };
+    struct hit    *last;
     knackdb_status status = KNACKDB_OK;
 
     if (is_overfull(collector))
@@ -213,9 +246,12 @@ collector_add_ranked(struct collector *collector, row_number row, double rank, k
         status = grow(collector, error);
     if (status != KNACKDB_OK)
         return status;
-    collector->hits[collector->count] = hit;
+    last = &collector->hits[collector->count];
+    last->rank = rank; /* part by part: a copy of what was just stored in parts is waited for */
+    last->row = row;
+    last->place = collector->place;
     if (collector->sorted == collector->count && collector->count < collector->keep &&
-        (collector->count == 0 || comes_before(collector, &collector->hits[collector->count - 1], &hit)))
+        (collector->count == 0 || comes_before(collector, last - 1, last)))
         collector->sorted++;
     collector->count++;
     return KNACKDB_OK;

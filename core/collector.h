@@ -14,6 +14,7 @@
 struct hit {
     double     rank; /* smaller comes first; equal ranks are compared in full */
     row_number row;
+    uint32_t   place; /* of the collector when it came */
 };
 
 struct collector {
@@ -23,6 +24,10 @@ struct collector {
     double                   now;
     uint64_t                 keep;    /* rows wanted: offset + limit; UINT64_MAX: all */
     bool                     dropped; /* some match was not kept */
+    uint32_t                 place;   /* of the row that is added next, in `list`, from 1; 0: unknown */
+    struct posting_view      list;    /* that places are in; width 0: none */
+    uint32_t                 list_column, list_code;
+    uint64_t                 carries; /* columns of which it has copies, as bits */
     struct hit              *hits;
     size_t                   count, capacity;
     size_t                   sorted; /* the first so many are in order; never more than `keep` with others behind */

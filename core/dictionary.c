@@ -284,11 +284,15 @@ knackdb_status
 dictionary_reserve_postings(struct dictionary *dictionary, struct epochs *epochs, knackdb_error *error)
 {
     uint32_t       end = atomic_load_explicit(&dictionary->code_end, memory_order_relaxed);
+    uint64_t       bytes = 0;
     knackdb_status status = KNACKDB_OK;
 
+    for (uint32_t code = 1; code < end; code++)
+        bytes += posting_carrying_bytes(&dictionary->blocks, *holders_of(dictionary, code));
+    slab_expect(&dictionary->blocks.carrying, bytes);
     for (uint32_t code = 1; code < end && status == KNACKDB_OK; code++)
-        status = posting_reserve_first(dictionary_posting(dictionary, code), epochs, &dictionary->posting_bytes,
-                                       *holders_of(dictionary, code), error);
+        status = posting_reserve_first(dictionary_posting(dictionary, code), &dictionary->blocks, epochs,
+                                       &dictionary->posting_bytes, *holders_of(dictionary, code), error);
     return status;
 }
 
@@ -387,7 +391,8 @@ dictionary_free_some(struct dictionary *dictionary, struct epochs *epochs, uint3
 void
 dictionary_clear(struct dictionary *dictionary, struct epochs *epochs)
 {
-    bool is_posted = dictionary->is_posted;
+    bool     is_posted = dictionary->is_posted;
+    uint32_t width = dictionary->blocks.width;
 
     for (uint32_t segment = 0; segment < DICTIONARY_SEGMENTS; segment++) {
         text_cell      *cells = atomic_load(&dictionary->texts[segment]);
@@ -402,8 +407,10 @@ dictionary_clear(struct dictionary *dictionary, struct epochs *epochs)
         put_segment(dictionary, epochs->allocator, segment);
     }
     index_clear(&dictionary->index, epochs);
+    assert(dictionary->blocks.plain.bytes == 0 && dictionary->blocks.carrying.bytes == 0);
     memset((void *) dictionary, 0, sizeof *dictionary);
     dictionary->is_posted = is_posted;
+    posting_blocks_init(&dictionary->blocks, width);
 }
 
 uint64_t

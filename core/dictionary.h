@@ -57,6 +57,7 @@ struct dictionary {
     _Atomic(text_cell *)      texts[DICTIONARY_SEGMENTS];    /* with lengths: handing one out needs no look at it */
     _Atomic(struct posting *) postings[DICTIONARY_SEGMENTS]; /* NULL throughout unless is_posted */
     bool                      is_posted;
+    struct posting_blocks     blocks;   /* of its posting lists, which may carry cells (carried.h) */
     _Atomic uint32_t          code_end; /* no code in use is as large */
     struct index              index;
     _Atomic uint64_t          text_bytes, segment_bytes, posting_bytes;

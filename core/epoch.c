@@ -5,11 +5,13 @@
 #include "base/hash.h"
 
 struct retired {
-    struct retired *next;
-    size_t          bytes; /* with this header */
-    uint64_t        epoch;
-    uint64_t        unused; /* keeps what follows aligned to 16 */
+    struct retired      *next;
+    size_t               bytes; /* with this header */
+    uint64_t             epoch;
+    struct slab_stretch *stretch; /* that it is a piece of; NULL: none */
 };
+
+_Static_assert(sizeof(struct retired) % 16 == 0, "what follows is aligned as malloc() aligns");
 
 /* Slots want cache lines of their own, which an allocator does not promise: take some more and align. */
 struct block_memory {
@@ -50,18 +52,33 @@ epochs_init(struct epochs *epochs, struct allocator *allocator, knackdb_error *e
     return epochs->first != NULL ? KNACKDB_OK : error_no_memory(error, "reader slots");
 }
 
+static void
+put(struct epochs *epochs, struct retired *header)
+{
+    if (header->stretch != NULL)
+        slab_put(header->stretch, epochs->allocator, header);
+    else
+        allocator_put_lasting(epochs->allocator, header, header->bytes);
+}
+
+void
+epochs_drain(struct epochs *epochs)
+{
+    while (epochs->retired_head != NULL) {
+        struct retired *gone = epochs->retired_head;
+
+        epochs->retired_head = gone->next;
+        put(epochs, gone);
+    }
+    epochs->retired_tail = NULL;
+}
+
 void
 epochs_clear(struct epochs *epochs)
 {
     struct epoch_block *block = epochs->first;
 
-    while (epochs->retired_head != NULL) {
-        struct retired *next = epochs->retired_head->next;
-
-        allocator_put_lasting(epochs->allocator, epochs->retired_head, epochs->retired_head->bytes);
-        epochs->retired_head = next;
-    }
-    epochs->retired_tail = NULL;
+    epochs_drain(epochs);
     while (block != NULL) {
         struct epoch_block *next = atomic_load(&block->next);
 
@@ -120,6 +137,26 @@ epoch_get(struct epochs *epochs, size_t bytes)
     if (header == NULL)
         return NULL;
     header->bytes = sizeof *header + bytes;
+    header->stretch = NULL;
+    return header + 1;
+}
+
+size_t
+epoch_piece_bytes(size_t bytes)
+{
+    return sizeof(struct retired) + bytes;
+}
+
+void *
+epoch_get_piece(struct epochs *epochs, struct slab *slab)
+{
+    struct slab_stretch *stretch;
+    struct retired      *header = slab_get(slab, epochs->allocator, &stretch);
+
+    if (header == NULL)
+        return NULL;
+    header->bytes = slab->piece_bytes;
+    header->stretch = stretch;
     return header + 1;
 }
 
@@ -142,11 +179,8 @@ epoch_get_zeroed(struct epochs *epochs, size_t bytes)
 void
 epoch_put_now(struct epochs *epochs, void *memory)
 {
-    if (memory != NULL) {
-        struct retired *header = (struct retired *) memory - 1;
-
-        allocator_put_lasting(epochs->allocator, header, header->bytes);
-    }
+    if (memory != NULL)
+        put(epochs, (struct retired *) memory - 1);
 }
 
 void
@@ -216,7 +250,7 @@ epoch_collect(struct epochs *epochs)
         epochs->retired_head = gone->next;
         if (epochs->retired_head == NULL)
             epochs->retired_tail = NULL;
-        allocator_put_lasting(epochs->allocator, gone, gone->bytes);
+        put(epochs, gone);
     }
 }
 

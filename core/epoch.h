@@ -29,7 +29,7 @@
 #ifndef KNACKDB_CORE_EPOCH_H
 #define KNACKDB_CORE_EPOCH_H
 
-#include "base/allocator.h"
+#include "core/slab.h"
 
 #include <stdatomic.h>
 
@@ -57,20 +57,25 @@ struct epochs {
 };
 
 knackdb_status epochs_init(struct epochs *epochs, struct allocator *allocator, knackdb_error *error);
-void           epochs_clear(struct epochs *epochs); /* frees what is retired; no slot may be claimed */
+/* Frees what is retired, and all; the store is ending, and nobody reads. */
+void           epochs_drain(struct epochs *epochs);
+void           epochs_clear(struct epochs *epochs);
 
 /* NULL when every slot is taken and no block can be added. */
 struct epoch_slot *epoch_claim(struct epochs *epochs);
 void               epoch_release(struct epoch_slot *slot);
 
 /* Memory that is to be retired one day carries a small header in front. */
-void *epoch_get(struct epochs *epochs, size_t bytes);
-void *epoch_get_zeroed(struct epochs *epochs, size_t bytes);
-bool  epoch_zeroed_is_untouched(const struct epochs *epochs, size_t bytes); /* such memory costs nothing until it is */
-void  epoch_put_now(struct epochs *epochs, void *memory);          /* nobody has ever seen it, or the store is ending */
-void  epoch_retire(struct epochs *epochs, void *memory);           /* unlinked already; NULL is accepted. Cannot fail */
-void  epoch_retire_with_next(struct epochs *epochs, void *memory); /* of many all but the last: no look at readers */
-void  epoch_collect(struct epochs *epochs);                        /* frees what may go; cheap when there is nothing */
+void  *epoch_get(struct epochs *epochs, size_t bytes);
+void  *epoch_get_zeroed(struct epochs *epochs, size_t bytes);
+/* Of a slab for pieces of epoch_piece_bytes(); it stays until the piece is put or collected. */
+size_t epoch_piece_bytes(size_t bytes);
+void  *epoch_get_piece(struct epochs *epochs, struct slab *slab);
+bool   epoch_zeroed_is_untouched(const struct epochs *epochs, size_t bytes); /* such memory costs nothing until it is */
+void   epoch_put_now(struct epochs *epochs, void *memory); /* nobody has ever seen it, or the store is ending */
+void   epoch_retire(struct epochs *epochs, void *memory);  /* unlinked already; NULL is accepted. Cannot fail */
+void   epoch_retire_with_next(struct epochs *epochs, void *memory); /* of many all but the last: no look at readers */
+void   epoch_collect(struct epochs *epochs);                        /* frees what may go; cheap when there is nothing */
 
 /* For memory that is given back in some other way: ends the current epoch and returns its number; and is every reader
  * gone that began in that epoch or before? The writer's, as the five above. */

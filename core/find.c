@@ -7,6 +7,7 @@
  * rows that still live go in first, then the candidates born since. Should one of its
  * rows have died, another that did not make it into the first k may have to come back, so the
  * query runs anew, unless the answer had held every match. */
+#include "core/carried.h"
 #include "core/collector.h"
 #include "core/foremost.h"
 #include "core/query.h"
@@ -26,6 +27,28 @@ is_by_age(const struct collector *collector)
            order->column == collector->table->definition->age_column;
 }
 
+/* The rank of the row that came last, by its copy of the REAL that the order begins with. */
+static double
+carried_rank(const struct collector *collector, const struct candidates *candidates)
+{
+    double real;
+
+    memcpy(&real, carried_cells(&candidates->list, collector->place) + candidates->carried_at, sizeof real);
+    if (isnan(real))
+        real = -INFINITY;
+    return collector->query->order[0].descending ? -real : real;
+}
+
+/* All rows come from one list, which carries cells. */
+static void
+remember_list(struct collector *collector, const struct candidates *candidates)
+{
+    collector->list = candidates->list;
+    collector->list_column = candidates->posted->condition->column;
+    collector->list_code = candidates->posted->codes[0];
+    collector->carries = candidates->carries;
+}
+
 static knackdb_status
 collect_all(struct collector *collector, struct candidates *candidates, knackdb_error *error)
 {
@@ -34,7 +57,12 @@ collect_all(struct collector *collector, struct candidates *candidates, knackdb_
     row_number     row;
 
     while (status == KNACKDB_OK && (row = candidates_next(candidates)) != ROW_NONE) {
-        status = collector_add(collector, row, error);
+        collector->place = candidates_place(candidates);
+        if (collector->place != 0 && collector->carries == 0)
+            remember_list(collector, candidates);
+        status = candidates->is_carried && collector->place != 0
+                     ? collector_add_ranked(collector, row, carried_rank(collector, candidates), error)
+                     : collector_add(collector, row, error);
         if (by_age && collector_is_full(collector))
             candidates_need_from(candidates, -collector_last_rank(collector)); /* minus infinity where it is NULL */
     }
@@ -50,13 +78,19 @@ run(struct collector *collector, const struct view *view, uint64_t since, knackd
     knackdb_status    status;
 
     candidates_init(&candidates, view, collector->query);
+    candidates_want_places(&candidates);
     if (since != SINCE_EVER)
         candidates_leave_out(&candidates, since);
     if (collector->query->order_count != 0 && collector->query->order[0].column > 0) {
-        candidates_foresee(&candidates, (uint32_t) collector->query->order[0].column);
+        const uint32_t column = (uint32_t) collector->query->order[0].column;
+
+        if (candidates.table->kinds[column] != CELL_REAL || !candidates_foresee_carried(&candidates, column))
+            candidates_foresee(&candidates, column);
         /* What is newest is mostly what is wanted first: then the rest is no better than what there is. */
         if (since == SINCE_EVER && collector->query->order[0].descending)
             candidates_turn_back(&candidates);
+        if (is_by_age(collector))
+            candidates_want(&candidates, collector->keep);
     }
     if (since == SINCE_EVER && ranked_serves(&candidates, collector)) {
         status = ranked_collect(&candidates, collector, error);
@@ -67,18 +101,33 @@ run(struct collector *collector, const struct view *view, uint64_t since, knackd
     return status;
 }
 
+/* The list is as long as the hits are from `first` on. */
+static void
+remember_places(const struct collector *collector, const struct view *view, struct row_list *list, size_t first)
+{
+    if (collector->carries == 0)
+        return;
+    list->carried = carried_new(view, (uint32_t) collector->query->table, collector->list_column, collector->list_code,
+                                &collector->list, list->count);
+    for (size_t i = 0; i < list->count && list->carried != NULL; i++)
+        list->carried->places[i] = collector->hits[first + i].place;
+}
+
 /* Hands out what was collected; the list then holds it in order, without the offset. */
 static knackdb_status
-finish(struct collector *collector, struct row_list *list, knackdb_error *error)
+finish(struct collector *collector, const struct view *view, struct row_list *list, knackdb_error *error)
 {
     knackdb_status status = collector_sort(collector, error);
+    size_t         first = (size_t) collector->query->offset;
 
     list->count = 0;
     if (status != KNACKDB_OK || collector->query->offset >= collector->count)
         return status;
-    status = row_list_reserve(list, collector->count - (size_t) collector->query->offset, error);
-    for (size_t i = (size_t) collector->query->offset; i < collector->count && status == KNACKDB_OK; i++)
+    status = row_list_reserve(list, collector->count - first, error);
+    for (size_t i = first; i < collector->count && status == KNACKDB_OK; i++)
         list->rows[list->count++] = collector->hits[i].row;
+    if (status == KNACKDB_OK)
+        remember_places(collector, view, list, first);
     return status;
 }
 
@@ -170,7 +219,7 @@ find_cached(const struct view *view, const knackdb_query *checked, const struct 
     result_cache_count(cache, usable);
     status = run(&collector, view, since, error);
     if (status == KNACKDB_OK)
-        status = finish(&collector, list, error);
+        status = finish(&collector, view, list, error);
     if (status == KNACKDB_OK && (!found || cached.moment < view->moment))
         (void) keep_answer(&collector, view, key, list, NULL); /* only a cache: without memory it is not kept */
     collector_clear(&collector);
@@ -195,7 +244,7 @@ view_find(const struct view *view, const knackdb_query *checked, struct row_list
     collector_init(&collector, view, checked);
     status = run(&collector, view, SINCE_EVER, error);
     if (status == KNACKDB_OK)
-        status = finish(&collector, list, error);
+        status = finish(&collector, view, list, error);
     collector_clear(&collector);
     return status;
 }

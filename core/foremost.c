@@ -110,7 +110,7 @@ static void
 put_late(struct foremost *foremost, const struct leader *leader)
 {
     const struct table_data *table = foremost->table;
-    struct hit              *hits = foremost->hits, hit = { -leader->rate, leader->row };
+    struct hit              *hits = foremost->hits, hit = { -leader->rate, leader->row, 0 };
     int64_t                  id = table_integer(table, leader->row, 0);
     uint32_t                 at = foremost->count;
 
@@ -148,7 +148,7 @@ look_at_leaders(struct foremost *foremost, uint32_t looks)
         if (i == looks)
             return false;
         if (matches(foremost, leader))
-            foremost->hits[foremost->count++] = (struct hit) { -leader->rate, leader->row };
+            foremost->hits[foremost->count++] = (struct hit) { -leader->rate, leader->row, 0 };
     }
     for (uint32_t i = 0; i < foremost->late_count; i++)
         if (!is_behind(foremost, &late[i]) && matches(foremost, &late[i]))

@@ -4,6 +4,7 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/utf8.h"
+#include "core/carried.h"
 #include "core/leaders.h"
 
 #include <float.h>
@@ -384,6 +385,7 @@ load_run_end(struct load_run *run, uint32_t *ret_rows, knackdb_error *error)
     *ret_rows = run->kept;
     if ((run->given & 1) == 0)
         return error_set(error, KNACKDB_CORRUPT, "%s: stored rows without ids", data->definition->name);
+    atomic_fetch_or_explicit(&data->given, run->given & data->rare, memory_order_relaxed);
     fill_nulls(run);
     fill_cells(run, data->births_offset, sizeof(uint64_t), 0);
     fill_cells(run, data->ends_offset, sizeof(uint64_t), END_NEVER);
@@ -395,17 +397,42 @@ load_run_end(struct load_run *run, uint32_t *ret_rows, knackdb_error *error)
     return status;
 }
 
-/* Rows of a group, from its first one on, into the lists of their codes. */
+/* Copies of cells of a group, where their lists want them: a column at a time. */
 static void
+carry_group(struct table_data *table, uint64_t carries, row_number first, uint32_t count, uint64_t *const *to)
+{
+    for (uint32_t at = 0; carries != 0; carries &= carries - 1, at++) {
+        const uint64_t *cells = TABLE_AT(table, first, table->offsets[__builtin_ctzll(carries)], uint64_t);
+
+        for (uint32_t i = 0; i < count; i++)
+            if (to[i] != NULL)
+                to[i][at] = cells[i];
+    }
+}
+
+/* Rows of a group, from its first one on, into the lists of their codes. False without memory. */
+static bool
 post_group(struct table_data *table, uint32_t column, row_number first, uint32_t count)
 {
     const uint32_t    *codes = TABLE_AT(table, first, table->offsets[column], uint32_t);
     struct dictionary *dictionary = &table->dictionaries[column];
+    uint64_t          *cells[GROUP_ROWS];
 
-    for (uint32_t i = 0; i < count; i++)
-        if (codes[i] != DICTIONARY_CODE_NULL)
-            (void) posting_add(dictionary_posting(dictionary, codes[i]), first + i,
-                               table_row_note(table, column, first + i));
+    for (uint32_t i = 0; i < count; i++) {
+        struct posting *posting;
+
+        cells[i] = NULL;
+        if (codes[i] == DICTIONARY_CODE_NULL)
+            continue;
+        posting = dictionary_posting(dictionary, codes[i]);
+        if (!posting_reserve_next(posting, table->epochs, &dictionary->posting_bytes))
+            return false;
+        (void) posting_add(posting, first + i, table_row_note(table, column, first + i));
+        cells[i] = posting_last_cells(posting);
+    }
+    if (dictionary->blocks.width != 0)
+        carry_group(table, table->definition->columns[column].carries, first, count, cells);
+    return true;
 }
 
 knackdb_status
@@ -419,8 +446,10 @@ store_load_postings(struct store *store, uint32_t table, uint32_t column, knackd
     for (uint64_t row = 0; row < data->rows_added && status == KNACKDB_OK; row += GROUP_ROWS) {
         uint64_t left = data->rows_added - row;
 
-        post_group(data, column, (row_number) row, left < GROUP_ROWS ? (uint32_t) left : GROUP_ROWS);
+        if (!post_group(data, column, (row_number) row, left < GROUP_ROWS ? (uint32_t) left : GROUP_ROWS))
+            status = error_no_memory(error, "a posting list");
     }
+    slab_expect(&dictionary->blocks.carrying, 0);
     for (uint32_t code = 1; code < code_end && status == KNACKDB_OK; code++)
         (void) leaders_renew(data, column, dictionary_posting(dictionary, code));
     return status;

@@ -30,6 +30,28 @@ directory_bytes(uint32_t blocks)
            blocks * (sizeof(struct posting_block *) + sizeof(double) + sizeof(posting_tag) + sizeof(uint8_t));
 }
 
+static size_t
+block_bytes(uint32_t width)
+{
+    return sizeof(struct posting_block) + POSTING_BLOCK_ROWS * width * sizeof(uint64_t);
+}
+
+void
+posting_blocks_init(struct posting_blocks *blocks, uint32_t width)
+{
+    blocks->width = width;
+    slab_init(&blocks->plain, epoch_piece_bytes(block_bytes(0)));
+    slab_init(&blocks->carrying, epoch_piece_bytes(block_bytes(width)));
+}
+
+uint64_t
+posting_carrying_bytes(const struct posting_blocks *blocks, uint32_t count)
+{
+    return blocks->width != 0 && count > POSTING_BLOCK_ROWS
+               ? (uint64_t) (count - 1) / POSTING_BLOCK_ROWS * blocks->carrying.piece_bytes
+               : 0;
+}
+
 static uint64_t
 bytes_of(struct posting_rows *rows)
 {
@@ -43,7 +65,7 @@ bytes_of(struct posting_rows *rows)
     bytes = directory_bytes(block_capacity(directory)) +
             posting_leaders_bytes(atomic_load_explicit(&directory->leaders, memory_order_relaxed));
     for (uint32_t b = 0; b < block_capacity(directory) && directory->blocks[b] != NULL; b++)
-        bytes += sizeof(struct posting_block);
+        bytes += block_bytes(directory->blocks[b]->width);
     return bytes;
 }
 
@@ -68,13 +90,15 @@ array_tags(struct posting_array *array)
 }
 
 struct posting_directory *
-posting_directory_new(struct epochs *epochs, uint32_t blocks)
+posting_directory_new(struct epochs *epochs, uint32_t blocks, struct posting_blocks *home)
 {
     struct posting_directory *directory = epoch_get(epochs, directory_bytes(blocks));
 
     if (directory != NULL) {
         memset(directory, 0, directory_bytes(blocks));
         directory->head.capacity = blocks << POSTING_BLOCK_BITS;
+        directory->width = home->width;
+        directory->home = home;
         atomic_init(&directory->head.count, 0);
         atomic_init(&directory->leaders, NULL);
         for (uint32_t h = 0; h < POSTING_HINTS; h++)
@@ -87,7 +111,7 @@ struct posting_directory *
 posting_directory_grown(struct epochs *epochs, const struct posting_directory *old)
 {
     uint32_t                  blocks = block_capacity(old);
-    struct posting_directory *grown = posting_directory_new(epochs, blocks * 2);
+    struct posting_directory *grown = posting_directory_new(epochs, blocks * 2, old->home);
 
     if (grown == NULL)
         return NULL;
@@ -248,21 +272,23 @@ posting_directory_retire(struct posting_directory *old, struct epochs *epochs, u
 }
 
 struct posting_block *
-posting_block_new(struct epochs *epochs)
+posting_block_new(struct epochs *epochs, struct posting_blocks *home, uint32_t width)
 {
-    struct posting_block *block = epoch_get(epochs, sizeof *block);
+    struct posting_block *block = epoch_get_piece(epochs, width != 0 ? &home->carrying : &home->plain);
 
-    if (block != NULL)
+    if (block != NULL) {
         block->is_taken_over = 0;
+        block->width = width;
+    }
     return block;
 }
 
 /* The array, full, becomes the first block of a directory. */
 static struct posting_rows *
-directory_from(struct epochs *epochs, struct posting_array *array)
+directory_from(struct epochs *epochs, struct posting_array *array, struct posting_blocks *home)
 {
-    struct posting_directory *directory = posting_directory_new(epochs, BLOCKS_FIRST);
-    struct posting_block     *block = directory != NULL ? posting_block_new(epochs) : NULL;
+    struct posting_directory *directory = posting_directory_new(epochs, BLOCKS_FIRST, home);
+    struct posting_block     *block = directory != NULL ? posting_block_new(epochs, home, 0) : NULL;
 
     if (block == NULL) {
         epoch_put_now(epochs, directory);
@@ -303,10 +329,17 @@ static bool
 directory_reserve(struct posting *posting, struct epochs *epochs, _Atomic uint64_t *bytes,
                   struct posting_directory *directory)
 {
-    uint32_t count = count_of(&directory->head);
+    uint32_t count = count_of(&directory->head), place = count & (POSTING_BLOCK_ROWS - 1);
 
-    if ((count & (POSTING_BLOCK_ROWS - 1)) != 0)
+    if (place != 0) {
+        const struct posting_block *block = directory->blocks[count >> POSTING_BLOCK_BITS];
+
+        if (directory->width != 0) { /* mostly in no cache yet, and written soon */
+            __builtin_prefetch(block->cells + place * directory->width, 1);
+            __builtin_prefetch(block->cells + (place + 1) * directory->width - 1, 1);
+        }
         return true;
+    }
     if (count == directory->head.capacity) {
         directory = posting_directory_grown(epochs, directory);
         if (directory == NULL)
@@ -314,19 +347,19 @@ directory_reserve(struct posting *posting, struct epochs *epochs, _Atomic uint64
         replace(posting, epochs, bytes, &directory->head);
     }
     if (directory->blocks[count >> POSTING_BLOCK_BITS] == NULL) {
-        struct posting_block *block = posting_block_new(epochs);
+        struct posting_block *block = posting_block_new(epochs, directory->home, count != 0 ? directory->width : 0);
 
         if (block == NULL)
             return false;
         directory->blocks[count >> POSTING_BLOCK_BITS] = block;
-        atomic_fetch_add_explicit(bytes, sizeof *block, memory_order_relaxed);
+        atomic_fetch_add_explicit(bytes, block_bytes(block->width), memory_order_relaxed);
     }
     return true;
 }
 
 knackdb_status
-posting_reserve(struct posting *posting, struct posting_note only_note, struct epochs *epochs, _Atomic uint64_t *bytes,
-                knackdb_error *error)
+posting_reserve(struct posting *posting, struct posting_note only_note, struct posting_blocks *home,
+                struct epochs *epochs, _Atomic uint64_t *bytes, knackdb_error *error)
 {
     struct posting_rows *old = atomic_load_explicit(&posting->rows, memory_order_relaxed);
     uint32_t             only = atomic_load_explicit(&posting->single, memory_order_relaxed);
@@ -339,7 +372,7 @@ posting_reserve(struct posting *posting, struct posting_note only_note, struct e
     if (old != NULL ? count_of(old) < old->capacity : only == 0)
         return KNACKDB_OK;
     grown = old != NULL && old->capacity == POSTING_BLOCK_ROWS
-                ? directory_from(epochs, (struct posting_array *) (void *) old)
+                ? directory_from(epochs, (struct posting_array *) (void *) old, home)
                 : array_grown(epochs, (struct posting_array *) (void *) old, only, only_note);
     if (grown == NULL)
         return error_no_memory(error, "a posting list");
@@ -350,22 +383,12 @@ posting_reserve(struct posting *posting, struct posting_note only_note, struct e
     return KNACKDB_OK;
 }
 
-/* NULL without memory: nothing is kept. */
 static struct posting_rows *
-directory_ready(struct epochs *epochs, uint32_t count)
+directory_ready(struct epochs *epochs, uint32_t count, struct posting_blocks *home)
 {
     uint32_t                  blocks = (count + POSTING_BLOCK_ROWS - 1) >> POSTING_BLOCK_BITS;
-    struct posting_directory *directory = posting_directory_new(epochs, blocks + blocks / 8 + 1);
+    struct posting_directory *directory = posting_directory_new(epochs, blocks + blocks / 8 + 1, home);
 
-    for (uint32_t b = 0; directory != NULL && b < blocks; b++) {
-        directory->blocks[b] = posting_block_new(epochs);
-        if (directory->blocks[b] != NULL)
-            continue;
-        while (b-- > 0)
-            epoch_put_now(epochs, directory->blocks[b]);
-        epoch_put_now(epochs, directory);
-        return NULL;
-    }
     return directory != NULL ? &directory->head : NULL;
 }
 
@@ -378,8 +401,8 @@ array_ready(struct epochs *epochs, uint32_t capacity)
 }
 
 knackdb_status
-posting_reserve_first(struct posting *posting, struct epochs *epochs, _Atomic uint64_t *bytes, uint32_t count,
-                      knackdb_error *error)
+posting_reserve_first(struct posting *posting, struct posting_blocks *home, struct epochs *epochs,
+                      _Atomic uint64_t *bytes, uint32_t count, knackdb_error *error)
 {
     struct posting_rows *rows;
     uint32_t             capacity = CAPACITY_MIN;
@@ -389,11 +412,35 @@ posting_reserve_first(struct posting *posting, struct epochs *epochs, _Atomic ui
         return KNACKDB_OK; /* stands in place */
     while (capacity < count && capacity < POSTING_BLOCK_ROWS)
         capacity *= 2;
-    rows = count > POSTING_BLOCK_ROWS ? directory_ready(epochs, count) : array_ready(epochs, capacity);
+    rows = count > POSTING_BLOCK_ROWS ? directory_ready(epochs, count, home) : array_ready(epochs, capacity);
     if (rows == NULL)
         return error_no_memory(error, "a posting list");
     replace(posting, epochs, bytes, rows);
     return KNACKDB_OK;
+}
+
+bool
+posting_reserve_next(struct posting *posting, struct epochs *epochs, _Atomic uint64_t *bytes)
+{
+    struct posting_directory *directory =
+        posting_rows_directory(atomic_load_explicit(&posting->rows, memory_order_relaxed));
+
+    return directory == NULL || directory_reserve(posting, epochs, bytes, directory);
+}
+
+uint64_t *
+posting_last_cells(const struct posting *posting)
+{
+    struct posting_directory *directory = posting_rows_directory(
+        atomic_load_explicit(&((struct posting *) (uintptr_t) posting)->rows, memory_order_relaxed));
+    struct posting_block *block;
+    uint32_t              last;
+
+    if (directory == NULL)
+        return NULL;
+    last = count_of(&directory->head) - 1;
+    block = directory->blocks[last >> POSTING_BLOCK_BITS];
+    return block->width != 0 ? block->cells + (last & (POSTING_BLOCK_ROWS - 1)) * block->width : NULL;
 }
 
 bool
@@ -421,6 +468,8 @@ posting_add(struct posting *posting, uint32_t row, struct posting_note note)
 
         block->rows[place] = row;
         block->tags[place] = note.tag;
+        for (uint32_t i = 0; i < block->width && note.cells != NULL; i++)
+            block->cells[place * block->width + i] = note.cells[i];
         *latest = posting_later(place != 0 ? *latest : -INFINITY, note.age);
         if (place == POSTING_BLOCK_ROWS - 1)
             posting_directory_close(directory, count >> POSTING_BLOCK_BITS, POSTING_BLOCK_ROWS);

@@ -13,7 +13,9 @@
  *
  *     one row        in place: in a column where most texts are distinct, most lists are that
  *     up to 128      rows[capacity] tags[capacity], doubled as it grows
- *     more           a directory of blocks of 128, doubled; the blocks stay where they are
+ *     more           a directory of blocks of 128, doubled; the blocks stay where they are. Beside each row stand
+ *                    copies of some of its cells, where schema.h says so (carried.h), but not in the first block: an
+ *                    array had none, and to read them all from their columns would hold up whoever adds a row
  *
  *         blocks   [ * ][ * ][ * ] ...      full, or part-full where compacting left them so,
  *         fills    [128][ 77][128] ...      but for the last, which is being filled
@@ -48,8 +50,15 @@ typedef int16_t posting_tag;
 
 /* What a list is told of a row. */
 struct posting_note {
-    posting_tag tag;
-    double      age; /* a moment, as the column has it; NaN: none */
+    posting_tag     tag;
+    double          age;   /* a moment, as the column has it; NaN: none */
+    const uint64_t *cells; /* those that blocks carry; NULL: they carry none, or are told later */
+};
+
+/* What the blocks of all lists of a column come from, and what they carry. */
+struct posting_blocks {
+    struct slab plain, carrying;
+    uint32_t    width; /* cells a row; 0: none */
 };
 
 /* Begins every form but the single row. */
@@ -65,9 +74,11 @@ struct posting_array {
 };
 
 struct posting_block {
+    uint32_t    is_taken_over; /* the writer's: by the directory that compacting builds */
+    uint32_t    width;         /* that of the directory, or 0: it carries no cells */
     uint32_t    rows[POSTING_BLOCK_ROWS];
     posting_tag tags[POSTING_BLOCK_ROWS];
-    uint32_t    is_taken_over; /* the writer's: by the directory that compacting builds */
+    uint64_t    cells[]; /* width for each row */
 };
 
 /* The best rows of a list; leaders.h. */
@@ -92,6 +103,8 @@ struct posting_directory {
     _Atomic(struct leaders *) leaders;              /* NULL: none */
     _Atomic posting_tag       hints[POSTING_HINTS]; /* relaxed: where to begin, not where to end */
     uint32_t                  hinted;               /* blocks there were then; the writer's */
+    uint32_t                  width;                /* cells a row, in blocks that carry some */
+    struct posting_blocks    *home;                 /* of its blocks */
     struct posting_block     *blocks[]; /* capacity / POSTING_BLOCK_ROWS, NULL: none; then latest, maxima, fills */
 };
 
@@ -110,13 +123,21 @@ posting_only(const struct posting *posting)
                : UINT32_MAX;
 }
 
+/* Stays where it is as long as there are lists that take blocks of it. */
+void           posting_blocks_init(struct posting_blocks *blocks, uint32_t width);
 /* Room for one more. `only`: of posting_only(). */
-knackdb_status posting_reserve(struct posting *posting, struct posting_note only, struct epochs *epochs,
-                               _Atomic uint64_t *bytes, knackdb_error *error);
-/* Makes an empty list ready for so many. As nothing goes to the epochs, lists of several columns may be made ready at
- * once (load_run.h, R1). */
-knackdb_status posting_reserve_first(struct posting *posting, struct epochs *epochs, _Atomic uint64_t *bytes,
-                                     uint32_t count, knackdb_error *error);
+knackdb_status posting_reserve(struct posting *posting, struct posting_note only, struct posting_blocks *home,
+                               struct epochs *epochs, _Atomic uint64_t *bytes, knackdb_error *error);
+/* Makes an empty list ready for so many, but for the blocks of a directory: posting_reserve_next() makes them ready
+ * before each row, in the order of the rows of all lists, which is the one they will go in. As nothing goes to the
+ * epochs, lists of several columns may be made ready at once (load_run.h, R1). */
+knackdb_status posting_reserve_first(struct posting *posting, struct posting_blocks *home, struct epochs *epochs,
+                                     _Atomic uint64_t *bytes, uint32_t count, knackdb_error *error);
+bool           posting_reserve_next(struct posting *posting, struct epochs *epochs, _Atomic uint64_t *bytes);
+/* What so many rows in a list take of the memory of blocks that carry cells. */
+uint64_t       posting_carrying_bytes(const struct posting_blocks *blocks, uint32_t count);
+/* Where the cells of the row that was added last belong; NULL: its block carries none. For who told nothing of them. */
+uint64_t      *posting_last_cells(const struct posting *posting);
 /* True where the list has grown by a quarter since its leaders were made, or so, or they tell of a part of it, or there
  * are none: they may be renewed, or else are told of the row (leaders_add()). */
 bool           posting_add(struct posting *posting, uint32_t row, struct posting_note note);
@@ -184,14 +205,16 @@ posting_leaders_late(const struct leaders *leaders)
     return leaders->late_room != 0 && count <= leaders->late_room ? count : UINT32_MAX;
 }
 
-struct posting_directory *posting_directory_new(struct epochs *epochs, uint32_t block_capacity);
+struct posting_directory *posting_directory_new(struct epochs *epochs, uint32_t block_capacity,
+                                                struct posting_blocks *home);
 /* A copy with room for twice as many blocks. */
 struct posting_directory *posting_directory_grown(struct epochs *epochs, const struct posting_directory *old);
 /* What is to be known of a block that gets no more rows, but for its latest. */
 void                      posting_directory_close(struct posting_directory *directory, uint32_t block, uint32_t fill);
 /* Renews the hints where the list has grown by a quarter. */
 void                      posting_directory_hint(struct posting_directory *directory);
-struct posting_block     *posting_block_new(struct epochs *epochs);
+/* `width`: cells that it is to carry for each row, all or none. */
+struct posting_block     *posting_block_new(struct epochs *epochs, struct posting_blocks *home, uint32_t width);
 struct posting_array     *posting_array_new(struct epochs *epochs, uint32_t capacity);
 /* Puts `rows` (NULL: none) where the list's stand. The old go, but for a directory: it is returned, to be retired
  * next. */
@@ -232,7 +255,8 @@ struct posting_view {
 
 struct posting_run {
     const uint32_t    *rows;
-    const posting_tag *tags; /* NULL: unknown */
+    const posting_tag *tags;  /* NULL: unknown */
+    const uint64_t    *cells; /* posting_view_width() for each row; NULL: none */
     uint32_t           count;
 };
 
@@ -267,6 +291,15 @@ posting_view_directory(const struct posting_view *view)
                : NULL;
 }
 
+/* Cells that the list carries for each row, in blocks that carry some. */
+static inline uint32_t
+posting_view_width(const struct posting_view *view)
+{
+    const struct posting_directory *directory = posting_view_directory(view);
+
+    return directory != NULL ? directory->width : 0;
+}
+
 static inline struct posting_run
 posting_view_run(const struct posting_view *view, uint32_t block)
 {
@@ -274,15 +307,17 @@ posting_view_run(const struct posting_view *view, uint32_t block)
     const struct posting_array     *array = (const struct posting_array *) (const void *) view->rows;
 
     if (directory != NULL)
-        return (struct posting_run) { directory->blocks[block]->rows, directory->blocks[block]->tags,
-                                      block + 1 < posting_view_blocks(view)
-                                          ? posting_directory_fills(directory)[block]
-                                          : view->count - (block << POSTING_BLOCK_BITS) };
+        return (struct posting_run) {
+            directory->blocks[block]->rows, directory->blocks[block]->tags,
+            directory->width != 0 && directory->blocks[block]->width != 0 ? directory->blocks[block]->cells : NULL,
+            block + 1 < posting_view_blocks(view) ? posting_directory_fills(directory)[block]
+                                                  : view->count - (block << POSTING_BLOCK_BITS)
+        };
     if (array != NULL)
         return (struct posting_run) { array->rows,
-                                      (const posting_tag *) (const void *) (array->rows + array->head.capacity),
+                                      (const posting_tag *) (const void *) (array->rows + array->head.capacity), NULL,
                                       view->count };
-    return (struct posting_run) { &view->single, NULL, view->count };
+    return (struct posting_run) { &view->single, NULL, NULL, view->count };
 }
 
 /* Whether every row of a block is known to be older than that. */

@@ -43,10 +43,10 @@ posting_compaction_clear(struct posting_compaction *compaction, struct epochs *e
 
 /* For whatever one block can add: itself, and the one that it cuts off; or what fills one and begins another. */
 static bool
-make_room(struct posting_compaction *compaction, struct epochs *epochs)
+make_room(struct posting_compaction *compaction, struct epochs *epochs, struct posting_blocks *home)
 {
     if (compaction->kept == NULL)
-        compaction->kept = posting_directory_new(epochs, 4);
+        compaction->kept = posting_directory_new(epochs, 4, home);
     if (compaction->kept != NULL &&
         compaction->kept_blocks + 2 > compaction->kept->head.capacity >> POSTING_BLOCK_BITS) {
         struct posting_directory *grown = posting_directory_grown(epochs, compaction->kept);
@@ -57,9 +57,9 @@ make_room(struct posting_compaction *compaction, struct epochs *epochs)
         compaction->kept = grown;
     }
     if (compaction->filling == NULL)
-        compaction->filling = posting_block_new(epochs);
+        compaction->filling = posting_block_new(epochs, home, home->width);
     if (compaction->spare == NULL)
-        compaction->spare = posting_block_new(epochs);
+        compaction->spare = posting_block_new(epochs, home, home->width);
     return compaction->kept != NULL && compaction->filling != NULL && compaction->spare != NULL;
 }
 
@@ -76,12 +76,22 @@ end_block(struct posting_compaction *compaction)
     compaction->filled = 0;
 }
 
+/* The `at`-th of a run. Rows with and without cells do not share a block. */
 static void
-keep(struct posting_compaction *compaction, uint32_t row, posting_tag tag, double latest)
+keep(struct posting_compaction *compaction, const struct posting_run *run, uint32_t at, double latest)
 {
+    uint32_t width = run->cells != NULL ? compaction->kept->width : 0;
+
+    if (compaction->filled != 0 && compaction->filling->width != width)
+        end_block(compaction);
+    if (compaction->filled == 0)
+        compaction->filling->width = width; /* it has room for more then */
     compaction->latest = compaction->filled != 0 ? posting_later(compaction->latest, latest) : latest;
-    compaction->filling->rows[compaction->filled] = row;
-    compaction->filling->tags[compaction->filled] = tag;
+    compaction->filling->rows[compaction->filled] = run->rows[at];
+    compaction->filling->tags[compaction->filled] = run->tags[at];
+    if (width != 0)
+        memcpy(compaction->filling->cells + compaction->filled * width, run->cells + at * width,
+               width * sizeof(uint64_t));
     if (++compaction->filled == POSTING_BLOCK_ROWS)
         end_block(compaction);
 }
@@ -106,7 +116,7 @@ keep_block(struct posting_compaction *compaction, struct posting_directory *old,
     }
     for (uint32_t i = 0; i < run->count; i++)
         if (!is_doomed(context, run->rows[i]))
-            keep(compaction, run->rows[i], run->tags[i], latest);
+            keep(compaction, run, i, latest);
 }
 
 /* What is left, in as little as it takes; NULL: one row or none, or no memory to make it less than it is. */
@@ -256,13 +266,13 @@ finish_directory(struct posting_compaction *compaction, const struct leaders *ol
     last = compaction->kept_blocks - 1; /* none: UINT32_MAX */
     fill = compaction->kept_blocks != 0 ? posting_directory_fills(kept)[last] : 0;
     if (compaction->kept_blocks <= 1) {
-        struct posting_run   run = { NULL, NULL, 0 };
+        struct posting_run   run = { NULL, NULL, NULL, 0 };
         struct posting_rows *array;
         uint32_t             count, first = UINT32_MAX;
         double               latest = -INFINITY;
 
         if (compaction->kept_blocks == 1) {
-            run = (struct posting_run) { kept->blocks[0]->rows, kept->blocks[0]->tags, fill };
+            run = (struct posting_run) { kept->blocks[0]->rows, kept->blocks[0]->tags, NULL, fill };
             latest = posting_directory_latest(kept)[0];
         }
         array = as_array(&run, latest, epochs, nothing_is_doomed, NULL, &count, &first);
@@ -323,7 +333,7 @@ posting_compact(struct posting_compaction *compaction, struct posting *posting, 
     while (compaction->at < blocks) {
         struct posting_run run = posting_view_run(&view, compaction->at);
 
-        if (*budget <= 0 || !make_room(compaction, epochs))
+        if (*budget <= 0 || !make_room(compaction, epochs, posting_view_directory(&view)->home))
             return false;
         cut_at_leaders(compaction, &view);
         /* From the list as it stands now: its directory may have grown since the last slice, its blocks have not

@@ -2,6 +2,7 @@
 #include "core/query.h"
 
 #include "base/error.h"
+#include "core/carried.h"
 #include "core/predicate.h"
 
 #include <math.h>
@@ -158,6 +159,8 @@ void
 row_list_clear(struct row_list *list)
 {
     allocator_put(list->allocator, list->rows, list->capacity * sizeof *list->rows);
+    if (list->carried != NULL)
+        allocator_put(list->allocator, list->carried, carried_bytes(list->carried));
     row_list_init(list, list->allocator);
 }
 

@@ -22,6 +22,7 @@ struct row_list {
     struct allocator *allocator;
     knackdb_row      *rows;
     size_t            count, capacity;
+    struct carried   *carried; /* where their cells stand side by side (carried.h); NULL: unknown */
 };
 void           row_list_init(struct row_list *list, struct allocator *allocator);
 void           row_list_clear(struct row_list *list);

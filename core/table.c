@@ -1,4 +1,5 @@
 /* table.c - adding rows and versions; see table.h for the layout and the proof. */
+#include "core/carried.h"
 #include "core/leaders.h"
 #include "core/row_cells.h"
 
@@ -15,6 +16,20 @@ kind_of(const struct column *column)
     if (column->type == KNACKDB_REAL)
         return CELL_REAL;
     return column_is_dictionary(column) ? CELL_CODE : CELL_TEXT;
+}
+
+/* The columns of numbers and texts of their own that no list carries, where some list carries cells. */
+static uint64_t
+rare_columns(const struct table *definition)
+{
+    uint64_t carries = 0, rare = 0;
+
+    for (uint32_t c = 0; c < definition->column_count; c++) {
+        carries |= definition->columns[c].carries;
+        if (!column_is_dictionary(&definition->columns[c]))
+            rare |= KNACKDB_BIT(c);
+    }
+    return carries != 0 ? rare & ~carries : 0;
 }
 
 /* Arrays of a group begin on cache lines: a column of eight bytes for 128 rows is sixteen of them. */
@@ -58,8 +73,11 @@ table_data_init(struct table_data *table, const struct table *definition, struct
         allocator_get_zeroed(epochs->allocator, definition->column_count * sizeof *table->dictionaries);
     if (table->dictionaries == NULL)
         return error_no_memory(error, "a table");
-    for (uint32_t c = 0; c < definition->column_count; c++)
+    table->rare = rare_columns(definition);
+    for (uint32_t c = 0; c < definition->column_count; c++) {
         table->dictionaries[c].is_posted = definition->columns[c].is_posted;
+        posting_blocks_init(&table->dictionaries[c].blocks, carried_width(definition->columns[c].carries));
+    }
     return KNACKDB_OK;
 }
 
@@ -80,6 +98,7 @@ table_data_clear(struct table_data *table)
         allocator_put(allocator, group, CHUNKS_PER_GROUP * sizeof *group);
     }
     reclaim_clear(&table->reclaim, table->epochs);
+    epochs_drain(table->epochs); /* blocks of posting lists go back before what they are pieces of */
     if (table->dictionaries != NULL) {
         for (uint32_t c = 0; c < table->definition->column_count; c++)
             dictionary_clear(&table->dictionaries[c], table->epochs);
@@ -252,8 +271,8 @@ reserve_indexes(struct table_data *table, const struct row_cells *cells, struct 
         if (!dictionary->is_posted || cells->bits[c] == DICTIONARY_CODE_NULL)
             continue;
         posting = dictionary_posting(dictionary, (uint32_t) cells->bits[c]);
-        status = posting_reserve(posting, table_row_note(table, c, posting_only(posting)), table->epochs,
-                                 &dictionary->posting_bytes, error);
+        status = posting_reserve(posting, table_row_note(table, c, posting_only(posting)), &dictionary->blocks,
+                                 table->epochs, &dictionary->posting_bytes, error);
         if (status != KNACKDB_OK)
             return status;
     }
@@ -264,11 +283,30 @@ static inline struct posting_note
 note_of_cells(const struct table *definition, uint32_t column, const struct row_cells *cells)
 {
     uint32_t            beside = definition->columns[column].beside;
-    struct posting_note note = { table_tag(definition, beside, cells->bits[beside]), NAN };
+    struct posting_note note = { table_tag(definition, beside, cells->bits[beside]), NAN, NULL };
 
     if (definition->age_column >= 0)
         memcpy(&note.age, &cells->bits[definition->age_column], sizeof note.age);
     return note;
+}
+
+/* Of these columns, those in which the row holds something. */
+static uint64_t
+given_by(const struct table_data *table, const struct row_cells *cells, uint64_t columns)
+{
+    uint64_t given = 0;
+
+    for (uint64_t left = columns; left != 0; left &= left - 1) {
+        uint32_t c = (uint32_t) __builtin_ctzll(left);
+        double   real;
+
+        memcpy(&real, &cells->bits[c], sizeof real);
+        if (table->kinds[c] == CELL_REAL   ? real == real
+            : table->kinds[c] == CELL_TEXT ? cells->bits[c] != TEXT_CELL_NULL
+                                           : cells->bits[c] != (uint64_t) INTEGER_NULL || (cells->exact >> c & 1) != 0)
+            given |= KNACKDB_BIT(c);
+    }
+    return given;
 }
 
 /* Cannot fail: everything is reserved. */
@@ -280,6 +318,7 @@ write_row(struct table_data *table, row_number row, const struct row_cells *cell
     unsigned char      *group = table_group(table, row); /* asked once: the compiler would not see that it stays */
     size_t              place = row & GROUP_ROW_MASK;
     _Atomic uint64_t   *settled = table_settled(table, row);
+    uint64_t            given = atomic_load_explicit(&table->given, memory_order_relaxed), more;
 
 #define CELL(offset, type) ((type *) (void *) (group + (offset)) + place)
     for (uint32_t c = 0; c < definition->column_count; c++) {
@@ -298,6 +337,10 @@ write_row(struct table_data *table, row_number row, const struct row_cells *cell
     if (place == 0 || atomic_load_explicit(settled, memory_order_relaxed) != SETTLED_NEVER)
         atomic_store_explicit(settled, moment, memory_order_relaxed); /* T6 */
 
+    more = given != table->rare ? given_by(table, cells, table->rare & ~given) : 0;
+    if (more != 0) /* hardly ever: readers have it in their caches */
+        atomic_store_explicit(&table->given, given | more, memory_order_relaxed); /* C3 */
+
     /* The row is whole: from here on readers may find it (T1). */
     atomic_store_explicit(&table_chunk(table, row)->row_count, ++table->filled, memory_order_release);
     table->rows_added++;
@@ -315,8 +358,9 @@ write_row(struct table_data *table, row_number row, const struct row_cells *cell
     }
     for (uint32_t i = 0; i < table->coded_count; i++) {
         uint32_t            c = table->coded[i];
-        struct posting     *posting;
+        uint64_t            carried[KNACKDB_COLUMNS_MAX];
         struct posting_note note;
+        struct posting     *posting;
 
         if (cells->bits[c] == DICTIONARY_CODE_NULL)
             continue;
@@ -325,6 +369,10 @@ write_row(struct table_data *table, row_number row, const struct row_cells *cell
             continue;
         posting = dictionary_posting(&table->dictionaries[c], (uint32_t) cells->bits[c]);
         note = note_of_cells(definition, c, cells);
+        if (table->dictionaries[c].blocks.width != 0) {
+            carried_choose(definition->columns[c].carries, cells->bits, carried);
+            note.cells = carried;
+        }
         if (!posting_add(posting, row, note) || !leaders_renew(table, c, posting))
             leaders_add(table, c, posting, row, note.tag);
     }

@@ -137,6 +137,7 @@ struct table_data {
     uint32_t coded_count;
     struct table_array arrays[TABLE_ARRAYS_MAX];
     uint32_t           array_count;
+    uint64_t rare; /* of a table with lists that carry cells: columns that these do not carry, as bits (carried.h) */
 
     _Atomic(struct chunk *) groups[CHUNK_GROUPS]; /* CHUNKS_PER_GROUP each; set once */
     _Atomic uint32_t        chunk_end;            /* no chunk has a number as large */
@@ -144,6 +145,8 @@ struct table_data {
     struct dictionary *dictionaries;          /* one a column; used where storage says so */
     struct id_map      ids;                   /* of key 0 */
     struct index       keys[SCHEMA_KEYS_MAX]; /* key 0: only ids that the map does not take */
+
+    _Atomic uint64_t given; /* those of `rare` in which some row held something; the writer's (carried.h, C3) */
 
     unsigned char apart[CACHE_LINE_BYTES]; /* what readers need is in no line with what every store changes */
 
@@ -415,6 +418,14 @@ table_rate_tag(const struct table *definition, uint32_t column, double rate)
     return table_tag(definition, column, bits);
 }
 
+/* Whether that tag is a code, whole: a row that a view sees has a code that was in use before the view began. */
+static inline bool
+table_tags_are_codes(const struct table_data *table, uint32_t beside)
+{
+    return beside != 0 && column_is_dictionary(&table->definition->columns[beside]) &&
+           atomic_load_explicit(&table->dictionaries[beside].code_end, memory_order_acquire) <= UINT16_MAX;
+}
+
 /* The same of a row that is there, beside its code in `column`; of none, anything. */
 static inline posting_tag
 table_row_tag(const struct table_data *table, uint32_t column, row_number row)
@@ -429,7 +440,7 @@ table_row_tag(const struct table_data *table, uint32_t column, row_number row)
                          : *TABLE_AT(table, row, table->offsets[beside], uint64_t));
 }
 
-/* All that such a list is told of a row; of none, anything. */
+/* All that such a list is told of a row, but for cells; of none, anything. */
 static inline struct posting_note
 table_row_note(const struct table_data *table, uint32_t column, row_number row)
 {
@@ -437,7 +448,7 @@ table_row_note(const struct table_data *table, uint32_t column, row_number row)
     bool    has_age = column_of_age >= 0 && row != ROW_NONE;
     double  age = has_age ? table_real(table, row, (uint32_t) column_of_age) : (double) NAN;
 
-    return (struct posting_note) { table_row_tag(table, column, row), age };
+    return (struct posting_note) { table_row_tag(table, column, row), age, NULL };
 }
 
 /* ---- keys ---- */

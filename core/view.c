@@ -2,10 +2,12 @@
  *
  * Beginning a view claims a slot (epoch.h) and only then loads the newest commit: the
  * writer that scans the slots before that load knows that this reader may see anything. */
+#include "core/carried.h"
 #include "core/store_data.h"
 
 #include "base/error.h"
 
+#include <assert.h>
 #include <math.h>
 
 _Static_assert(VIEW_OWNER_BYTES == EPOCH_OWNER_BYTES, "a view lends out its slot's spare memory");
@@ -137,6 +139,41 @@ view_cells(const struct view *view, uint32_t table, row_number row, size_t colum
         ret_values[c] = table_cell(data, row, c);
 }
 
+/* Each puts a cell into its field, 0 for NULL. True for NULL. */
+static inline __attribute__((always_inline)) bool
+put_text(knackdb_text text, void *field)
+{
+    *(knackdb_text *) field = text;
+    __builtin_prefetch(text.data); /* most callers look at it next, and texts lie apart */
+    return text.data == NULL;
+}
+
+static inline __attribute__((always_inline)) bool
+put_cell(const struct table_data *data, const unsigned char *group, row_number row, uint32_t column, void *field)
+{
+    const void *array = group + data->offsets[column];
+    size_t      place = row & GROUP_ROW_MASK;
+    int64_t     integer;
+    double      real;
+    bool        is_null;
+
+    switch (data->kinds[column]) {
+    case CELL_INTEGER:
+        integer = ((const int64_t *) array)[place];
+        is_null = integer == INTEGER_NULL && !table_integer_is_exact(data, row, column);
+        *(int64_t *) field = is_null ? 0 : integer;
+        return is_null;
+    case CELL_REAL:
+        real = ((const double *) array)[place];
+        is_null = isnan(real);
+        *(double *) field = is_null ? 0.0 : real;
+        return is_null;
+    case CELL_CODE:
+        return put_text(dictionary_text(&data->dictionaries[column], ((const uint32_t *) array)[place]), field);
+    default: return put_text(text_cell_view(((const text_cell *) array)[place]), field);
+    }
+}
+
 /* Written out, and not over view_cells(): a knackdb_value stored in halves and loaded whole
  * costs the processor more than the cell itself, fourteen times a row; and where the row lies is asked once. */
 void
@@ -144,41 +181,81 @@ view_struct(const struct view *view, uint32_t table, row_number row, const struc
 {
     const struct table_data *data = &view->store->tables[table];
     const unsigned char     *group = table_group(data, row);
-    size_t                   place = row & GROUP_ROW_MASK;
     char                    *base = ret_struct;
     uint64_t                 nulls = 0;
 
-    for (uint32_t c = 0; c < layout->field_count; c++) {
-        const void  *array = group + data->offsets[c];
-        void        *field = base + layout->offsets[c];
-        knackdb_text text;
-        int64_t      integer;
-        double       real;
-        bool         is_null;
-
-        switch (data->kinds[c]) {
-        case CELL_INTEGER:
-            integer = ((const int64_t *) array)[place];
-            is_null = integer == INTEGER_NULL && !table_integer_is_exact(data, row, c);
-            *(int64_t *) field = is_null ? 0 : integer;
-            break;
-        case CELL_REAL:
-            real = ((const double *) array)[place];
-            is_null = isnan(real);
-            *(double *) field = is_null ? 0.0 : real;
-            break;
-        default:
-            text = data->kinds[c] == CELL_CODE
-                       ? dictionary_text(&data->dictionaries[c], ((const uint32_t *) array)[place])
-                       : text_cell_view(((const text_cell *) array)[place]);
-            is_null = text.data == NULL;
-            *(knackdb_text *) field = text;
-            __builtin_prefetch(text.data); /* most callers look at it next, and texts lie apart */
-            break;
-        }
-        nulls |= (uint64_t) is_null << c;
-    }
+    for (uint32_t c = 0; c < layout->field_count; c++)
+        nulls |= (uint64_t) put_cell(data, group, row, c, base + layout->offsets[c]) << c;
     memcpy(base + layout->nulls_offset, &nulls, sizeof nulls);
+}
+
+void
+view_carried_begin(const struct view *view, struct carried *carried, const struct row_layout *layout)
+{
+    const struct table_data *data = &view->store->tables[carried->table];
+    uint32_t                 width = 0;
+
+    assert(layout->struct_bytes <= sizeof carried->blank);
+    memset(carried->blank, 0, layout->struct_bytes);
+    memcpy(carried->blank + layout->nulls_offset, &carried->absent, sizeof carried->absent);
+    memcpy(carried->blank + layout->offsets[carried->column], &carried->text, sizeof carried->text);
+    for (uint64_t left = data->definition->columns[carried->column].carries; left != 0; left &= left - 1) {
+        uint32_t c = (uint32_t) __builtin_ctzll(left);
+
+        carried->fields[width++] =
+            (struct carried_field) { (uint16_t) layout->offsets[c], (uint8_t) c, data->kinds[c] };
+    }
+    carried->layout = layout;
+}
+
+/* Of a number whose bits say that it is NULL, as nearly none do. */
+static void __attribute__((noinline, cold))
+put_null(const struct table_data *data, row_number row, const struct carried_field *field, char *base, uint64_t *nulls)
+{
+    if (field->kind == CELL_INTEGER && table_integer_is_exact(data, row, field->column))
+        return;
+    memset(base + field->offset, 0, sizeof(uint64_t));
+    *nulls |= KNACKDB_BIT(field->column);
+}
+
+bool
+view_carried_struct(const struct view *view, const struct carried *carried, size_t at, row_number row, void *ret_struct)
+{
+    const struct table_data    *data = &view->store->tables[carried->table];
+    uint32_t                    place = carried->places[at] - 1, in_block = place & (POSTING_BLOCK_ROWS - 1);
+    uint32_t                    width = carried->width, beside = carried->beside;
+    const size_t               *offsets = carried->layout->offsets;
+    const struct posting_block *block;
+    char                       *base = ret_struct;
+    uint64_t                    nulls = 0;
+
+    if (carried->places[at] == 0)
+        return false;
+    block = carried->directory->blocks[place >> POSTING_BLOCK_BITS];
+    memcpy(base, carried->blank, carried->layout->struct_bytes);
+    for (uint32_t i = 0; i < width; i++) {
+        const struct carried_field *field = &carried->fields[i];
+        uint64_t                    bits = block->cells[in_block * width + i];
+        double                      real;
+
+        memcpy(&real, &bits, sizeof real);
+        memcpy(base + field->offset, &bits, sizeof bits);
+        if (field->kind == CELL_INTEGER ? bits == (uint64_t) INTEGER_NULL : real != real)
+            put_null(data, row, field, base, &nulls);
+    }
+    if (beside != 0) {
+        knackdb_text text = dictionary_text(&data->dictionaries[beside], (uint16_t) block->tags[in_block]);
+
+        nulls |= (uint64_t) put_text(text, base + offsets[beside]) << beside;
+    }
+    for (uint64_t left = carried->others; left != 0; left &= left - 1) {
+        uint32_t c = (uint32_t) __builtin_ctzll(left);
+
+        nulls |= (uint64_t) put_cell(data, table_group(data, row), row, c, base + offsets[c]) << c;
+    }
+    nulls |= carried->absent;
+    memcpy(base + carried->layout->nulls_offset, &nulls, sizeof nulls);
+    return true;
 }
 
 row_number

@@ -68,7 +68,12 @@ static const struct table version_1[] = {
         .column_count = 7,
         .columns = {
             INTEGER_COLUMN("id"),
-            POSTED_COLUMN("component_name", KNACKDB_METRIC_METRIC_NAME),
+            { .name = "component_name", .type = KNACKDB_TEXT, .storage = TEXT_DICTIONARY, .is_posted = true,
+              .beside = KNACKDB_METRIC_METRIC_NAME,
+              .carries = KNACKDB_BIT(KNACKDB_METRIC_ID) | KNACKDB_BIT(KNACKDB_METRIC_METRIC_VALUE)
+                        | KNACKDB_BIT(KNACKDB_METRIC_BASELINE_VALUE)
+                        | KNACKDB_BIT(KNACKDB_METRIC_IMPROVEMENT_PERCENTAGE) | KNACKDB_BIT(KNACKDB_METRIC_MEASURED_AT),
+              .since_version = 1 },
             POSTED_COLUMN("metric_name", KNACKDB_METRIC_COMPONENT_NAME),
             REAL_COLUMN("metric_value"),
             REAL_COLUMN("baseline_value"),

@@ -83,6 +83,8 @@ drop_column(struct table *table, uint32_t dropped, const struct migration_step *
         struct column *column = &table->columns[c];
 
         column->beside = column->beside == dropped ? 0 : column->beside - (column->beside > dropped);
+        column->carries = (column->carries & (KNACKDB_BIT(dropped) - 1)) |
+                          (column->carries >> 1 & ~(KNACKDB_BIT(dropped) - 1));
     }
     table->column_count--;
     memmove(&table->columns[dropped], &table->columns[dropped + 1],

@@ -119,6 +119,7 @@ fingerprint(knackdb *db)
 /* ---- the script ---- */
 
 #define MANY_ROWS 600
+#define METRICS   280 /* of two components: their lists are long, and carry cells */
 
 static knackdb_status
 store_many_patterns(knackdb *db, int count, const char *prefix, double created_at, knackdb_error *error)
@@ -196,9 +197,9 @@ use_preference(knackdb *db, knackdb_error *error)
 static knackdb_status
 store_metrics(knackdb *db, knackdb_error *error)
 {
-    knackdb_metric metrics[50];
+    knackdb_metric metrics[METRICS];
 
-    for (int i = 0; i < 50; i++) {
+    for (int i = 0; i < METRICS; i++) {
         metrics[i] = knackdb_metric_default();
         metrics[i].component_name = knackdb_string(i % 2 == 0 ? "even" : "odd");
         metrics[i].metric_name = knackdb_string("m");
@@ -207,7 +208,7 @@ store_metrics(knackdb *db, knackdb_error *error)
         metrics[i].measured_at = i;
         metrics[i].metadata = knackdb_string("{}");
     }
-    return knackdb_metrics_store(db, metrics, 50, 0, NULL, error);
+    return knackdb_metrics_store(db, metrics, METRICS, 0, NULL, error);
 }
 
 static knackdb_status
@@ -305,6 +306,33 @@ ask_view(knackdb *db, knackdb_error *error)
     return status;
 }
 
+/* More long histories of one view than it has places for what it owns. */
+static knackdb_status
+ask_for_histories(knackdb *db, knackdb_error *error)
+{
+    knackdb_condition of_one = knackdb_where_text(KNACKDB_METRIC_COMPONENT_NAME, "even");
+    knackdb_query     query = { .table = KNACKDB_PERFORMANCE_METRICS,
+                                .conditions = &of_one,
+                                .condition_count = 1,
+                                .order = { { KNACKDB_METRIC_MEASURED_AT, true } },
+                                .order_count = 1 };
+    knackdb_read     *read = NULL;
+    knackdb_status    status = knackdb_read_begin(db, &read, error);
+
+    for (query.limit = 1; query.limit <= 7 && status == KNACKDB_OK; query.limit++) {
+        knackdb_metric metric;
+        knackdb_rows   rows;
+
+        status = knackdb_read_find(read, &query, &rows, error);
+        for (size_t i = 0; status == KNACKDB_OK && i < rows.count; i++) {
+            knackdb_read_metric(read, rows.rows[i], &metric);
+            cr_assert_eq(metric.metric_value, METRICS - 2.0 * (double) (i + 1));
+        }
+    }
+    knackdb_read_end(read);
+    return status;
+}
+
 /* The calls that copy. */
 static knackdb_status
 ask_for_copies(knackdb *db, knackdb_error *error)
@@ -383,6 +411,7 @@ static const struct step {
     { "open many views", open_many_views, false },
     { "clean up", clean_up, true },
     { "ask for copies", ask_for_copies, false },
+    { "ask for histories", ask_for_histories, false },
     { "snapshot again", take_snapshot, false },
     { "look at the status", look_at_status, false },
 };

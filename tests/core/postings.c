@@ -1,6 +1,6 @@
 /* postings.c - claims about posting lists: their rows stay in order through growth and compacting, a block's maximum is
- * the largest tag of its rows, no row of it is later than its latest, and leaders that compacting takes over are all
- * rows of their tags in the blocks that they tell of. */
+ * the largest tag of its rows, no row of it is later than its latest, beside each row of a block stand cells of that
+ * row, and leaders that compacting takes over are all rows of their tags in the blocks that they tell of. */
 #include "base/hash.h"
 #include "core/posting.h"
 #include "tests/core/scaffold.h"
@@ -8,9 +8,45 @@
 #include <criterion/criterion.h>
 #include <math.h>
 
-TestSuite(postings, .init = scaffold_epochs_up, .fini = scaffold_epochs_down);
+#define WIDTH 2u
 
-/* The rows of a list, block by block, and their tags where they are kept. */
+static struct posting_blocks home;
+
+static void
+up(void)
+{
+    scaffold_epochs_up();
+    posting_blocks_init(&home, WIDTH);
+}
+
+static void
+down(void)
+{
+    scaffold_epochs_down();
+    cr_assert_eq(home.plain.bytes + home.carrying.bytes, 0);
+}
+
+TestSuite(postings, .init = up, .fini = down);
+
+static void
+read_cells(const void *context, uint32_t row, uint64_t *ret_cells)
+{
+    (void) context;
+    ret_cells[0] = hash_integer(row);
+    ret_cells[1] = row;
+}
+
+static void
+check_cells(const struct posting_run *run, uint32_t i)
+{
+    uint64_t cells[WIDTH];
+
+    read_cells(NULL, run->rows[i], cells);
+    cr_assert_arr_eq(run->cells + i * WIDTH, cells, sizeof cells, "row %u", run->rows[i]);
+}
+
+/* The rows of a list, block by block, and their tags where they are kept. Cells stand beside them but in the first
+ * block, or in the first two where compacting cut it in two. */
 static uint32_t
 list_rows(struct posting *posting, uint32_t *rows, posting_tag *tags, uint32_t capacity)
 {
@@ -18,6 +54,7 @@ list_rows(struct posting *posting, uint32_t *rows, posting_tag *tags, uint32_t c
     uint32_t            count = 0;
 
     posting_view_init(&view, posting);
+    cr_assert_eq(posting_view_width(&view), posting_view_directory(&view) != NULL ? WIDTH : 0);
     for (uint32_t b = 0; b < posting_view_blocks(&view); b++) {
         struct posting_run run = posting_view_run(&view, b);
 
@@ -25,6 +62,9 @@ list_rows(struct posting *posting, uint32_t *rows, posting_tag *tags, uint32_t c
             cr_assert_lt(count, capacity);
             rows[count] = run.rows[i];
             tags[count] = run.tags != NULL ? run.tags[i] : 0;
+            cr_assert(run.cells != NULL || b <= 1 || posting_view_directory(&view) == NULL);
+            if (run.cells != NULL)
+                check_cells(&run, i);
         }
     }
     return count;
@@ -47,9 +87,12 @@ static void
 add_posting(struct posting *posting, _Atomic uint64_t *bytes, uint32_t row)
 {
     uint32_t            only = posting_only(posting);
-    struct posting_note only_note = { tag_of(only), age_of(only) }, note = { tag_of(row), age_of(row) };
+    struct posting_note only_note = { tag_of(only), age_of(only), NULL };
+    uint64_t            cells[WIDTH];
+    struct posting_note note = { tag_of(row), age_of(row), cells };
 
-    cr_assert_eq(posting_reserve(posting, only_note, &epochs, bytes, NULL), KNACKDB_OK);
+    read_cells(NULL, row, cells);
+    cr_assert_eq(posting_reserve(posting, only_note, &home, &epochs, bytes, NULL), KNACKDB_OK);
     posting_add(posting, row, note);
 }
 

@@ -23,8 +23,6 @@ ONE_ROW = "a run without tags is the one row of a list, and is there"
 FALSE_FINDINGS = [
     FalseFinding(TIDY, "core/candidates.c", "clang-analyzer-core.NullDereference", "run.rows[0]", ONE_ROW),
     FalseFinding(GCC, "core/posting_compact.c", "-Wanalyzer-use-of-uninitialized-value", "run.rows", ONE_ROW),
-    FalseFinding(TIDY, "core/view.c", "clang-analyzer-core.UndefinedBinaryOperatorResult", "nulls |= (uint64_t) is_null << c",
-                 "is_null is set on every way through the switch, and a table has no more columns than 64"),
     FalseFinding(CPPCHECK, "core/foremost.c", "ctuuninitvar", "foremost->table->definition",
                  "foremost_find() has set what takes_order() reads, the table among it"),
     FalseFinding(TIDY, "core/foremost.c", "clang-analyzer-core.UndefinedBinaryOperatorResult", "hits[foremost->keep - 1].rank",
