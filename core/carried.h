@@ -50,7 +50,7 @@ struct carried {
     knackdb_text                    text;   /* of the list's column */
     const struct row_layout        *layout;
     struct carried_field            fields[KNACKDB_COLUMNS_MAX];     /* of `width` cells */
-    unsigned char                   blank[CARRIED_STRUCT_BYTES_MAX]; /* a struct with what is the same in all of them */
+    unsigned char                   blank[CARRIED_STRUCT_BYTES_MAX]; /* a struct with the list's text */
     size_t                          count;
     uint32_t                        places[]; /* one a row of the answer: in the list, from 1; 0: unknown */
 };

@@ -309,6 +309,34 @@ given_by(const struct table_data *table, const struct row_cells *cells, uint64_t
     return given;
 }
 
+/* Puts a row on the lists of its texts. */
+static inline __attribute__((always_inline)) void
+post_row(struct table_data *table, row_number row, const struct row_cells *cells)
+{
+    const struct table *definition = table->definition;
+
+    for (uint32_t i = 0; i < table->coded_count; i++) {
+        uint32_t            c = table->coded[i];
+        uint64_t            carried[KNACKDB_COLUMNS_MAX];
+        struct posting_note note;
+        struct posting     *posting;
+
+        if (cells->bits[c] == DICTIONARY_CODE_NULL)
+            continue;
+        dictionary_hold(&table->dictionaries[c], (uint32_t) cells->bits[c]);
+        if (!table->dictionaries[c].is_posted)
+            continue;
+        posting = dictionary_posting(&table->dictionaries[c], (uint32_t) cells->bits[c]);
+        note = note_of_cells(definition, c, cells);
+        if (table->dictionaries[c].blocks.width != 0) {
+            carried_choose(definition->columns[c].carries, cells->bits, carried);
+            note.cells = carried;
+        }
+        if (!posting_add(posting, row, note) || !leaders_renew(table, c, posting))
+            leaders_add(table, c, posting, row, note.tag);
+    }
+}
+
 /* Cannot fail: everything is reserved. */
 static void
 write_row(struct table_data *table, row_number row, const struct row_cells *cells, const struct key_place *places,
@@ -356,26 +384,7 @@ write_row(struct table_data *table, row_number row, const struct row_cells *cell
         else
             index_replace(&table->keys[k], places[k].hash, places[k].head, row);
     }
-    for (uint32_t i = 0; i < table->coded_count; i++) {
-        uint32_t            c = table->coded[i];
-        uint64_t            carried[KNACKDB_COLUMNS_MAX];
-        struct posting_note note;
-        struct posting     *posting;
-
-        if (cells->bits[c] == DICTIONARY_CODE_NULL)
-            continue;
-        dictionary_hold(&table->dictionaries[c], (uint32_t) cells->bits[c]);
-        if (!table->dictionaries[c].is_posted)
-            continue;
-        posting = dictionary_posting(&table->dictionaries[c], (uint32_t) cells->bits[c]);
-        note = note_of_cells(definition, c, cells);
-        if (table->dictionaries[c].blocks.width != 0) {
-            carried_choose(definition->columns[c].carries, cells->bits, carried);
-            note.cells = carried;
-        }
-        if (!posting_add(posting, row, note) || !leaders_renew(table, c, posting))
-            leaders_add(table, c, posting, row, note.tag);
-    }
+    post_row(table, row, cells);
 }
 
 bool

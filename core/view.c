@@ -197,7 +197,6 @@ view_carried_begin(const struct view *view, struct carried *carried, const struc
 
     assert(layout->struct_bytes <= sizeof carried->blank);
     memset(carried->blank, 0, layout->struct_bytes);
-    memcpy(carried->blank + layout->nulls_offset, &carried->absent, sizeof carried->absent);
     memcpy(carried->blank + layout->offsets[carried->column], &carried->text, sizeof carried->text);
     for (uint64_t left = data->definition->columns[carried->column].carries; left != 0; left &= left - 1) {
         uint32_t c = (uint32_t) __builtin_ctzll(left);
