@@ -32,7 +32,9 @@ page_bytes(void)
 
 /* Small blocks come one behind the other from the end of the heap, and its pages one by one with them, while somebody
  * waits: so those behind the last block are wished for. In the heap that brk(2) moves alone: there, what lies between a
- * block and the end is malloc()'s, and nobody else's memory is touched. */
+ * block and the end is malloc()'s, and nobody else's memory is touched. With glibc alone: others may take nothing from
+ * there, and have to ask the system where it ends. */
+#ifdef __GLIBC__
 #define HEAP_AHEAD  ((uintptr_t) 64 * 1024)
 #define HEAP_MARGIN ((uintptr_t) 32 * 1024)
 #define HEAP_PIECE  ((uintptr_t) 8 * 1024) /* for less nobody is asked */
@@ -58,6 +60,7 @@ expect_heap(struct allocator *allocator, const void *memory, size_t bytes)
         to = at + HEAP_MARGIN + HEAP_PIECE; /* too many wait: do not ask again at once */
     atomic_store_explicit(&allocator->heap_asked, to, memory_order_relaxed);
 }
+#endif
 
 void *
 allocator_get(struct allocator *allocator, size_t bytes)
@@ -67,8 +70,10 @@ allocator_get(struct allocator *allocator, size_t bytes)
     if (allocator->functions.allocate != NULL)
         return counted(allocator, allocator->functions.allocate(allocator->functions.context, bytes), bytes);
     memory = malloc(bytes);
+#ifdef __GLIBC__
     if (memory != NULL && bytes < HEAP_PIECE)
         expect_heap(allocator, memory, bytes);
+#endif
     return counted(allocator, memory, bytes);
 }
 

@@ -19,7 +19,7 @@ transaction_begin(struct transaction *transaction, struct store *store, bool is_
     transaction->sequence = sequence_of_moment(atomic_load_explicit(&store->moment, memory_order_relaxed)) + 1;
     transaction->moment = moment_of_commit(transaction->sequence);
     transaction->time_us = clock_wall_us();
-    transaction->is_logged = is_logged && store->log != NULL; /* what is kept in memory alone writes nothing down */
+    transaction->is_logged = is_logged;
     transaction->touched = 0;
     for (uint32_t t = 0; t < store->schema->table_count; t++) {
         transaction->marks[t] = table_get_mark(&store->tables[t]);
@@ -78,7 +78,7 @@ transaction_end(struct transaction *transaction, knackdb_status status, uint64_t
     uint64_t      died;
     uint32_t      owed;
 
-    if (status == KNACKDB_OK && did_something && transaction->is_logged)
+    if (status == KNACKDB_OK && did_something && transaction->is_logged && store->log != NULL)
         status = store->log->append(store->log, transaction->sequence, transaction->time_us, store->commit.data,
                                     store->commit.bytes, error);
     if (status != KNACKDB_OK)

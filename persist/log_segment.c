@@ -7,9 +7,8 @@
  *   - A full disk would be a signal in the middle of a copy. The file's whole space is
  *     set aside first; where the file system cannot promise that, the segment is written
  *     with write(2).
- *   - A bad sector would be a signal on a read. Nothing is read through the mapping, and the
- *     checksum is made over the caller's memory; what pages hold that are made ready was written
- *     moments ago, and the system has no need to read it.
+ *   - A bad sector would be a signal on a read. Nothing is read through the mapping; the
+ *     checksum is made over the caller's memory.
  *   - A file cut by somebody else would be a signal, too. Only the writer cuts, and only
  *     behind its last record.
  *
@@ -17,9 +16,7 @@
  * touches them ahead of the writer (populate), as far ahead as the writer is fast,
  * and lets go of the pages behind it, so that a log never weighs in the host's memory;
  * the writer does that where the flusher is late. Both are matters of cost alone: an
- * append that meets an unready page makes it ready. The file system's part of a fault, to find
- * such a page a place, is most of it, and less for many pages that are written with one call than for
- * one; so who makes a segment ahead writes zeros over what will soon be used of it (fill). */
+ * append that meets an unready page makes it ready. */
 #include "persist/log_segment.h"
 
 #include "base/clock.h"
@@ -109,22 +106,6 @@ log_segment_new(struct allocator *allocator, const struct log_segment_options *o
 out:
     log_segment_free(segment);
     byte_buffer_clear(&head);
-    return status;
-}
-
-knackdb_status
-log_segment_fill(struct log_segment *segment, uint64_t bytes, knackdb_error *error)
-{
-    static const unsigned char zeros[LOG_FILL_BYTES] = { 0 };
-    uint64_t                   end = bytes < segment->capacity ? bytes : segment->capacity;
-    knackdb_status             status = KNACKDB_OK;
-
-    if (segment->map == NULL)
-        return KNACKDB_OK;
-    for (uint64_t at = page_up(segment->head_bytes), to; at < end && status == KNACKDB_OK; at = to) {
-        to = (at / LOG_FILL_BYTES + 1) * LOG_FILL_BYTES;
-        status = file_write(&segment->file, at, zeros, (to < end ? to : end) - at, error);
-    }
     return status;
 }
 

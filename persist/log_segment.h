@@ -41,14 +41,6 @@ struct log_segment_options {
 knackdb_status log_segment_new(struct allocator *allocator, const struct log_segment_options *options,
                                struct log_segment **ret_segment, knackdb_error *error);
 
-/* Zeros are written in pieces of this size. A file system may keep such a piece as one: it readies it with one
- * exception, and writes it out whole, however little of it has changed. */
-#define LOG_FILL_BYTES ((uint64_t) 16 * 1024)
-
-/* Writes zeros over the first `bytes` of a segment, behind its head: pages that the file system has met before cost who
- * appends a fraction. Before anybody appends. A failure is the disk's, and the segment then not to be used. */
-knackdb_status log_segment_fill(struct log_segment *segment, uint64_t bytes, knackdb_error *error);
-
 /* Unmaps, closes and frees; the file stays. NULL is accepted. */
 void log_segment_free(struct log_segment *segment);
 

@@ -141,7 +141,6 @@ log_writer_sync_until(struct log_writer *writer, const _Atomic uint64_t *reached
             log_writer_lift(&writer->durable, work.sequence);
             log_writer_lift(&writer->log_durable, work.sequence);
             writer->synced_position = work.position;
-            writer->syncs++;
             if (work.serial > writer->named)
                 writer->named = work.serial;
         }

@@ -24,10 +24,6 @@
 #define LOOK_SHARE  3
 #define LOOK_NS_MIN ((uint64_t) 50000)
 #define LOOK_NS_MAX ((uint64_t) 1000000000)
-/* See choose_fill(). At the most so much, which takes some milliseconds. */
-#define FILL_SECONDS     4.0
-#define FILL_BYTES_FIRST ((uint64_t) 512 * 1024)
-#define FILL_BYTES_MAX   ((uint64_t) 64 * 1024 * 1024)
 /* Bytes a nanosecond that are none: what is left of a speed after many looks that found nothing. */
 #define SPEED_LEAST 1e-6
 
@@ -143,33 +139,6 @@ log_writer_tend(struct log_writer *writer)
     return next;
 }
 
-/* How much of a segment made ahead to write zeros over: what will be used within seconds at the speed of the log since
- * the one before, so before the system writes the zeros out, let alone forgets them. Nothing where syncs come so often
- * that each would write more than was appended since the last. Before the first one no speed is known. Under making. */
-static uint64_t
-choose_fill(struct log_writer *writer)
-{
-    uint64_t position = log_writer_position(writer);
-    uint64_t now = clock_monotonic_ns();
-    uint64_t bytes = position - writer->made_position;
-    double   seconds = (double) (now - writer->made_ns + 1) / 1e9;
-    double   wanted = (double) bytes / seconds * FILL_SECONDS;
-    bool     is_first = writer->made_ns == 0;
-    uint64_t syncs;
-
-    (void) pthread_mutex_lock(&writer->mutex);
-    syncs = writer->syncs - writer->made_syncs;
-    writer->made_syncs = writer->syncs;
-    (void) pthread_mutex_unlock(&writer->mutex);
-    writer->made_ns = now;
-    writer->made_position = position;
-    if (is_first)
-        return FILL_BYTES_FIRST;
-    if (bytes / LOG_FILL_BYTES < syncs)
-        return 0;
-    return wanted < (double) FILL_BYTES_MAX ? (uint64_t) wanted : FILL_BYTES_MAX;
-}
-
 /* The directory that names it is for the first sync to sync which has a commit in it. Under making: from its release on
  * an appender may find the segment too small and discard it. */
 static void
@@ -183,10 +152,6 @@ make_next(struct log_writer *writer)
     (void) pthread_mutex_unlock(&writer->mutex);
     /* Where it cannot be made, the appender will find out for itself, and then it is a failure. */
     if (wanted && log_writer_make_segment(writer, 0, &segment, NULL) == KNACKDB_OK) {
-        if (log_segment_fill(segment, choose_fill(writer), NULL) != KNACKDB_OK) {
-            log_writer_discard_segment(writer, segment);
-            return;
-        }
         log_segment_populate(segment, AHEAD_BYTES_MIN); /* the appender may come to it before the flusher does */
         (void) pthread_mutex_lock(&writer->mutex);
         writer->next = segment;

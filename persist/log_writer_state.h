@@ -88,7 +88,6 @@ struct log_writer {
     bool                syncing; /* somebody does */
     uint64_t            named;   /* serials up to this one are durable in the directory */
     uint64_t            synced_position;
-    uint64_t            syncs;       /* so many */
     uint64_t            log_base;    /* position at which the snapshot was begun, less what was there at open */
     knackdb_error       failure;     /* why it is not sound */
     uint64_t            first_fresh; /* serial with which the mending began */
@@ -97,12 +96,8 @@ struct log_writer {
     _Atomic uint64_t    durable;
     _Atomic uint64_t    log_durable;
 
-    pthread_mutex_t making; /* W5 */
-    /* Under making. */
-    uint64_t        next_serial;
-    uint64_t        made_ns; /* when the last one was made ahead; 0: none was */
-    uint64_t        made_position;
-    uint64_t        made_syncs;
+    pthread_mutex_t making;      /* W5 */
+    uint64_t        next_serial; /* under making */
 
     /* The flusher's. */
     uint64_t tended_position; /* when the speed was last told */

@@ -39,15 +39,6 @@ telling_allocate(const struct disk *self, int file, uint64_t bytes)
     return result < 0 ? result : disk_posix()->allocate(disk_posix(), file, bytes);
 }
 
-static ssize_t
-telling_write_at(const struct disk *self, int file, const void *from, size_t bytes, uint64_t offset)
-{
-    int result = telling.before_write != NULL ? telling.before_write(from, bytes, offset) : 0;
-
-    (void) self;
-    return result < 0 ? result : disk_posix()->write_at(disk_posix(), file, from, bytes, offset);
-}
-
 static int
 telling_rename(const struct disk *self, int dir, const char *from, const char *to)
 {
@@ -107,7 +98,6 @@ telling_options(void)
     telling.disk.remove = telling_remove;
     telling.disk.sync_dir = telling_sync_dir;
     telling.disk.allocate = telling_allocate;
-    telling.disk.write_at = telling_write_at;
     telling.disk.rename = telling_rename;
     telling.disk.unmap = telling_unmap;
     telling.disk.sync_map = telling_sync_map;

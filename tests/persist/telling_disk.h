@@ -12,7 +12,6 @@ struct telling_disk {
     int (*before_remove)(const char *name);
     int (*before_sync_dir)(void);
     int (*before_allocate)(void);
-    int (*before_write)(const void *from, size_t bytes, uint64_t offset);
     void (*after_rename)(const char *to);
     void (*before_unmap)(void);
     void (*before_populate)(void);
