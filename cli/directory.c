@@ -10,7 +10,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <libgen.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -70,50 +69,32 @@ directory_check_apart(const char *command, const char *directory, const char *de
     return EXIT_DONE;
 }
 
-/* Of a directory, by the names that docs/FORMAT.md gives its files. */
-struct looks {
-    bool has_history; /* of the log */
-    char newest_manifest[64];
-};
-
-static void
-look_at(const char *path, struct looks *ret_looks)
+/* Is there history of the log? By the names that docs/FORMAT.md gives its files. */
+static bool
+has_history(const char *path)
 {
     DIR                 *directory = opendir(path);
     const struct dirent *entry;
+    bool                 found = false;
 
-    memset(ret_looks, 0, sizeof *ret_looks);
-    while (directory != NULL && (entry = readdir(directory)) != NULL) {
-        const char *name = entry->d_name;
-        size_t      length = strlen(name);
+    while (directory != NULL && !found && (entry = readdir(directory)) != NULL) {
+        size_t length = strlen(entry->d_name);
 
-        ret_looks->has_history |= strncmp(name, "past-", 5) == 0 && length > 9 &&
-                                  strcmp(name + length - 4, ".knh") == 0;
-        if (strncmp(name, "manifest-", 9) == 0 && length == 29 && strcmp(name + length - 4, ".knm") == 0 &&
-            strcmp(name, ret_looks->newest_manifest) > 0)
-            memcpy(ret_looks->newest_manifest, name, length + 1);
+        found = strncmp(entry->d_name, "past-", 5) == 0 && length > 9 &&
+                strcmp(entry->d_name + length - 4, ".knh") == 0;
     }
     if (directory != NULL)
         (void) closedir(directory);
+    return found;
 }
 
-/* What this command writes into a directory changes nothing of what its program wants. Whoever keeps history of the log
- * wants it, and how much is for that program to say: what is added to the log must not push the oldest of it out. Where
- * there is none, none is begun. And who may read the files that are there may read those that come. */
+/* Whose program keeps history wants it, and how much is for that program to say: what this command adds to the log
+ * must not push the oldest of it out. Where there is none, none is begun. */
 static void
-keep_as_it_is(const char *path, knackdb_options *options)
+keep_history(const char *path, knackdb_options *options)
 {
-    struct looks looks;
-    struct stat  manifest;
-    char         name[PATH_MAX];
-
-    look_at(path, &looks);
-    if (looks.has_history)
+    if (has_history(path))
         options->log_history_bytes = UINT64_MAX;
-    if (looks.newest_manifest[0] != '\0' &&
-        snprintf(name, sizeof name, "%s/%s", path, looks.newest_manifest) < (int) sizeof name &&
-        stat(name, &manifest) == 0)
-        options->file_mode = manifest.st_mode & 0777;
 }
 
 static int
@@ -175,7 +156,7 @@ directory_open_to_write(const char *command, const char *path, knackdb **ret_db)
     if (status != EXIT_DONE)
         return status;
     options.flags = KNACKDB_OPEN_NO_CREATE;
-    keep_as_it_is(path, &options);
+    keep_history(path, &options);
     return open_store(command, path, &options, ret_db);
 }
 
@@ -186,7 +167,7 @@ directory_open_or_create(const char *command, const char *path, knackdb **ret_db
 
     /* Whoever imports has the rows at hand still: better to stop at a disk that is full than to go on in memory. */
     options.flags = KNACKDB_OPEN_REFUSE_DEGRADED;
-    keep_as_it_is(path, &options);
+    keep_history(path, &options);
     return open_store(command, path, &options, ret_db);
 }
 

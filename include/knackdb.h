@@ -365,9 +365,11 @@ typedef struct knackdb_options {
     uint64_t           memory_bytes_max;      /**< a store past it fails with KNACKDB_FULL; 0 means no limit */
     uint64_t           cache_bytes_max;       /**< result cache; 0 means 1 MiB, UINT64_MAX none */
     uint32_t           slow_operation_us;     /**< slower ones are kept for inspection; 0 means 1000 */
-    uint32_t           file_mode;             /**< of files; directories get x where r is; 0 means 0600 */
-    int64_t            as_of_sequence;        /**< read-only: the moment after this commit; 0 means the newest */
-    double             as_of_time;            /**< the same by a time; KNACKDB_OPEN_SNAPSHOT goes with neither */
+    /** Of files; directories get x where r is. 0 means that of the newest manifest, so that who may read or write a
+     *  store still may, and 0600 for a new store and for copies. */
+    uint32_t           file_mode;
+    int64_t            as_of_sequence; /**< read-only: the moment after this commit; 0 means the newest */
+    double             as_of_time;     /**< the same by a time; KNACKDB_OPEN_SNAPSHOT goes with neither */
     /** Receives messages about what happens behind the calls. May come from the
      *  background thread; must not call knackdb. NULL means none. */
     void (*log_message)(void *context, knackdb_severity severity, const char *message);

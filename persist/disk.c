@@ -180,6 +180,19 @@ file_size(const struct file *file, uint64_t *ret_bytes, knackdb_error *error)
 }
 
 knackdb_status
+file_find_mode(const struct file *file, uint32_t *ret_mode, knackdb_error *error)
+{
+    int result = 0600;
+
+    if (file->dir->disk->mode != NULL)
+        AGAIN(result, file->dir->disk->mode(file->dir->disk, file->handle));
+    if (result < 0)
+        return file_failed(file, result, "ask for its mode", error);
+    *ret_mode = (uint32_t) result;
+    return KNACKDB_OK;
+}
+
+knackdb_status
 file_read(const struct file *file, uint64_t offset, void *to, size_t bytes, size_t *ret_bytes, knackdb_error *error)
 {
     const struct disk *disk = file->dir->disk;

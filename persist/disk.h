@@ -44,6 +44,7 @@ struct disk {
     int (*open)(const struct disk *disk, int dir, const char *name, enum disk_access access, uint32_t mode);
     void (*close)(const struct disk *disk, int handle); /* of a file or a directory; DISK_NONE is accepted */
     int64_t (*size)(const struct disk *disk, int file);
+    int (*mode)(const struct disk *disk, int file); /* who may read and write it, 0 to 0777; may be NULL */
     ssize_t (*read_at)(const struct disk *disk, int file, void *to, size_t bytes, uint64_t offset);
     ssize_t (*write_at)(const struct disk *disk, int file, const void *from, size_t bytes, uint64_t offset);
     int (*truncate)(const struct disk *disk, int file, uint64_t bytes);
@@ -109,6 +110,8 @@ knackdb_status file_open(const struct dir *dir, const char *name, enum disk_acce
                          struct file *ret_file, knackdb_error *error);
 void           file_close(struct file *file); /* closed already is fine */
 knackdb_status file_size(const struct file *file, uint64_t *ret_bytes, knackdb_error *error);
+/* 0600 on a disk that does not say. */
+knackdb_status file_find_mode(const struct file *file, uint32_t *ret_mode, knackdb_error *error);
 
 /* Reads until `bytes` are there or the file ends. */
 knackdb_status file_read(const struct file *file, uint64_t offset, void *to, size_t bytes, size_t *ret_bytes,

@@ -184,6 +184,15 @@ posix_size(const struct disk *disk, int file)
     return S_ISREG(about.st_mode) ? (int64_t) about.st_size : -EINVAL;
 }
 
+static int
+posix_mode(const struct disk *disk, int file)
+{
+    struct stat about;
+
+    (void) disk;
+    return fstat(file, &about) != 0 ? -errno : (int) (about.st_mode & 0777);
+}
+
 static ssize_t
 posix_read_at(const struct disk *disk, int file, void *to, size_t bytes, uint64_t offset)
 {
@@ -319,6 +328,7 @@ disk_posix(void)
         .open = posix_open,
         .close = posix_close,
         .size = posix_size,
+        .mode = posix_mode,
         .read_at = posix_read_at,
         .write_at = posix_write_at,
         .truncate = posix_truncate,

@@ -69,6 +69,7 @@ keeper_new(struct allocator *allocator, const struct keeper_options *options, st
         return NULL;
     keeper->allocator = allocator;
     keeper->options = with_defaults(options);
+    keeper->file_mode = keeper->options.file_mode;
     keeper->store = store;
     keeper->lock = DISK_NONE;
     keeper->dir.handle = DISK_NONE;
@@ -175,7 +176,7 @@ write_first_manifest(struct keeper *keeper, knackdb_error *error)
     keeper->manifest.generation = 1;
     keeper->manifest.log_serial = 1;
     keeper->manifest.next_part = 1;
-    return manifest_file_publish(&keeper->manifest, &keeper->dir, keeper->options.file_mode, error);
+    return manifest_file_publish(&keeper->manifest, &keeper->dir, keeper->file_mode, error);
 }
 
 /* The same parts, named under the new version, and the history one entry longer. Rows come in by name,
@@ -226,7 +227,7 @@ write_migrated_manifest(struct keeper *keeper, const struct manifest *found, kna
     if (status == KNACKDB_OK)
         status = manifest_add_migration(next, &migration, error);
     if (status == KNACKDB_OK)
-        status = manifest_file_publish(next, &keeper->dir, keeper->options.file_mode, error);
+        status = manifest_file_publish(next, &keeper->dir, keeper->file_mode, error);
     if (status == KNACKDB_OK)
         keeper_say(keeper, KNACKDB_LOG_INFO, "%s: migrated from schema version %u to %u", keeper->dir.path,
                    (unsigned) migration.from_version, (unsigned) migration.to_version);
@@ -243,8 +244,7 @@ take_over(struct keeper *keeper, struct recovery *recovery, knackdb_error *error
 
     if (recovery->is_new)
         return write_first_manifest(keeper, error);
-    status =
-        log_settle(keeper->allocator, &keeper->dir, recovery, keeper->options.file_mode, torn_name, &torn_bytes, error);
+    status = log_settle(keeper->allocator, &keeper->dir, recovery, keeper->file_mode, torn_name, &torn_bytes, error);
     if (status != KNACKDB_OK)
         return status;
     if (torn_bytes > 0)
@@ -314,7 +314,7 @@ begin_log(struct keeper *keeper, const struct recovery *recovery, uint64_t highe
         .time_us = recovery->time_us,
         .segment_bytes_max = keeper->options.log_segment_bytes_max,
         .log_bytes = recovery->log_bytes,
-        .file_mode = keeper->options.file_mode,
+        .file_mode = keeper->file_mode,
         .past = &keeper->past,
         .io = keeper->options.log_io,
         .refuses = keeper->options.refuses_degraded,
@@ -329,7 +329,7 @@ begin_log(struct keeper *keeper, const struct recovery *recovery, uint64_t highe
         .dir = &keeper->dir,
         .store_id = keeper->manifest.store_id,
         .bytes_max = keeper->options.log_history_bytes,
-        .file_mode = keeper->options.file_mode,
+        .file_mode = keeper->file_mode,
     };
     options.next_serial = highest_serial + 1 > keeper->manifest.log_serial ? highest_serial + 1
                                                                            : keeper->manifest.log_serial;
@@ -412,8 +412,10 @@ keeper_open(struct allocator *allocator, const char *path, const struct keeper_o
     status = directory_open(keeper->options.disk, path, creates, keeper->options.file_mode, &keeper->dir, &made, error);
     if (status == KNACKDB_OK && !options->read_only)
         status = look_first(keeper, error);
+    if (status == KNACKDB_OK && !options->read_only && options->file_mode == 0)
+        status = manifest_file_find_mode(allocator, &keeper->dir, &keeper->file_mode, error);
     if (status == KNACKDB_OK && !options->read_only)
-        status = directory_lock(&keeper->dir, keeper->options.file_mode, &keeper->lock, error);
+        status = directory_lock(&keeper->dir, keeper->file_mode, &keeper->lock, error);
     if (status == KNACKDB_OK)
         status = recover(keeper, &recovery, error);
     /* The life that made the directory may have ended before its name was durable. */

@@ -17,6 +17,7 @@ struct keeper {
     struct keeper_options options; /* with the defaults filled in */
     struct store         *store;
     struct dir            dir;
+    uint32_t              file_mode;    /* of what is written here; the one among the options is that of copies */
     int                   lock;         /* DISK_NONE: read-only */
     struct log_writer    *log;          /* NULL: read-only */
     struct follower      *follower;     /* NULL: does not follow */

@@ -193,6 +193,34 @@ manifest_file_read_newer(struct manifest *manifest, const struct dir *dir, uint6
 }
 
 knackdb_status
+manifest_file_find_mode(struct allocator *allocator, const struct dir *dir, uint32_t *ret_mode, knackdb_error *error)
+{
+    struct manifest_list list;
+    struct file          file = { 0 };
+    char                 name[DISK_NAME_BYTES_MAX];
+    knackdb_error        why = { 0 };
+    uint32_t             mode = 0;
+    knackdb_status       status = KNACKDB_NOT_FOUND;
+
+    for (int tries = 0; status == KNACKDB_NOT_FOUND && tries < TRIES_MAX; tries++) {
+        status = manifest_list_read(&list, allocator, dir, &why);
+        if (status != KNACKDB_OK || list.count == 0)
+            break;
+        file_name_write(name, FILE_MANIFEST, list.generations[0]);
+        manifest_list_clear(&list);
+        status = file_open(dir, name, DISK_READ, 0, &file, &why);
+        if (status == KNACKDB_OK)
+            status = file_find_mode(&file, &mode, &why);
+        file_close(&file);
+    }
+    if (status == KNACKDB_OK)
+        *ret_mode = mode | 0600;
+    else if (error != NULL)
+        *error = why;
+    return status;
+}
+
+knackdb_status
 manifest_file_publish(const struct manifest *manifest, const struct dir *dir, uint32_t file_mode, knackdb_error *error)
 {
     struct byte_buffer bytes;

@@ -42,6 +42,10 @@ knackdb_status manifest_file_read_newer(struct manifest *manifest, const struct 
 knackdb_status manifest_file_fetch(struct byte_buffer *ret_bytes, const struct dir *dir, uint64_t generation,
                                    knackdb_error *error);
 
+/* Of the newest manifest's file, who may read and write it; its owner may do both. 0600 where there is none. */
+knackdb_status manifest_file_find_mode(struct allocator *allocator, const struct dir *dir, uint32_t *ret_mode,
+                                       knackdb_error *error);
+
 /* Makes a manifest the newest of its directory: once this returns KNACKDB_OK it will be found after any crash, and
  * before that either it or the one before. What it names must be on stable storage already. */
 knackdb_status manifest_file_publish(const struct manifest *manifest, const struct dir *dir, uint32_t file_mode,

@@ -62,7 +62,7 @@ write_view(struct keeper *keeper, struct manifest *next, struct coverage *covera
 {
     struct snapshot_options options = {
         .dir = &keeper->dir,
-        .file_mode = keeper->options.file_mode,
+        .file_mode = keeper->file_mode,
         .cancelled = &keeper->cancelled,
     };
     struct log_figures figures;
@@ -198,7 +198,7 @@ take(struct keeper *keeper, knackdb_error *error)
     next.made_at_us = begun_us;
     next.duration_us = (clock_monotonic_ns() - begun_ns) / 1000;
     next.log_serial = log_writer_serial_for(keeper->log, next.sequence);
-    status = manifest_file_publish(&next, &keeper->dir, keeper->options.file_mode, error);
+    status = manifest_file_publish(&next, &keeper->dir, keeper->file_mode, error);
     if (status != KNACKDB_OK)
         goto out;
     adopt(keeper, &next, &coverage, position, mends);

@@ -88,6 +88,13 @@ Test(opening, gives_files_the_mode_asked_for)
     (void) snprintf(command, sizeof command, "test -z \"$(find '%s' -type f ! -perm 0640)\"", path);
     cr_assert_eq(system(command), 0, "every file is 0640");
     close_it(db);
+
+    db = open_directory(path, 0);
+    store_one(db, "by a program that does not say");
+    MUST(knackdb_snapshot(db, &error));
+    store_one(db, "and again");
+    cr_assert_eq(system(command), 0, "every file still is");
+    close_it(db);
     scratch_remove(directory);
 }
 

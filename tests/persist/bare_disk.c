@@ -33,6 +33,7 @@ Test(bare_disk, gives_back_what_the_system_says)
     cr_expect_eq(disk->remove(disk, NO_HANDLE, "a"), -EBADF);
     cr_expect_eq(disk->open(disk, NO_HANDLE, "a", DISK_READ, 0), -EBADF);
     cr_expect_eq(disk->size(disk, NO_HANDLE), -EBADF);
+    cr_expect_eq(disk->mode(disk, NO_HANDLE), -EBADF);
     cr_expect_eq(disk->read_at(disk, NO_HANDLE, bytes, 8, 0), -EBADF);
     cr_expect_eq(disk->write_at(disk, NO_HANDLE, bytes, 8, 0), -EBADF);
     cr_expect_eq(disk->truncate(disk, NO_HANDLE, 8), -EBADF);

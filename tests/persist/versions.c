@@ -212,11 +212,14 @@ Test(versions, migrate_says_its_steps_and_dry_runs_change_nothing)
     struct allocator allocator;
     struct kept      kept;
     uint64_t         digest;
+    char             command[SCRATCH_PATH_MAX + 100];
     uint32_t         from = 0;
 
     allocator_init(&allocator, NULL);
     scratch_make(path);
     make_directory(path, 1);
+    (void) snprintf(command, sizeof command, "chmod 0640 '%s'/*", path); /* as of a program whose option says so */
+    cr_assert_eq(system(command), 0);
     digest = directory_digest(path, true);
     cr_assert_eq(migrate_directory(&allocator, path, &options, &from, NULL), KNACKDB_OK);
     cr_assert_eq(from, 1);
@@ -231,6 +234,8 @@ Test(versions, migrate_says_its_steps_and_dry_runs_change_nothing)
     cr_assert_eq(migrate_directory(&allocator, path, &options, &from, NULL), KNACKDB_OK);
     cr_assert_eq(from, 3);
     cr_assert_eq(heard.count, 8);
+    (void) snprintf(command, sizeof command, "test -z \"$(find '%s' -type f ! -perm 0640)\"", path);
+    cr_assert_eq(system(command), 0, "who could read it still can");
     kept_must_open(&kept, path, 3, NULL);
     assert_rows_of_1_in_3(kept.store);
     kept_close(&kept);
