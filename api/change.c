@@ -274,6 +274,7 @@ knackdb_clean_up(knackdb *db, double max_age_seconds, uint64_t *ret_deleted, kna
     const struct schema *schema = schema_builtin();
     struct clean_up      tables[KNACKDB_TABLES_MAX];
     size_t               count = 0;
+    double               now = knackdb_now(); /* one for all: rows of one moment go, or stay, together */
     knackdb_status       status = handle_check_writable(db, error);
 
     if (status != KNACKDB_OK)
@@ -282,7 +283,7 @@ knackdb_clean_up(knackdb *db, double max_age_seconds, uint64_t *ret_deleted, kna
         return error_set(error, KNACKDB_INVALID, "clean up: an age of %g seconds; it must be finite", max_age_seconds);
     for (uint32_t t = 0; t < schema->table_count; t++)
         if (schema->tables[t].age_column >= 0)
-            tables[count++] = (struct clean_up) { t, knackdb_now() - max_age_seconds };
+            tables[count++] = (struct clean_up) { t, now - max_age_seconds };
     return clean_up(db, tables, count, ret_deleted, error);
 }
 
