@@ -174,7 +174,6 @@ copy_rows(knackdb_read *read, int table, const knackdb_row *rows, size_t count, 
 static knackdb_status
 get_copy(knackdb *db, const int64_t *id, knackdb_text external_id, void **ret_row, knackdb_error *error)
 {
-    knackdb_text   named = external_id.data != NULL ? external_id : knackdb_string("");
     knackdb_read  *read;
     knackdb_row    row;
     knackdb_status status = knackdb_read_begin(db, &read, error);
@@ -185,9 +184,12 @@ get_copy(knackdb *db, const int64_t *id, knackdb_text external_id, void **ret_ro
                         : knackdb_read_by_external_id(read, external_id, &row);
     if (status == KNACKDB_NOT_FOUND && id != NULL)
         (void) error_set(error, status, "execution_patterns: no row with id %lld", (long long) *id);
+    else if (status == KNACKDB_NOT_FOUND && external_id.data == NULL)
+        (void) error_set(error, status, "execution_patterns: no row with external_id NULL");
     else if (status == KNACKDB_NOT_FOUND)
         (void) error_set(error, status, "execution_patterns: no row with external_id \"%.*s\"",
-                         (int) utf8_valid_prefix(named.data, named.length < 80 ? named.length : 80), named.data);
+                         (int) utf8_valid_prefix(external_id.data, external_id.length < 80 ? external_id.length : 80),
+                         external_id.data);
     if (status == KNACKDB_OK)
         status = copy_rows(read, KNACKDB_EXECUTION_PATTERNS, &row, 1, ret_row, error);
     knackdb_read_end(read);

@@ -88,7 +88,7 @@ Test(copies, looks_for_no_row_by_a_text_that_is_null)
     knackdb_error    error;
 
     cr_assert_eq(knackdb_pattern_get_external(db, (knackdb_text) { NULL, 50 }, &pattern, &error), KNACKDB_NOT_FOUND);
-    cr_assert_not_null(strstr(error.message, "external_id"), "%s", error.message);
+    cr_assert_not_null(strstr(error.message, "external_id NULL"), "%s", error.message);
     cr_assert_null(pattern);
     close_it(db);
 }
