@@ -44,6 +44,8 @@ job_dealloc(PyObject *object)
     struct job   *job = (struct job *) object;
     PyTypeObject *type = Py_TYPE(object);
 
+    if (!job->is_done) /* cancelled, or refused by a closed executor, before it ran */
+        write_take_ids_back(&job->write);
     write_clear(&job->write);
     Py_DECREF(job->owner);
     PyObject_Free(object);

@@ -223,6 +223,17 @@ def test_a_cancelled_call_leaves_the_database_whole(open_database, loop):
     assert {f"c{i}" for i in range(1, 20, 2)} <= stored
 
 
+def test_a_store_that_never_began_leaves_the_object_as_it_was(open_database, monkeypatch):
+    db = open_database(durability="sync")
+    pattern = EnginePattern()
+
+    async def refuse(_self, _call):
+        raise RuntimeError("cannot schedule new futures after shutdown")
+    monkeypatch.setattr(knackdb.LearningDatabase, "_elsewhere", refuse)
+    assert not db.store_execution_pattern(pattern)
+    assert pattern.id is None
+
+
 def test_the_loop_runs_on_while_the_disk_is_waited_for(open_database, loop):
     db = open_database(durability="sync")
 
