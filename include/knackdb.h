@@ -24,8 +24,9 @@
  *
  *   - A `knackdb` may be used from any number of threads at once. A knackdb_read
  *     and a knackdb_log belong to one thread at a time.
- *   - Every call that can fail returns a knackdb_status. `error` may be NULL; it
- *     is written only on failure. `ret_` arguments are written only on success.
+ *   - Every call that can fail returns a knackdb_status. `error` may be NULL, and
+ *     is to be read after a failure alone: an attempt that a call made again may
+ *     have left something there. `ret_` arguments are written only on success.
  *   - No call prints, exits or aborts. Text is UTF-8 given as pointer and length;
  *     it is copied, so the caller's bytes may go as soon as the call returns.
  *   - After fork() the child's handle refuses every call with KNACKDB_FORKED.

@@ -126,14 +126,17 @@ open_file(int dir_fd, const char *name, uint32_t mode)
 static int
 lock_file(int dir_fd, const char *name, uint32_t mode, int64_t *ret_holder)
 {
-    int fd;
-    int result;
+    struct stat about;
+    int         fd;
+    int         result;
 
     fd = open_file(dir_fd, name, mode);
     if (fd < 0)
         return -errno;
-    if ((mode & 077) != 0)
-        (void) fchmod(fd, (mode_t) mode); /* asked for, whatever the umask; where another user made it, so be it */
+    /* Asked for, whatever the umask; where another user made it, so be it. A file that has another name as well may be
+     * somebody's whom it does not concern. */
+    if ((mode & 077) != 0 && fstat(fd, &about) == 0 && about.st_nlink == 1)
+        (void) fchmod(fd, (mode_t) mode);
     result = lock_byte(fd, F_OFD_SETLK, 1);
     if (result == -EINVAL) /* a system without them: the other lock has to do */
         result = 0;

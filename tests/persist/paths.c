@@ -57,6 +57,34 @@ Test(paths, directory_and_files_are_for_their_owner_unless_told)
     scratch_remove(folder);
 }
 
+/* A directory that others may write in: what stands there under our name may be another file of ours. */
+Test(paths, a_lock_that_is_another_file_too_keeps_its_mode)
+{
+    struct keeper_options options = kept_options();
+    char                  folder[SCRATCH_PATH_MAX];
+    char                  secret[SCRATCH_PATH_MAX];
+    char                  path[SCRATCH_PATH_MAX];
+    char                  lock[SCRATCH_PATH_MAX];
+    struct kept           kept;
+    int                   fd;
+
+    options.file_mode = 0660;
+    scratch_make(folder);
+    scratch_join(secret, folder, "secret");
+    scratch_join(path, folder, "store");
+    scratch_join(lock, path, "knackdb.lock");
+    fd = open(secret, O_WRONLY | O_CREAT, 0600);
+    cr_assert_geq(fd, 0);
+    (void) close(fd);
+    cr_assert_eq(mkdir(path, 0770), 0);
+    cr_assert_eq(link(secret, lock), 0);
+    kept_must_open(&kept, path, 1, &options);
+    bench_put(kept.store, 1);
+    cr_assert_eq(mode_of(folder, "secret"), 0600);
+    kept_close(&kept);
+    scratch_remove(folder);
+}
+
 /* Root looks after what others' programs store: what it leaves there is theirs, a torn log's end included. */
 Test(paths, what_root_adds_belongs_to_whom_the_directory_does)
 {
