@@ -24,8 +24,8 @@ counted(struct allocator *allocator, void *memory, size_t bytes)
 }
 
 /* 4 KiB mostly; 16 or 64 on some kernels of aarch64. */
-static size_t
-page_bytes(void)
+size_t
+allocator_page_bytes(void)
 {
     return (size_t) sysconf(_SC_PAGESIZE);
 }
@@ -53,7 +53,8 @@ expect_heap(struct allocator *allocator, const void *memory, size_t bytes)
     if (at > end || end - at > HEAP_NEAR)
         return;
     from = at > asked ? at : asked;
-    to = (end - at < HEAP_AHEAD ? end : at + HEAP_AHEAD) & ~(page_bytes() - 1); /* or a page would be in two pieces */
+    to = (end - at < HEAP_AHEAD ? end : at + HEAP_AHEAD) &
+         ~(allocator_page_bytes() - 1); /* or a page would be in two pieces */
     if (from + HEAP_PIECE > to)
         return;
     if (!allocator_request_pages(allocator, (void *) from, to - from))
@@ -151,7 +152,7 @@ allocator_get_pages(struct allocator *allocator, size_t bytes)
     if (spare == 0)
         return memory;
     at = (uintptr_t) memory;
-    bytes = (bytes + page_bytes() - 1) & ~(page_bytes() - 1);
+    bytes = (bytes + allocator_page_bytes() - 1) & ~(allocator_page_bytes() - 1);
     start = (at + ALLOCATOR_HUGE_BYTES - 1) & ~(ALLOCATOR_HUGE_BYTES - 1);
     if (start > at)
         (void) munmap(memory, start - at);
@@ -170,6 +171,13 @@ allocator_advise_huge(struct allocator *allocator, void *memory, size_t bytes)
         (void) madvise((void *) first, end - first, MADV_HUGEPAGE); /* advice: who has none goes on as it was */
 }
 
+void
+allocator_advise_small(struct allocator *allocator, void *memory, size_t bytes)
+{
+    if (allocator->functions.allocate == NULL)
+        (void) madvise(memory, bytes, MADV_NOHUGEPAGE); /* advice, as above */
+}
+
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23 /* Linux 5.14 */
 #endif
@@ -177,8 +185,8 @@ allocator_advise_huge(struct allocator *allocator, void *memory, size_t bytes)
 void
 allocator_populate(struct allocator *allocator, void *memory, size_t bytes)
 {
-    uintptr_t first = ((uintptr_t) memory + page_bytes() - 1) & ~(uintptr_t) (page_bytes() - 1);
-    uintptr_t end = ((uintptr_t) memory + bytes) & ~(uintptr_t) (page_bytes() - 1);
+    uintptr_t first = ((uintptr_t) memory + allocator_page_bytes() - 1) & ~(uintptr_t) (allocator_page_bytes() - 1);
+    uintptr_t end = ((uintptr_t) memory + bytes) & ~(uintptr_t) (allocator_page_bytes() - 1);
 
     if (allocator->functions.allocate == NULL && end > first)
         (void) madvise((void *) first, end - first, MADV_POPULATE_WRITE); /* advice, as above */
@@ -225,7 +233,8 @@ allocator_serve_requests(struct allocator *allocator)
         bytes = request->bytes;
         atomic_store_explicit(&request->at, 0, memory_order_release);
         for (uintptr_t end = at + bytes, next; at < end; at = next) {
-            next = (at + page_bytes() + SERVED_BYTES) & ~(uintptr_t) (page_bytes() - 1); /* no page is in two pieces */
+            next = (at + allocator_page_bytes() + SERVED_BYTES) &
+                   ~(uintptr_t) (allocator_page_bytes() - 1); /* no page is in two pieces */
             allocator_populate(allocator, (void *) at, (next < end ? next : end) - at);
         }
     }
@@ -271,6 +280,16 @@ bool
 allocator_lasting_is_zero(const struct allocator *allocator, size_t bytes)
 {
     return bytes >= ALLOCATOR_LASTING_PAGES && allocator_pages_are_zero(allocator);
+}
+
+void *
+allocator_get_lasting_zeroed(struct allocator *allocator, size_t bytes)
+{
+    void *memory = allocator_get_lasting(allocator, bytes);
+
+    if (memory != NULL && !allocator_lasting_is_zero(allocator, bytes))
+        memset(memory, 0, bytes);
+    return memory;
 }
 
 void

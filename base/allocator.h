@@ -68,14 +68,19 @@ void *allocator_make_room(struct allocator *allocator, void *array, size_t wante
 void *allocator_get_lasting(struct allocator *allocator, size_t bytes);
 /* Whether such a block of so many bytes is zero as it comes. */
 bool  allocator_lasting_is_zero(const struct allocator *allocator, size_t bytes);
+void *allocator_get_lasting_zeroed(struct allocator *allocator, size_t bytes);
 void  allocator_put_lasting(struct allocator *allocator, void *memory, size_t bytes);
 
 #define ALLOCATOR_HUGE_BYTES ((size_t) 2 << 20)
+/* What the system's small pages hold: a power of two. */
+size_t allocator_page_bytes(void);
 
 /* From so many bytes on they begin on such a boundary, unless the caller's functions gave them. */
 void *allocator_get_pages(struct allocator *allocator, size_t bytes);
 /* Asks for 2 MiB pages where the block has room for them: for what is large and read at random. */
 void  allocator_advise_huge(struct allocator *allocator, void *memory, size_t bytes);
+/* Asks for none, where a system gives them unasked: for what is touched here and there. `memory` begins a page. */
+void  allocator_advise_small(struct allocator *allocator, void *memory, size_t bytes);
 /* Brings the pages of a block in at once: one call for many, where touching each costs an exception. */
 void  allocator_populate(struct allocator *allocator, void *memory, size_t bytes);
 /* Wishes for the same from the thread that serves; it may come late, or the memory may be gone by then. False where

@@ -71,9 +71,9 @@ put_segment(struct dictionary *dictionary, struct allocator *allocator, uint32_t
     text_cell      *cells = atomic_load_explicit(&dictionary->texts[segment], memory_order_relaxed);
     struct posting *postings = atomic_load_explicit(&dictionary->postings[segment], memory_order_relaxed);
 
-    allocator_put(allocator, cells, segment_length(segment) * sizeof *cells);
-    allocator_put(allocator, postings, segment_length(segment) * sizeof *postings);
-    allocator_put(allocator, dictionary->holders[segment], segment_length(segment) * sizeof(uint32_t));
+    allocator_put_lasting(allocator, cells, segment_length(segment) * sizeof *cells);
+    allocator_put_lasting(allocator, postings, segment_length(segment) * sizeof *postings);
+    allocator_put_lasting(allocator, dictionary->holders[segment], segment_length(segment) * sizeof(uint32_t));
     atomic_store_explicit(&dictionary->texts[segment], NULL, memory_order_relaxed);
     atomic_store_explicit(&dictionary->postings[segment], NULL, memory_order_relaxed);
     dictionary->holders[segment] = NULL;
@@ -84,12 +84,12 @@ static knackdb_status
 make_segment(struct dictionary *dictionary, struct allocator *allocator, uint32_t segment, knackdb_error *error)
 {
     uint32_t        length = segment_length(segment);
-    text_cell      *cells = allocator_get_zeroed(allocator, length * sizeof *cells);
+    text_cell      *cells = allocator_get_lasting_zeroed(allocator, length * sizeof *cells);
     struct posting *postings = NULL;
 
     if (dictionary->is_posted)
-        postings = allocator_get_zeroed(allocator, length * sizeof *postings);
-    dictionary->holders[segment] = allocator_get_zeroed(allocator, length * sizeof(uint32_t));
+        postings = allocator_get_lasting_zeroed(allocator, length * sizeof *postings);
+    dictionary->holders[segment] = allocator_get_lasting_zeroed(allocator, length * sizeof(uint32_t));
     atomic_store_explicit(&dictionary->postings[segment], postings, memory_order_release);
     atomic_store_explicit(&dictionary->texts[segment], cells, memory_order_release);
     if (cells == NULL || dictionary->holders[segment] == NULL || (dictionary->is_posted && postings == NULL)) {
@@ -135,9 +135,9 @@ static knackdb_status
 intern_hashed(struct dictionary *dictionary, struct epochs *epochs, knackdb_text text, uint64_t hash,
               uint32_t *ret_code, knackdb_error *error)
 {
-    const struct stored_text *stored;
-    knackdb_status            status;
-    uint32_t                  code = find_hashed(dictionary, text, hash), segment = 0;
+    text_cell      cell;
+    knackdb_status status;
+    uint32_t       code = find_hashed(dictionary, text, hash), segment = 0;
 
     if (code != DICTIONARY_CODE_NONE) {
         *ret_code = code;
@@ -150,12 +150,12 @@ intern_hashed(struct dictionary *dictionary, struct epochs *epochs, knackdb_text
     status = index_reserve(&dictionary->index, epochs, 1, error);
     if (status != KNACKDB_OK)
         return status;
-    stored = stored_text_new(epochs->allocator, text);
-    if (stored == NULL)
+    cell = stored_text_new(epochs->allocator, text);
+    if (cell == TEXT_CELL_NULL)
         return error_no_memory(error, "text");
 
     code = take_code(dictionary, segment);
-    *dictionary_cell(dictionary, code) = text_cell_of(stored, text.length);
+    *dictionary_cell(dictionary, code) = cell;
     *holders_of(dictionary, code) = 0;
     atomic_fetch_add_explicit(&dictionary->text_bytes, stored_text_bytes(text.length), memory_order_relaxed);
     if (code >= atomic_load_explicit(&dictionary->code_end, memory_order_relaxed))

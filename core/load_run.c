@@ -37,21 +37,27 @@ has_ended(const struct load_place *place, uint32_t row)
     return place->ended != NULL && (place->ended[bit / 64] >> bit % 64 & 1) != 0;
 }
 
-/* Brings the pages of the run's rows in with a call or two, where each would cost an exception. Where they are 2 MiB
- * pages there is nothing to gain. */
+/* Makes the memory of the run's rows ready. Pages are brought in with a call or two, where each would cost an
+ * exception; where they are 2 MiB pages there is nothing to gain. */
 static void
-bring_in(const struct load_run *run)
+make_ready(const struct load_run *run, bool is_large)
 {
+    size_t   from = is_large ? run->data->large_bytes : 0;
     uint32_t count;
 
     for (uint32_t i = 0; i < run->kept; i += count) {
         row_number row = run->first + i;
+        size_t     first = ((row & CHUNK_ROW_MASK) >> GROUP_ROW_BITS) * run->data->group_bytes, end;
 
         count = CHUNK_ROWS - (row & CHUNK_ROW_MASK);
         if (count > run->kept - i)
             count = run->kept - i;
-        allocator_populate(run->store->allocator, table_group(run->data, row),
-                           (count + GROUP_ROWS - 1) / GROUP_ROWS * run->data->group_bytes);
+        end = first + (count + GROUP_ROWS - 1) / GROUP_ROWS * run->data->group_bytes;
+        first = first > from ? first : from;
+        if (end > first)
+            allocator_populate(run->store->allocator, table_arrays(run->data, row) + first, end - first);
+        if (run->data->is_dirty)
+            table_clear_apart(run->data, row, count);
     }
 }
 
@@ -71,8 +77,8 @@ load_run_begin(struct load_run *run, const struct load_place *place, knackdb_err
     lock_writer(run->store);
     status = table_reserve_run(run->data, place->first, run->kept, is_large, error);
     unlock_writer(run->store);
-    if (status == KNACKDB_OK && !is_large)
-        bring_in(run);
+    if (status == KNACKDB_OK)
+        make_ready(run, is_large);
     return status;
 }
 
@@ -278,9 +284,7 @@ copy_texts(struct load_run *run, const struct column_values *values, bool is_map
     for (uint32_t i = from; i < until; i++) {
         uint32_t text = text_of_row(run, values, is_mapped, i);
 
-        run->cells[i] = text != SOURCE_NULL
-                            ? text_cell_of(text_block_put(block, &at, run->texts[text]), run->texts[text].length)
-                            : TEXT_CELL_NULL;
+        run->cells[i] = text != SOURCE_NULL ? text_block_put(block, &at, run->texts[text]) : TEXT_CELL_NULL;
     }
     if (block != NULL) {
         lock_writer(run->store); /* the arena may be another run's, too */
@@ -302,9 +306,14 @@ load_own_texts(struct load_run *run, uint32_t column, const struct column_values
     status = copy_texts(run, values, is_mapped, 0, border, error);
     if (status == KNACKDB_OK)
         status = copy_texts(run, values, is_mapped, border, run->kept, error);
-    if (status == KNACKDB_OK)
+    if (status != KNACKDB_OK)
+        return status;
+    if (run->data->kinds[column] == CELL_TEXT)
         write_cells(run, run->data->offsets[column], sizeof(text_cell), run->cells);
-    return status;
+    else
+        for (uint32_t i = 0; i < run->kept; i++)
+            table_put_sparse(run->data, run->first + i, column, run->cells[i]);
+    return KNACKDB_OK;
 }
 
 static knackdb_status
@@ -366,7 +375,7 @@ fill_nulls(struct load_run *run)
     for (uint32_t c = 1; c < data->definition->column_count; c++) {
         const struct column *about = &data->definition->columns[c];
 
-        if ((run->given >> c & 1) != 0)
+        if ((run->given >> c & 1) != 0 || data->kinds[c] == CELL_SPARSE) /* which are NULL as they come */
             continue;
         if (column_is_dictionary(about))
             fill_cells(run, data->offsets[c], sizeof(uint32_t), DICTIONARY_CODE_NULL);
@@ -387,10 +396,8 @@ load_run_end(struct load_run *run, uint32_t *ret_rows, knackdb_error *error)
         return error_set(error, KNACKDB_CORRUPT, "%s: stored rows without ids", data->definition->name);
     atomic_fetch_or_explicit(&data->given, run->given & data->rare, memory_order_relaxed);
     fill_nulls(run);
-    fill_cells(run, data->births_offset, sizeof(uint64_t), 0);
-    fill_cells(run, data->ends_offset, sizeof(uint64_t), END_NEVER);
-    for (uint32_t k = 0; k < data->definition->key_count; k++)
-        fill_cells(run, data->links_offset[k], sizeof(uint32_t), ROW_NONE);
+    if (data->is_dirty)
+        fill_cells(run, data->births_offset, sizeof(uint64_t), 0);
     status = load_keys_add(run, error);
     if (status == KNACKDB_OK)
         atomic_fetch_add_explicit(&data->living, run->kept, memory_order_relaxed);

@@ -131,8 +131,8 @@ shares_text(const struct table_data *table, row_number one, row_number other)
 
         if (column->type != KNACKDB_TEXT || column_is_dictionary(column))
             continue;
-        text = *TABLE_AT(table, one, table->offsets[c], text_cell);
-        if (text != TEXT_CELL_NULL && text == *TABLE_AT(table, other, table->offsets[c], text_cell))
+        text = table_text_cell(table, one, c);
+        if (text != TEXT_CELL_NULL && text == table_text_cell(table, other, c))
             return true;
     }
     return false;
@@ -156,7 +156,7 @@ row_to_move(const struct table_data *table, row_number row)
     struct key_search search;
     row_number        heir;
 
-    if (table_row_visible(table, row, MOMENT_LAST))
+    if (table_row_shown(table, row, MOMENT_LAST))
         return row;
     (void) key_search_init_stored(&search, table, 0, row);
     heir = table_key_find(table, 0, &search, MOMENT_LAST);
@@ -303,7 +303,7 @@ unlink_id(struct table_data *table, row_number row, const struct chunk *chunk, i
     (void) key_search_init_stored(&search, table, 0, row);
     version = table_key_head(table, 0, &search);
     while (version != ROW_NONE) {
-        row_number older = atomic_load_explicit(table_link(table, version, 0), memory_order_relaxed);
+        row_number older = table_link(table, version, 0);
         uint64_t   birth = table_row_birth(table, version);
 
         if (birth < chunk->born)
@@ -385,6 +385,7 @@ take_chunk(struct table_data *table, struct leavings *leavings)
             continue;
         leavings->arrays = atomic_load_explicit(&chunk->arrays, memory_order_relaxed);
         leavings->arrays_bytes = table->chunk_bytes;
+        table_count_off(table, leavings->arrays);
         text_arena_take(&chunk->texts, &leavings->texts);
         chunk->state = CHUNK_KEPT;
         atomic_store_explicit(&chunk->arrays, NULL, memory_order_relaxed);

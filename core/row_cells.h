@@ -2,7 +2,7 @@
 #ifndef KNACKDB_CORE_ROW_CELLS_H
 #define KNACKDB_CORE_ROW_CELLS_H
 
-#include "core/table.h"
+#include "core/table_keys.h"
 
 struct row_cells {
     uint64_t bits[KNACKDB_COLUMNS_MAX];

@@ -11,7 +11,7 @@
 #include "core/reclaimer.h"
 #include "core/result_cache.h"
 #include "core/store.h"
-#include "core/table.h"
+#include "core/table_keys.h"
 
 #include <pthread.h>
 

@@ -15,21 +15,21 @@ kind_of(const struct column *column)
         return CELL_INTEGER;
     if (column->type == KNACKDB_REAL)
         return CELL_REAL;
-    return column_is_dictionary(column) ? CELL_CODE : CELL_TEXT;
+    return column_is_dictionary(column) ? CELL_CODE : column->is_sparse ? CELL_SPARSE : CELL_TEXT;
 }
 
 /* The columns of numbers and texts of their own that no list carries, where some list carries cells. */
 static uint64_t
-rare_columns(const struct table *definition)
+not_carried(const struct table *definition)
 {
-    uint64_t carries = 0, rare = 0;
+    uint64_t carries = 0, others = 0;
 
     for (uint32_t c = 0; c < definition->column_count; c++) {
         carries |= definition->columns[c].carries;
         if (!column_is_dictionary(&definition->columns[c]))
-            rare |= KNACKDB_BIT(c);
+            others |= KNACKDB_BIT(c);
     }
-    return carries != 0 ? rare & ~carries : 0;
+    return carries != 0 ? others & ~carries : 0;
 }
 
 /* Arrays of a group begin on cache lines: a column of eight bytes for 128 rows is sixteen of them. */
@@ -44,6 +44,58 @@ place_array(struct table_data *table, size_t bytes_per_row)
     return at;
 }
 
+/* The largest that a system's small ones are. */
+#define PAGE_BYTES_MAX ((size_t) 64 * 1024)
+
+/* An array of the whole chunk, behind the groups: on pages of its own, so that it takes none while nothing is in it. */
+static size_t
+place_apart(struct table_data *table, size_t bytes_per_row)
+{
+    size_t at = table->chunk_bytes;
+
+    table->chunk_bytes += CHUNK_ROWS * bytes_per_row;
+    table->chunk_arrays[table->chunk_array_count++] = (struct table_array) { (uint32_t) at, (uint32_t) bytes_per_row };
+    return at;
+}
+
+static void
+place_arrays(struct table_data *table)
+{
+    const struct table *definition = table->definition;
+    size_t              groups_bytes;
+
+    for (uint32_t c = 0; c < definition->column_count; c++) {
+        table->kinds[c] = (uint8_t) kind_of(&definition->columns[c]);
+        if (table->kinds[c] == CELL_CODE)
+            table->coded[table->coded_count++] = c;
+        if (table->kinds[c] == CELL_SPARSE) /* who asks for it ahead asks for the id, which is wanted anyway */
+            table->arrays[table->array_count++] = table->arrays[0];
+        else
+            table->offsets[c] = place_array(table, table->kinds[c] == CELL_CODE ? sizeof(uint32_t) : sizeof(uint64_t));
+    }
+    table->births_offset = place_array(table, sizeof(uint64_t));
+
+    /* What would fill a 2 MiB page by half or less stands on small ones. */
+    groups_bytes = GROUPS_PER_CHUNK * table->group_bytes;
+    table->large_bytes = (groups_bytes + ALLOCATOR_HUGE_BYTES / 2 - 1) & ~(ALLOCATOR_HUGE_BYTES - 1);
+    table->settled_offset = groups_bytes;
+    table->touched_offset = groups_bytes + GROUPS_PER_CHUNK * sizeof(uint64_t);
+    table->chunk_bytes = table->touched_offset + TABLE_TOUCHED_BYTES;
+    if (table->chunk_bytes < table->large_bytes)
+        table->chunk_bytes = table->large_bytes;
+    table->chunk_bytes = (table->chunk_bytes + PAGE_BYTES_MAX - 1) & ~(PAGE_BYTES_MAX - 1);
+    table->ends_offset = place_apart(table, sizeof(uint64_t));
+    for (uint32_t k = 0; k < definition->key_count; k++)
+        table->links_offset[k] = place_apart(table, sizeof(row_number));
+    for (uint32_t c = 0; c < definition->column_count; c++)
+        if (table->kinds[c] == CELL_SPARSE) {
+            table->offsets[c] = place_apart(table, sizeof(text_cell));
+            table->sparse |= KNACKDB_BIT(c);
+        }
+    table->rare = table->sparse | not_carried(definition);
+    table->exact_offset = place_apart(table, sizeof(uint64_t));
+}
+
 knackdb_status
 table_data_init(struct table_data *table, const struct table *definition, struct epochs *epochs, knackdb_error *error)
 {
@@ -53,27 +105,13 @@ table_data_init(struct table_data *table, const struct table *definition, struct
     table->filling = CHUNK_NONE;
     reclaim_init(&table->reclaim);
     atomic_init(&table->next_id, 1);
-    for (uint32_t c = 0; c < definition->column_count; c++) {
-        table->kinds[c] = (uint8_t) kind_of(&definition->columns[c]);
-        if (table->kinds[c] == CELL_CODE)
-            table->coded[table->coded_count++] = c;
-        table->offsets[c] = place_array(table, table->kinds[c] == CELL_CODE ? sizeof(uint32_t) : sizeof(uint64_t));
-    }
-    table->births_offset = place_array(table, sizeof(uint64_t));
-    table->ends_offset = place_array(table, sizeof(uint64_t));
-    for (uint32_t k = 0; k < definition->key_count; k++)
-        table->links_offset[k] = place_array(table, sizeof(row_number));
-    table->settled_offset = GROUPS_PER_CHUNK * table->group_bytes;
-    /* On pages of its own, large ones even: it is hardly ever touched, and then costs nothing. */
-    table->exact_offset = (table->settled_offset + GROUPS_PER_CHUNK * sizeof(uint64_t) + ALLOCATOR_HUGE_BYTES - 1) &
-                          ~(ALLOCATOR_HUGE_BYTES - 1);
-    table->chunk_bytes = table->exact_offset + CHUNK_ROWS * sizeof(uint64_t);
-
+    table->is_dirty = !allocator_pages_are_zero(epochs->allocator);
+    table->page_bits = (uint32_t) __builtin_ctzll(allocator_page_bytes());
+    place_arrays(table);
     table->dictionaries =
         allocator_get_zeroed(epochs->allocator, definition->column_count * sizeof *table->dictionaries);
     if (table->dictionaries == NULL)
         return error_no_memory(error, "a table");
-    table->rare = rare_columns(definition);
     for (uint32_t c = 0; c < definition->column_count; c++) {
         table->dictionaries[c].is_posted = definition->columns[c].is_posted;
         posting_blocks_init(&table->dictionaries[c].blocks, carried_width(definition->columns[c].carries));
@@ -114,10 +152,15 @@ table_data_clear(struct table_data *table)
 void
 row_cells_load(struct row_cells *cells, const struct table_data *table, row_number row)
 {
-    for (uint32_t c = 0; c < table->definition->column_count; c++)
-        cells->bits[c] = table->kinds[c] == CELL_CODE ? table_code(table, row, c)
-                                                      : *TABLE_AT(table, row, table->offsets[c], uint64_t);
-    cells->exact = *table_exact(table, row);
+    bool has_null = false; /* or one that looks so */
+
+    for (uint32_t c = 0; c < table->definition->column_count; c++) {
+        cells->bits[c] = table->kinds[c] == CELL_CODE     ? table_code(table, row, c)
+                         : table->kinds[c] == CELL_SPARSE ? table_text_cell(table, row, c)
+                                                          : *TABLE_AT(table, row, table->offsets[c], uint64_t);
+        has_null |= table->kinds[c] == CELL_INTEGER && cells->bits[c] == (uint64_t) INTEGER_NULL;
+    }
+    cells->exact = has_null ? *table_exact(table, row) : 0;
 }
 
 static uint64_t
@@ -148,7 +191,7 @@ encode_text(struct table_data *table, struct text_arena *texts, uint32_t column,
         return status;
     }
     if (value->type == KNACKDB_TEXT) {
-        cell = text_cell_of(text_arena_add(texts, table->epochs->allocator, value->as.text), value->as.text.length);
+        cell = text_arena_add(texts, table->epochs->allocator, value->as.text);
         if (cell == TEXT_CELL_NULL)
             return error_no_memory(error, "text");
     }
@@ -301,12 +344,22 @@ given_by(const struct table_data *table, const struct row_cells *cells, uint64_t
         double   real;
 
         memcpy(&real, &cells->bits[c], sizeof real);
-        if (table->kinds[c] == CELL_REAL   ? real == real
-            : table->kinds[c] == CELL_TEXT ? cells->bits[c] != TEXT_CELL_NULL
-                                           : cells->bits[c] != (uint64_t) INTEGER_NULL || (cells->exact >> c & 1) != 0)
+        if (table->kinds[c] == CELL_REAL ? real == real
+            : table->kinds[c] == CELL_INTEGER
+                ? cells->bits[c] != (uint64_t) INTEGER_NULL || (cells->exact >> c & 1) != 0
+                : cells->bits[c] != TEXT_CELL_NULL)
             given |= KNACKDB_BIT(c);
     }
     return given;
+}
+
+void
+table_put_sparse(struct table_data *table, row_number row, uint32_t column, text_cell cell)
+{
+    if (cell == TEXT_CELL_NULL)
+        return; /* as it is */
+    table_touch(table, row, table->offsets[column], sizeof cell);
+    *TABLE_APART(table, row, table->offsets[column], text_cell) = cell;
 }
 
 /* Puts a row on the lists of its texts. */
@@ -348,19 +401,25 @@ write_row(struct table_data *table, row_number row, const struct row_cells *cell
     _Atomic uint64_t   *settled = table_settled(table, row);
     uint64_t            given = atomic_load_explicit(&table->given, memory_order_relaxed), more;
 
+    if (table->is_dirty)
+        table_clear_apart(table, row, 1);
 #define CELL(offset, type) ((type *) (void *) (group + (offset)) + place)
     for (uint32_t c = 0; c < definition->column_count; c++) {
         if (table->kinds[c] == CELL_CODE)
             *CELL(table->offsets[c], uint32_t) = (uint32_t) cells->bits[c];
-        else
+        else if (table->kinds[c] != CELL_SPARSE)
             *CELL(table->offsets[c], uint64_t) = cells->bits[c];
+        else
+            table_put_sparse(table, row, c, cells->bits[c]);
     }
-    if (cells->exact != 0)
+    if (cells->exact != 0) {
+        table_touch(table, row, table->exact_offset, sizeof cells->exact);
         *table_exact(table, row) = cells->exact;
+    }
     atomic_store_explicit(CELL(table->births_offset, _Atomic uint64_t), moment, memory_order_relaxed);
-    atomic_store_explicit(CELL(table->ends_offset, _Atomic uint64_t), END_NEVER, memory_order_relaxed);
     for (uint32_t k = 0; k < definition->key_count; k++)
-        atomic_store_explicit(CELL(table->links_offset[k], _Atomic uint32_t), places[k].head, memory_order_relaxed);
+        if (places[k].head != ROW_NONE)
+            table_set_link(table, row, k, places[k].head, memory_order_relaxed);
 #undef CELL
     if (place == 0 || atomic_load_explicit(settled, memory_order_relaxed) != SETTLED_NEVER)
         atomic_store_explicit(settled, moment, memory_order_relaxed); /* T6 */
@@ -455,11 +514,10 @@ table_move_row(struct table_data *table, row_number row, uint64_t moment, knackd
     for (uint32_t c = 0; c < table->definition->column_count; c++) {
         knackdb_text text;
 
-        if (table->kinds[c] != CELL_TEXT || cells.bits[c] == TEXT_CELL_NULL)
+        if ((table->kinds[c] != CELL_TEXT && table->kinds[c] != CELL_SPARSE) || cells.bits[c] == TEXT_CELL_NULL)
             continue;
         text = text_cell_view(cells.bits[c]);
-        cells.bits[c] = text_cell_of(text_arena_add(&table_chunk(table, moved)->texts, table->epochs->allocator, text),
-                                     text.length);
+        cells.bits[c] = text_arena_add(&table_chunk(table, moved)->texts, table->epochs->allocator, text);
         if (cells.bits[c] == TEXT_CELL_NULL)
             return error_no_memory(error, "text");
     }
@@ -471,10 +529,30 @@ table_move_row(struct table_data *table, row_number row, uint64_t moment, knackd
     return KNACKDB_OK;
 }
 
+/* Where a row of a large table ends, others will: the pages of an eighth of the chunk's ends are brought in by one
+ * call, where each would be an exception. */
+#define ENDS_PART_ROWS (CHUNK_ROWS / 8)
+
+static void
+bring_ends_in(struct table_data *table, row_number row)
+{
+    row_number first = row & ~(row_number) (ENDS_PART_ROWS - 1);
+    uint32_t   rows_a_page = (uint32_t) (((size_t) 1 << table->page_bits) / sizeof(uint64_t));
+
+    for (uint32_t i = 0; i < ENDS_PART_ROWS; i += rows_a_page)
+        table_touch(table, first + i, table->ends_offset, sizeof(uint64_t));
+    allocator_populate(table->epochs->allocator, TABLE_APART(table, first, table->ends_offset, uint64_t),
+                       ENDS_PART_ROWS * sizeof(uint64_t));
+}
+
 static void
 store_end(struct table_data *table, row_number row, uint64_t moment)
 {
-    atomic_store_explicit(TABLE_AT(table, row, table->ends_offset, _Atomic uint64_t), moment,
+    if (table_chunk(table, row)->is_large && !table_is_touched(table, row, table->ends_offset, sizeof moment))
+        bring_ends_in(table, row);
+    else
+        table_touch(table, row, table->ends_offset, sizeof moment);
+    atomic_store_explicit(TABLE_APART(table, row, table->ends_offset, _Atomic uint64_t), ~moment,
                           memory_order_relaxed); /* T2 */
 }
 
@@ -523,9 +601,11 @@ table_forget_rows(struct table_data *table, struct table_mark mark, uint64_t new
 uint64_t
 table_column_bytes(const struct table_data *table)
 {
-    uint64_t rows = atomic_load_explicit(&((struct table_data *) (uintptr_t) table)->row_count, memory_order_relaxed);
+    struct table_data *counted = (struct table_data *) (uintptr_t) table;
+    uint64_t           rows = atomic_load_explicit(&counted->row_count, memory_order_relaxed);
+    uint64_t           apart = atomic_load_explicit(&counted->apart_bytes, memory_order_relaxed);
 
-    return rows * table->row_bytes;
+    return rows * table->row_bytes + apart;
 }
 
 uint64_t

@@ -8,13 +8,22 @@
  *
  *     row_number = chunk << 16 | group << 7 | place
  *
- *     group     id        task_type  ...  birth    end      link[key]...
- *               [i64]     [u32]           [u64]    [u64]    [u32]
+ *     group     id        task_type  ...  birth
+ *               [i64]     [u32]           [u64]
  *
  * A scan of a column still reads whole cache lines, a kilobyte at a run; and a row's
  * cells lie within 16 KB, so that reading one row waits for one or two pages and not for as
  * many as there are columns: 410 ns instead of 620 at a million rows, for 3.7 ms instead
  * of 0.8 to scan three columns (docs/ARCHITECTURE.md has the table).
+ *
+ * What most rows do not have stands apart, behind the groups, in arrays for the whole chunk of which nothing is touched
+ * until there is something to say, so that it takes no memory: ends, links, texts that schema/ calls sparse, and
+ * `exact` (below). Memory that was never touched reads as zero: alive, no older version, NULL, no mark.
+ *
+ *     chunk     group group ... | settled  touched | end     link[key]...  sparse text...  exact
+ *                                 [u64]    [bits]    [u64]   [u32]         [u64]           [u64]
+ *
+ * `touched` has a bit for each page of these, set before something is written there: so what they take is counted.
  *
  * A change of a row adds a new version and stamps the old one's end; a row carries the
  * moments (store.h) of its birth and of its end, and a view of moment M sees it if birth <= M < end.
@@ -27,8 +36,7 @@
  *
  * NULL costs no bitmap: NaN (which is refused as a value) in REAL columns, code 0
  * in dictionary columns, a null pointer in TEXT_OWN columns, INT64_MIN in INTEGER
- * columns. A true INT64_MIN is marked in `exact`, an array that stays untouched, and so takes
- * no memory, until there is one.
+ * columns. A true INT64_MIN is marked in `exact`.
  *
  * For each group, `settled` says from which moment on every row of it is visible: most rows are known to be, without a
  * look at their births and ends.
@@ -91,7 +99,7 @@ enum chunk_state {
 };
 
 struct chunk {
-    _Atomic(unsigned char *) arrays;     /* pages: the groups, then `exact`; NULL: no chunk has this number */
+    _Atomic(unsigned char *) arrays;     /* pages: the groups, and what stands apart; NULL: no chunk has this number */
     _Atomic uint32_t         row_count;  /* published (T1); 0 again when UNLINKED (T5) */
     uint32_t                 dead_count; /* rows with an end, or never born; the writer's, as what follows */
     uint32_t                 older;      /* the chunk that was filled before this one; CHUNK_NONE */
@@ -104,9 +112,9 @@ struct chunk {
     struct text_arena        texts;    /* of TEXT_OWN columns */
 };
 
-/* An array of a group. */
+/* An array of a group, or of a chunk. */
 struct table_array {
-    uint32_t offset; /* bytes into the group */
+    uint32_t offset; /* bytes into it */
     uint32_t width;  /* bytes a row */
 };
 
@@ -116,28 +124,38 @@ enum cell_kind {
     CELL_REAL = KNACKDB_REAL,
     CELL_CODE = KNACKDB_TEXT + 1, /* of its dictionary */
     CELL_TEXT,                    /* text_cell */
+    CELL_SPARSE,                  /* the same, behind the groups */
 };
 
-#define TABLE_ARRAYS_MAX (KNACKDB_COLUMNS_MAX + 2 + SCHEMA_KEYS_MAX)
+#define TABLE_ARRAYS_MAX (KNACKDB_COLUMNS_MAX + 1)
+#define TABLE_APART_MAX  (KNACKDB_COLUMNS_MAX + 2 + SCHEMA_KEYS_MAX)
+/* A bit for each page of all that may stand apart. */
+#define TABLE_PAGE_BYTES_MIN 4096u
+#define TABLE_TOUCHED_BYTES  (TABLE_APART_MAX * (CHUNK_ROWS * sizeof(uint64_t) / TABLE_PAGE_BYTES_MIN / 8))
 
 struct table_data {
     const struct table *definition;
     struct epochs      *epochs;
 
-    /* Byte offsets of the arrays within a group, and its whole size; of `exact` within a chunk. */
+    /* Byte offsets of the arrays within a group, and its whole size; of others within a chunk, behind its groups. */
     size_t   offsets[KNACKDB_COLUMNS_MAX];
-    size_t   births_offset, ends_offset, links_offset[SCHEMA_KEYS_MAX];
-    size_t   settled_offset; /* within a chunk, behind the groups */
+    size_t   births_offset;
     size_t   group_bytes;
-    size_t   exact_offset;
+    size_t   settled_offset, touched_offset, ends_offset, links_offset[SCHEMA_KEYS_MAX], exact_offset;
     size_t   chunk_bytes;
+    size_t   large_bytes;                /* of a chunk, from its beginning, that may consist of 2 MiB pages */
     size_t   row_bytes;                  /* touched for each row */
+    uint32_t page_bits;                  /* a page holds 1 << page_bits bytes */
     uint8_t  kinds[KNACKDB_COLUMNS_MAX]; /* enum cell_kind; what `definition` says of the column, close together */
     uint32_t coded[KNACKDB_COLUMNS_MAX]; /* the columns of CELL_CODE */
     uint32_t coded_count;
-    struct table_array arrays[TABLE_ARRAYS_MAX];
+    struct table_array arrays[TABLE_ARRAYS_MAX]; /* of a group: columns, in their order, then births */
     uint32_t           array_count;
-    uint64_t rare; /* of a table with lists that carry cells: columns that these do not carry, as bits (carried.h) */
+    struct table_array chunk_arrays[TABLE_APART_MAX]; /* of a chunk: all that stands apart */
+    uint32_t           chunk_array_count;
+    bool               is_dirty; /* memory is not zero as it comes: rows that are added clear what is theirs of these */
+    uint64_t           sparse;   /* the columns of CELL_SPARSE, as bits */
+    uint64_t           rare;     /* of which `given` tells: these, and where lists carry cells what they do not carry */
 
     _Atomic(struct chunk *) groups[CHUNK_GROUPS]; /* CHUNKS_PER_GROUP each; set once */
     _Atomic uint32_t        chunk_end;            /* no chunk has a number as large */
@@ -162,6 +180,7 @@ struct table_data {
     _Atomic uint64_t living;      /* rows alive at the newest commit */
     _Atomic uint64_t row_count;   /* rows there are, dead ones too */
     _Atomic uint64_t last_change; /* newest moment that touched the table */
+    _Atomic uint64_t apart_bytes; /* of pages that are touched behind the groups */
     unsigned char    apart_too[CACHE_LINE_BYTES];
 };
 
@@ -212,11 +231,50 @@ table_group(const struct table_data *table, row_number row)
 #define TABLE_AT(table, row, offset, type) \
     ((type *) (void *) (table_group(table, row) + (offset)) + ((row) & GROUP_ROW_MASK))
 
+/* The same where the array is the whole chunk's. */
+#define TABLE_APART(table, row, offset, type) \
+    ((type *) (void *) (table_arrays(table, row) + (offset)) + ((row) & CHUNK_ROW_MASK))
+
+/* The page that holds the row's cell of an array of the chunk, counted from the first array that stands apart. */
+static inline size_t
+table_page_apart(const struct table_data *table, row_number row, size_t offset, size_t width)
+{
+    return (offset + (row & CHUNK_ROW_MASK) * width - table->ends_offset) >> table->page_bits;
+}
+
+/* The word of `touched` with its bit. */
+static inline _Atomic uint64_t *
+table_touched(const struct table_data *table, row_number row, size_t page)
+{
+    return (_Atomic uint64_t *) (void *) (table_arrays(table, row) + table->touched_offset) + page / 64;
+}
+
+static inline bool
+table_is_touched(const struct table_data *table, row_number row, size_t offset, size_t width)
+{
+    size_t page = table_page_apart(table, row, offset, width);
+
+    return (atomic_load_explicit(table_touched(table, row, page), memory_order_relaxed) >> page % 64 & 1) != 0;
+}
+
+/* Before something is written there: counts the page. */
+static inline void
+table_touch(struct table_data *table, row_number row, size_t offset, size_t width)
+{
+    size_t            page = table_page_apart(table, row, offset, width);
+    _Atomic uint64_t *touched = table_touched(table, row, page);
+    uint64_t          bit = UINT64_C(1) << page % 64;
+
+    if ((atomic_load_explicit(touched, memory_order_relaxed) & bit) == 0 &&
+        (atomic_fetch_or_explicit(touched, bit, memory_order_relaxed) & bit) == 0) /* loading, there are several */
+        atomic_fetch_add_explicit(&table->apart_bytes, UINT64_C(1) << table->page_bits, memory_order_relaxed);
+}
+
 /* The row's marks in `exact`. */
 static inline uint64_t *
 table_exact(const struct table_data *table, row_number row)
 {
-    return (uint64_t *) (void *) (table_arrays(table, row) + table->exact_offset) + (row & CHUNK_ROW_MASK);
+    return TABLE_APART(table, row, table->exact_offset, uint64_t);
 }
 
 static inline uint64_t
@@ -225,10 +283,11 @@ table_row_birth(const struct table_data *table, row_number row)
     return atomic_load_explicit(TABLE_AT(table, row, table->births_offset, _Atomic uint64_t), memory_order_relaxed);
 }
 
+/* Kept as its complement: where nothing was stored, the row lives. */
 static inline uint64_t
 table_row_end(const struct table_data *table, row_number row)
 {
-    return atomic_load_explicit(TABLE_AT(table, row, table->ends_offset, _Atomic uint64_t), memory_order_relaxed);
+    return ~atomic_load_explicit(TABLE_APART(table, row, table->ends_offset, _Atomic uint64_t), memory_order_relaxed);
 }
 
 static inline bool
@@ -241,13 +300,15 @@ table_row_born(const struct table_data *table, row_number row, uint64_t moment)
 static inline bool
 table_row_visible(const struct table_data *table, row_number row, uint64_t moment)
 {
-    const unsigned char *group = table_group(table, row);
-    size_t               place = row & GROUP_ROW_MASK;
+    const unsigned char *arrays = table_arrays(table, row);
+    size_t               place = row & CHUNK_ROW_MASK;
+    const unsigned char *group = arrays + (place >> GROUP_ROW_BITS) * table->group_bytes;
 
-    return atomic_load_explicit((_Atomic uint64_t *) (uintptr_t) (group + table->births_offset) + place,
+    return atomic_load_explicit((_Atomic uint64_t *) (uintptr_t) (group + table->births_offset) +
+                                    (row & GROUP_ROW_MASK),
                                 memory_order_relaxed) <= moment &&
-           atomic_load_explicit((_Atomic uint64_t *) (uintptr_t) (group + table->ends_offset) + place,
-                                memory_order_relaxed) > moment;
+           ~atomic_load_explicit((_Atomic uint64_t *) (uintptr_t) (arrays + table->ends_offset) + place,
+                                 memory_order_relaxed) > moment;
 }
 
 /* T6 */
@@ -285,10 +346,18 @@ table_row_seen(const struct table_data *table, uint64_t row, uint64_t moment)
 /* The first visible row from `from` on, by number; ROW_NONE. */
 row_number table_next_row(const struct table_data *table, row_number from, uint64_t moment);
 
-static inline _Atomic uint32_t *
+/* The row that held the key before, ROW_NONE; kept as its complement. seq_cst: T5 */
+static inline row_number
 table_link(const struct table_data *table, row_number row, uint32_t key_index)
 {
-    return TABLE_AT(table, row, table->links_offset[key_index], _Atomic uint32_t);
+    return ~atomic_load(TABLE_APART(table, row, table->links_offset[key_index], _Atomic uint32_t));
+}
+
+static inline void
+table_set_link(struct table_data *table, row_number row, uint32_t key_index, row_number older, memory_order order)
+{
+    table_touch(table, row, table->links_offset[key_index], sizeof older);
+    atomic_store_explicit(TABLE_APART(table, row, table->links_offset[key_index], _Atomic uint32_t), ~older, order);
 }
 
 static inline bool
@@ -315,13 +384,30 @@ table_code(const struct table_data *table, row_number row, uint32_t column)
     return *TABLE_AT(table, row, table->offsets[column], uint32_t);
 }
 
+static inline uint64_t
+table_given(const struct table_data *table)
+{
+    return atomic_load_explicit(&((struct table_data *) (uintptr_t) table)->given, memory_order_relaxed);
+}
+
+/* Of CELL_TEXT or CELL_SPARSE. Of a column that has nothing in any row, nothing is touched. */
+static inline text_cell
+table_text_cell(const struct table_data *table, row_number row, uint32_t column)
+{
+    if (table->kinds[column] == CELL_TEXT)
+        return *TABLE_AT(table, row, table->offsets[column], text_cell);
+    if ((table_given(table) >> column & 1) == 0)
+        return TEXT_CELL_NULL;
+    return *TABLE_APART(table, row, table->offsets[column], text_cell);
+}
+
 /* Text of either storage; the NULL text for NULL. */
 static inline knackdb_text
 table_text(const struct table_data *table, row_number row, uint32_t column)
 {
     if (table->definition->columns[column].storage == TEXT_DICTIONARY)
         return dictionary_text(&table->dictionaries[column], table_code(table, row, column));
-    return text_cell_view(*TABLE_AT(table, row, table->offsets[column], text_cell));
+    return text_cell_view(table_text_cell(table, row, column));
 }
 
 /* Whether an INTEGER_NULL is a value. Rare, and kept out of the way of all that is not. */
@@ -376,7 +462,7 @@ table_cell_in(const struct table_data *table, const unsigned char *group, row_nu
         type = text.data != NULL ? KNACKDB_TEXT : KNACKDB_NULL;
         break;
     default:
-        text = text_cell_view(((const text_cell *) array)[place]);
+        text = text_cell_view(table_text_cell(table, row, column));
         type = text.data != NULL ? KNACKDB_TEXT : KNACKDB_NULL;
         break;
     }
@@ -451,36 +537,6 @@ table_row_note(const struct table_data *table, uint32_t column, row_number row)
     return (struct posting_note) { table_row_tag(table, column, row), age, NULL };
 }
 
-/* ---- keys ---- */
-
-/* A key value ready to be searched for. */
-struct key_search {
-    uint64_t     hash;
-    uint32_t     count;
-    int64_t      integers[SCHEMA_KEY_COLUMNS_MAX]; /* id, or a dictionary code */
-    knackdb_text texts[SCHEMA_KEY_COLUMNS_MAX];
-};
-
-/* False where no row can have it: a part is NULL, or a text that the dictionary does not know. */
-bool key_search_init(struct key_search *search, const struct table_data *table, uint32_t key_index,
-                     const knackdb_value *key_values);
-/* From the values of a whole row. */
-bool key_search_init_row(struct key_search *search, const struct table_data *table, uint32_t key_index,
-                         const knackdb_value *values);
-
-/* From the cells of a row that is there. */
-bool key_search_init_stored(struct key_search *search, const struct table_data *table, uint32_t key_index,
-                            row_number row);
-
-/* Do two rows hold the same key? The first one holds one, none of its columns being NULL. */
-bool table_rows_share_key(const struct table_data *table, uint32_t key_index, row_number row, row_number other);
-
-/* The newest row that held the key and is there still, alive or not; ROW_NONE. */
-row_number table_key_head(const struct table_data *table, uint32_t key_index, const struct key_search *search);
-/* The row that holds it at a moment; ROW_NONE. */
-row_number table_key_find(const struct table_data *table, uint32_t key_index, const struct key_search *search,
-                          uint64_t moment);
-
 /* A row lies in as many cache lines as it has columns. Asked for together they arrive together. */
 static inline void
 table_prefetch_row(const struct table_data *table, row_number row)
@@ -488,21 +544,21 @@ table_prefetch_row(const struct table_data *table, row_number row)
     const unsigned char *group = table_group(table, row);
     size_t               place = row & GROUP_ROW_MASK;
 
+    __builtin_prefetch(table_settled(table, row));
     for (uint32_t a = 0; a < table->array_count; a++)
         __builtin_prefetch(group + table->arrays[a].offset + place * table->arrays[a].width);
-}
-
-/* Of the rows that held a key, newest first from `row` on, the one that holds it at a moment. One at a time does: where
- * one was born by then and is dead at it, those before it are, too. */
-static inline row_number
-table_key_at(const struct table_data *table, uint32_t key_index, row_number row, uint64_t moment)
-{
-    while (row != ROW_NONE && !table_row_born(table, row, moment))
-        row = atomic_load(table_link(table, row, key_index)); /* seq_cst: T5 */
-    return row != ROW_NONE && table_row_visible(table, row, moment) ? row : ROW_NONE;
+    for (uint64_t left = table_given(table) & table->sparse; left != 0; left &= left - 1)
+        __builtin_prefetch(TABLE_APART(table, row, table->offsets[__builtin_ctzll(left)], text_cell));
 }
 
 /* ---- the writer's ---- */
+
+/* A text of CELL_SPARSE, or NULL, of a row that is not published yet. */
+void table_put_sparse(struct table_data *table, row_number row, uint32_t column, text_cell cell);
+/* What stands apart of some rows of one chunk, before they are written: says nothing. Where is_dirty. */
+void table_clear_apart(struct table_data *table, row_number first, uint32_t count);
+/* The chunk's arrays go: what was touched of them is counted no more. */
+void table_count_off(struct table_data *table, const unsigned char *arrays);
 
 /* Where the next row will stand, unless in a chunk that takes a number given before. */
 static inline row_number
@@ -520,11 +576,6 @@ knackdb_status table_reserve_row(struct table_data *table, uint64_t moment, row_
 knackdb_status table_reserve_run(struct table_data *table, uint64_t first, uint32_t count, bool is_large,
                                  knackdb_error *error);
 void           table_publish_runs(struct table_data *table);
-
-/* For who is about to add rows, TABLE_EXPECTED_MAX at most, each beginning `stride` values behind the one before: asks
- * for the memory that finding their texts and keys will look at. Nothing is added; it is a matter of cost alone. */
-#define TABLE_EXPECTED_MAX DICTIONARY_EXPECTED_MAX
-void table_expect_rows(struct table_data *table, const knackdb_value *values, size_t stride, size_t count);
 
 /* Adds a row with every column of `values` (in column order), or, with `from` not ROW_NONE, a
  * version of that row with the columns of `changed` (bits) taken from `values`. It is born
@@ -550,9 +601,6 @@ table_get_mark(const struct table_data *table)
 
 /* `newest`: the moment published last. */
 void table_forget_rows(struct table_data *table, struct table_mark mark, uint64_t newest);
-
-/* Takes a row that nobody sees out of the index and the chain of every key. False without memory: nothing is done. */
-bool table_unlink_row(struct table_data *table, row_number row);
 
 static inline int64_t
 table_next_id(const struct table_data *table)

@@ -57,10 +57,11 @@ make_chunk(struct table_data *table, uint32_t number, uint32_t older, uint64_t i
     arrays = allocator_get_pages(allocator, table->chunk_bytes);
     if (arrays == NULL)
         return error_no_memory(error, "rows");
-    if (!allocator_pages_are_zero(allocator))
-        memset(arrays + table->exact_offset, 0, table->chunk_bytes - table->exact_offset);
+    allocator_advise_small(allocator, arrays + table->ends_offset, table->chunk_bytes - table->ends_offset);
     if (is_large)
-        allocator_advise_huge(allocator, arrays, table->exact_offset);
+        allocator_advise_huge(allocator, arrays, table->large_bytes);
+    if (table->is_dirty)
+        memset(arrays + table->touched_offset, 0, TABLE_TOUCHED_BYTES);
     chunk = table_chunk_at(table, number);
     chunk->dead_count = 0;
     chunk->older = older;
@@ -72,6 +73,31 @@ make_chunk(struct table_data *table, uint32_t number, uint32_t older, uint64_t i
     if (number >= atomic_load_explicit(&table->chunk_end, memory_order_relaxed))
         atomic_store_explicit(&table->chunk_end, number + 1, memory_order_release);
     return KNACKDB_OK;
+}
+
+void
+table_clear_apart(struct table_data *table, row_number first, uint32_t count)
+{
+    unsigned char *arrays = table_arrays(table, first);
+
+    for (uint32_t a = 0; a < table->chunk_array_count; a++) {
+        const struct table_array *array = &table->chunk_arrays[a];
+
+        for (uint32_t i = 0; i < count; i++)
+            table_touch(table, first + i, array->offset, array->width);
+        memset(arrays + array->offset + (first & CHUNK_ROW_MASK) * array->width, 0, count * array->width);
+    }
+}
+
+void
+table_count_off(struct table_data *table, const unsigned char *arrays)
+{
+    const uint64_t *touched = (const uint64_t *) (const void *) (arrays + table->touched_offset);
+    uint64_t        pages = 0;
+
+    for (size_t i = 0; i < TABLE_TOUCHED_BYTES / sizeof touched[0]; i++)
+        pages += (uint64_t) __builtin_popcountll(touched[i]);
+    atomic_fetch_sub_explicit(&table->apart_bytes, pages << table->page_bits, memory_order_relaxed);
 }
 
 /* Begins a chunk whose first row is born at `moment`. */
@@ -91,7 +117,7 @@ open_chunk(struct table_data *table, uint64_t moment, knackdb_error *error)
         allocator_advise_huge(table->epochs->allocator,
                               atomic_load_explicit(&table_chunk_at(table, table->filling)->arrays,
                                                    memory_order_relaxed),
-                              table->exact_offset);
+                              table->large_bytes);
     table->chunk_count++;
     table->filling = number;
     table->filled = 0;
@@ -178,7 +204,7 @@ table_next_row(const struct table_data *table, row_number from, uint64_t moment)
         uint32_t rows = table_chunk_rows(table, number);
 
         for (; place < rows; place++)
-            if (table_row_visible(table, number << CHUNK_ROW_BITS | place, moment))
+            if (table_row_shown(table, number << CHUNK_ROW_BITS | place, moment))
                 return number << CHUNK_ROW_BITS | place;
         place = 0;
     }

@@ -185,26 +185,20 @@ table_expect_rows(struct table_data *table, const knackdb_value *values, size_t 
 
 /* ---- taking out ---- */
 
-static row_number
-link_of(const struct table_data *table, row_number row, uint32_t key_index)
-{
-    return atomic_load_explicit(table_link(table, row, key_index), memory_order_relaxed);
-}
-
 static void
 unlink_from_key(struct table_data *table, row_number row, uint32_t key_index, const struct key_search *search)
 {
     row_number head = table_key_head(table, key_index, search);
-    row_number older = link_of(table, row, key_index);
+    row_number older = table_link(table, row, key_index);
     bool       is_mapped = key_index == 0 && id_map_get(&table->ids, search->integers[0]) != ID_MAP_NONE;
 
     if (head != row) {
         row_number newer = head;
 
-        while (newer != ROW_NONE && link_of(table, newer, key_index) != row)
-            newer = link_of(table, newer, key_index);
+        while (newer != ROW_NONE && table_link(table, newer, key_index) != row)
+            newer = table_link(table, newer, key_index);
         if (newer != ROW_NONE)
-            atomic_store(table_link(table, newer, key_index), older);
+            table_set_link(table, newer, key_index, older, memory_order_seq_cst);
     } else if (is_mapped && older != ROW_NONE) {
         id_map_set(&table->ids, search->integers[0], older);
     } else if (is_mapped) {
@@ -221,7 +215,7 @@ static bool
 reserve_unlinking(struct table_data *table, row_number row)
 {
     int64_t    id = table_integer(table, row, 0);
-    row_number older = link_of(table, row, 0);
+    row_number older = table_link(table, row, 0);
 
     if (id_map_get(&table->ids, id) != row)
         return true;

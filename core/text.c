@@ -32,14 +32,19 @@ block_new(struct allocator *allocator, size_t bytes)
     return block;
 }
 
-static const struct stored_text *
+static text_cell
 put_text(unsigned char *to, knackdb_text text)
 {
-    uint32_t length = (uint32_t) text.length;
+    uint32_t  length = (uint32_t) text.length;
+    text_cell tag = length < TEXT_CELL_LONG ? length : TEXT_CELL_LONG;
+    text_cell cell = (text_cell) (uintptr_t) to | tag << TEXT_CELL_ADDRESS_BITS;
 
-    memcpy(to, &length, sizeof length);
-    bytes_copy(to + sizeof length, text.data, length);
-    return (const struct stored_text *) to;
+    if (tag == TEXT_CELL_LONG) {
+        memcpy(to, &length, sizeof length);
+        to += sizeof length;
+    }
+    bytes_copy(to, text.data, length);
+    return cell;
 }
 
 static void
@@ -81,7 +86,7 @@ text_block_new(struct allocator *allocator, size_t bytes)
     return block;
 }
 
-const struct stored_text *
+text_cell
 text_block_put(struct text_block *block, size_t *at, knackdb_text text)
 {
     unsigned char *to = (unsigned char *) (block + 1) + *at;
@@ -91,13 +96,13 @@ text_block_put(struct text_block *block, size_t *at, knackdb_text text)
 }
 
 /* A long text gets a block of its own, behind the newest: what is left of that one is not given up for it. */
-static const struct stored_text *
+static text_cell
 add_long(struct text_arena *arena, struct allocator *allocator, knackdb_text text)
 {
     struct text_block *block = block_new(allocator, sizeof *block + stored_text_bytes(text.length));
 
     if (block == NULL)
-        return NULL;
+        return TEXT_CELL_NULL;
     text_arena_adopt(arena, block);
     return put_text((unsigned char *) (block + 1), text);
 }
@@ -121,7 +126,7 @@ choose_pages_step(const struct text_arena *arena)
     return share < PAGES_STEP_MIN ? PAGES_STEP_MIN : share > PAGES_STEP_MAX ? PAGES_STEP_MAX : (size_t) share;
 }
 
-const struct stored_text *
+text_cell
 text_arena_add(struct text_arena *arena, struct allocator *allocator, knackdb_text text)
 {
     size_t         needed = stored_text_bytes(text.length);
@@ -138,7 +143,7 @@ text_arena_add(struct text_arena *arena, struct allocator *allocator, knackdb_te
             bytes = sizeof *block + needed;
         block = block_new(allocator, bytes);
         if (block == NULL)
-            return NULL;
+            return TEXT_CELL_NULL;
         block->older = arena->newest;
         arena->newest = block;
         arena->used = sizeof *block;
@@ -156,16 +161,16 @@ text_arena_add(struct text_arena *arena, struct allocator *allocator, knackdb_te
     return put_text(to, text);
 }
 
-const struct stored_text *
+text_cell
 stored_text_new(struct allocator *allocator, knackdb_text text)
 {
     unsigned char *to = allocator_get(allocator, stored_text_bytes(text.length));
 
     if (to == NULL)
-        return NULL;
+        return TEXT_CELL_NULL;
     if (((uint64_t) (uintptr_t) to + stored_text_bytes(text.length)) >> TEXT_CELL_ADDRESS_BITS != 0) { /* see text.h */
         allocator_put(allocator, to, stored_text_bytes(text.length));
-        return NULL;
+        return TEXT_CELL_NULL;
     }
     return put_text(to, text);
 }
@@ -173,10 +178,10 @@ stored_text_new(struct allocator *allocator, knackdb_text text)
 void
 stored_text_free(struct allocator *allocator, text_cell cell)
 {
-    knackdb_text text = text_cell_view(cell);
+    uint64_t address = cell & ((UINT64_C(1) << TEXT_CELL_ADDRESS_BITS) - 1);
 
-    if (text.data != NULL)
-        allocator_put(allocator, (void *) (uintptr_t) (text.data - sizeof(uint32_t)), stored_text_bytes(text.length));
+    if (cell != TEXT_CELL_NULL)
+        allocator_put(allocator, (void *) (uintptr_t) address, stored_text_bytes(text_cell_view(cell).length));
 }
 
 void

@@ -219,7 +219,7 @@ transaction_clean_up(struct transaction *transaction, uint32_t table, double bef
 
         for (row_number row = first; row - first < rows && status == KNACKDB_OK; row++) {
             /* NULL is NaN, which is below nothing. */
-            if (table_real(data, row, column) < before && table_row_visible(data, row, transaction->moment)) {
+            if (table_real(data, row, column) < before && table_row_shown(data, row, transaction->moment)) {
                 status = end_row(transaction, table, row, error);
                 deleted++;
             }

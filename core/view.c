@@ -170,7 +170,8 @@ put_cell(const struct table_data *data, const unsigned char *group, row_number r
         return is_null;
     case CELL_CODE:
         return put_text(dictionary_text(&data->dictionaries[column], ((const uint32_t *) array)[place]), field);
-    default: return put_text(text_cell_view(((const text_cell *) array)[place]), field);
+    case CELL_TEXT: return put_text(text_cell_view(((const text_cell *) array)[place]), field);
+    default: return put_text(text_cell_view(table_text_cell(data, row, column)), field);
     }
 }
 

@@ -94,14 +94,14 @@ static const struct table version_1[] = {
 
 static const struct migration_step steps[] = {
     { .to_version = 2, .kind = MIGRATION_ADD_COLUMN, .table = "execution_patterns",
-      .column = { .name = "external_id", .type = KNACKDB_TEXT, .storage = TEXT_OWN } },
+      .column = { .name = "external_id", .type = KNACKDB_TEXT, .storage = TEXT_OWN, .is_sparse = true } },
     { .to_version = 2, .kind = MIGRATION_ADD_KEY, .table = "execution_patterns", .name = "external_id" },
     { .to_version = 2, .kind = MIGRATION_ADD_COLUMN, .table = "performance_metrics",
       .column = { .name = "sample_count", .type = KNACKDB_INTEGER } },
     { .to_version = 2, .kind = MIGRATION_ADD_COLUMN, .table = "performance_metrics",
       .column = { .name = "confidence_interval", .type = KNACKDB_REAL } },
     { .to_version = 2, .kind = MIGRATION_ADD_COLUMN, .table = "performance_metrics",
-      .column = { .name = "metadata", .type = KNACKDB_TEXT, .storage = TEXT_OWN } },
+      .column = { .name = "metadata", .type = KNACKDB_TEXT, .storage = TEXT_OWN, .is_sparse = true } },
 };
 /* clang-format on */
 

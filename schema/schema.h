@@ -40,6 +40,7 @@ struct column {
     enum text_storage storage;
     bool              is_rate;   /* REAL within 0..1 */
     bool              is_list;   /* TEXT that is a JSON list, searched by KNACKDB_CONTAINS */
+    bool              is_sparse; /* TEXT_OWN that many stores leave NULL: takes no memory where all rows do */
     bool              is_posted; /* dictionary text with a posting list a code */
     uint32_t          beside;    /* is_posted: a rate or dictionary column of which the lists tell something; 0: none */
     uint64_t          carries; /* is_posted: INTEGER and REAL columns, as bits, whose cells long lists carry; 0: none */

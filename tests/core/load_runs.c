@@ -6,6 +6,7 @@
 #include "core/load_run.h"
 #include "core/store_data.h"
 #include "persist/block_format.h"
+#include "tests/core/scaffold.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -13,17 +14,15 @@
 
 #define COLUMNS KNACKDB_PATTERN_COLUMNS
 
-static struct allocator     allocator;
-static struct store        *store;
 static struct load_run     *run;
 static struct block_encoder encoder;
 static struct block_decoder decoder;
 static uint64_t             dice;
 
 static void
-set_up(void)
+set_up_in(const knackdb_allocator *memory)
 {
-    allocator_init(&allocator, NULL);
+    allocator_init(&allocator, memory);
     cr_assert_eq(store_new(&allocator, schema_builtin(), &store, NULL), KNACKDB_OK);
     run = load_run_new(store);
     cr_assert_not_null(run);
@@ -32,16 +31,28 @@ set_up(void)
 }
 
 static void
+set_up(void)
+{
+    set_up_in(NULL);
+}
+
+static void
+set_up_dirty(void)
+{
+    set_up_in(&scaffold_dirty_memory[1]); /* whose bytes would mark each NULL as a number, too */
+}
+
+static void
 tear_down(void)
 {
     load_run_free(run);
-    store_free(store);
     block_encoder_clear(&encoder);
     block_decoder_clear(&decoder);
-    cr_expect_eq(atomic_load(&allocator.bytes), 0);
+    scaffold_store_down();
 }
 
 TestSuite(load_run, .init = set_up, .fini = tear_down);
+TestSuite(load_run_in_dirty_memory, .init = set_up_dirty, .fini = tear_down);
 
 static uint32_t
 roll(uint32_t below)
@@ -346,21 +357,40 @@ compare(const struct drawn *drawn)
     view_end(&view);
 }
 
+/* One that ends has its neighbours looked at more closely. */
+static void
+replace_some(const struct drawn *drawn)
+{
+    struct view   view;
+    row_number    found;
+    knackdb_error error;
+
+    for (uint32_t k = 0; k < drawn->kept_count; k += 1000)
+        cr_assert_eq(store_put_rows(store, 0, drawn->rows + (size_t) drawn->kept[k] * COLUMNS, 1, 1, 0, NULL, NULL,
+                                    &error),
+                     KNACKDB_OK, "it goes on: %s", error.message);
+    cr_assert_eq(view_begin(store, &view, NULL), KNACKDB_OK);
+    for (uint32_t k = 0; k < drawn->kept_count; k++) {
+        cr_assert_eq(view_find_by_key(&view, 0, 0, &drawn->rows[(size_t) drawn->kept[k] * COLUMNS], &found),
+                     KNACKDB_OK);
+        cr_assert_eq(found == k, k % 1000 != 0, "row %u is row %u", k, found);
+    }
+    view_end(&view);
+}
+
 /* Runs of any length, in no order, some of their rows ended, over the ends of groups and of a chunk. `apart`: between
  * ids; 1 gives runs of the map, others arrays of it and the index. */
 static void
 load_and_compare(uint64_t seed, uint32_t row_count, int64_t apart)
 {
-    struct drawn  drawn = { .row_count = row_count, .apart = apart };
-    knackdb_error error;
+    struct drawn drawn = { .row_count = row_count, .apart = apart };
 
     dice = seed;
     draw_rows(&drawn);
     draw_runs(&drawn);
     load_in_no_order(&drawn);
     compare(&drawn);
-    cr_assert_eq(store_put_rows(store, 0, drawn.rows, 1, 1, 0, NULL, NULL, &error), KNACKDB_OK, "it goes on: %s",
-                 error.message);
+    replace_some(&drawn);
     cr_assert_eq(store_next_id(store, 0), (int64_t) drawn.kept[drawn.kept_count - 1] * apart + 2);
     free(drawn.rows);
     free(drawn.texts);
@@ -376,6 +406,11 @@ Test(load_run, a_small_table_is_what_it_was)
 Test(load_run, rows_over_the_end_of_a_chunk_are_what_they_were)
 {
     load_and_compare(2, 90000, 1);
+}
+
+Test(load_run_in_dirty_memory, rows_over_the_end_of_a_chunk_are_what_they_were)
+{
+    load_and_compare(5, 70000, 1);
 }
 
 Test(load_run, ids_with_gaps_are_found)

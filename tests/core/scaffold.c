@@ -2,6 +2,8 @@
 #include "tests/core/scaffold.h"
 
 #include <criterion/criterion.h>
+#include <stdlib.h>
+#include <string.h>
 
 struct allocator allocator;
 struct epochs    epochs;
@@ -41,3 +43,28 @@ scaffold_store_down(void)
     store_free(store);
     check_for_leaks();
 }
+
+static void *
+get_dirty(void *context, size_t bytes)
+{
+    void *memory = malloc(bytes);
+
+    if (memory != NULL)
+        memset(memory, *(const unsigned char *) context, bytes);
+    return memory;
+}
+
+static void
+put_back(void *context, void *memory, size_t bytes)
+{
+    (void) context;
+    (void) bytes;
+    free(memory);
+}
+
+static unsigned char dirt[SCAFFOLD_DIRTS] = { 0xA5, 0xFF };
+
+const knackdb_allocator scaffold_dirty_memory[SCAFFOLD_DIRTS] = {
+    { .context = &dirt[0], .allocate = get_dirty, .release = put_back },
+    { .context = &dirt[1], .allocate = get_dirty, .release = put_back },
+};

@@ -17,4 +17,8 @@ void scaffold_epochs_down(void);
 void scaffold_store_up(void);
 void scaffold_store_down(void);
 
+/* Memory that never comes as zeros: of bytes that say different things wherever they are taken for something. */
+#define SCAFFOLD_DIRTS 2
+extern const knackdb_allocator scaffold_dirty_memory[SCAFFOLD_DIRTS];
+
 #endif
