@@ -311,8 +311,8 @@ Test(pages_ahead, of_small_blocks_are_there_and_no_others_are_wished_for)
         allocator_put(&allocator, blocks[i], BLOCK_BYTES);
 }
 
-/* Who serves no more is not asked at each block, but is again some pages behind. Where malloc() has holes to fill, blocks
- * jump, and some wishes come early. */
+/* Who serves no more is not asked at each block, but is again some pages behind. Where malloc() has holes to fill,
+ * blocks jump, and some wishes come early. */
 Test(pages_ahead, of_small_blocks_are_not_wished_for_again_at_once)
 {
     enum { BLOCKS = 5000, BLOCK_BYTES = 100, AT_ONCE = 20 };

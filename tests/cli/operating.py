@@ -42,7 +42,7 @@ class History(ToolCase):
         self.assertEqual([path.name for path in self.directory.glob("past-*")], [])
 
 
-class Rights(ToolCase):
+class Modes(ToolCase):
     """Who may read a store may read what the commands that write add to it."""
 
     def test_import_and_snapshot_make_files_as_those_that_are_there(self):
