@@ -7,6 +7,7 @@
  * somebody has; of the past, after most rows have died and memory was given back; and after the store was opened
  * again. */
 #include "calls.h"
+#include "draws.h"
 #include "scratch.h"
 
 #include <math.h>
@@ -22,10 +23,7 @@ static uint64_t seed;
 static uint32_t
 below(uint32_t bound)
 {
-    seed ^= seed << 13;
-    seed ^= seed >> 7;
-    seed ^= seed << 17;
-    return (uint32_t) ((seed >> 20) % bound);
+    return draw_below(&seed, bound);
 }
 
 static knackdb_text

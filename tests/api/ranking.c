@@ -7,6 +7,7 @@
  * two, asked for together; and histories of metrics. That the answer without a limit is right, too, is shown by
  * tests/model. */
 #include "calls.h"
+#include "draws.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -18,10 +19,7 @@ static uint64_t seed;
 static uint32_t
 below(uint32_t bound)
 {
-    seed ^= seed << 13;
-    seed ^= seed >> 7;
-    seed ^= seed << 17;
-    return (uint32_t) ((seed >> 20) % bound);
+    return draw_below(&seed, bound);
 }
 
 static const char *const TYPES[] = { "most", "many", "some", "few" };
