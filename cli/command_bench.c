@@ -351,7 +351,7 @@ report(struct bench *bench, const char *name, size_t count)
 }
 
 static knackdb_status
-run_work(struct bench *bench, const struct work *work, struct progress *progress, knackdb_error *error)
+run_work(struct bench *bench, const struct work *work, knackdb_error *error)
 {
     uint64_t       count = operations_of(work, bench->rows), done = 0, began = monotonic_ns();
     knackdb_status status = KNACKDB_OK;
@@ -370,9 +370,8 @@ run_work(struct bench *bench, const struct work *work, struct progress *progress
             return status;
         done++;
         if (done % 256 == 0)
-            progress_tell(progress, done);
+            progress_tell(done);
     }
-    progress_end(progress);
     if (done > 0)
         report(bench, work->name, done);
     return KNACKDB_OK;
@@ -394,14 +393,11 @@ run_all(struct bench *bench, knackdb_error *error)
                   bench->rows, bench->directory, (double) (monotonic_ns() - begin) / 1e6, knackdb_version(),
                   sysconf(_SC_NPROCESSORS_ONLN), "", "count", "mean", "p50", "p99", "p99.9", "max");
     for (size_t i = 0; i < sizeof works / sizeof works[0] && status == KNACKDB_OK && interrupted_by == 0; i++) {
-        struct progress progress;
-
         if (works[i].perform == take_snapshot) /* the store as it was filled */
             status = knackdb_get_stats(bench->db, &stats, error);
-        progress_begin(&progress, "timed");
+        progress_turn_to("timed");
         if (status == KNACKDB_OK)
-            status = run_work(bench, &works[i], &progress, error);
-        progress_end(&progress);
+            status = run_work(bench, &works[i], error);
     }
     if (status == KNACKDB_OK)
         output_format(&bench->output, "\nmemory %.1f MB, log %.1f MB before the snapshot\n",

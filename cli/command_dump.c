@@ -47,7 +47,6 @@ dump_table(const struct dump *dump, int table, struct output *output)
     knackdb_rows              rows;
     knackdb_error             error = { 0 };
     knackdb_status            status;
-    struct progress           progress;
 
     query.struct_size = sizeof query;
     query.table = table;
@@ -55,15 +54,13 @@ dump_table(const struct dump *dump, int table, struct output *output)
     if (status != KNACKDB_OK)
         return complain_status(command_dump.name, dump->directory, status, &error);
 
-    progress_begin(&progress, info->name);
+    progress_turn_to(info->name);
     row_writer_put_header(output, dump->format, info, NULL, info->column_count);
     for (size_t i = 0; i < rows.count && output->os_errno == 0; i++) {
         knackdb_read_values(dump->read, table, rows.rows[i], info->column_count, values);
         row_writer_put_row(output, dump->format, info, NULL, values, info->column_count);
-        if (i % 1000 == 0)
-            progress_tell(&progress, i);
+        progress_tell(i + 1);
     }
-    progress_end(&progress);
     return EXIT_DONE;
 }
 

@@ -67,7 +67,7 @@ struct import {
     size_t                    batch_rows;
     size_t                    batch_bytes; /* of text */
     uint64_t                  good, bad;
-    struct progress           progress;
+    uint64_t                  file_bytes; /* that a pass reads; 0: not known */
 };
 
 /* Describes the row the source read last. The library's words begin with the names of
@@ -100,14 +100,10 @@ take_bad_row(struct import *import, int column, const char *why)
 
     describe_bad_row(import, column, why, &bad);
     import->bad++;
-    if (!import->skips_bad) {
-        progress_end(&import->progress);
+    if (!import->skips_bad)
         return complain(EXIT_DATA_AT_FAULT, command_import.name, bad.place, "%s", bad.why);
-    }
-    if (import->bad <= REASONS_SHOWN) {
-        progress_end(&import->progress);
+    if (import->bad <= REASONS_SHOWN)
         note(command_import.name, bad.place, "skipped: %s", bad.why);
-    }
     return EXIT_DONE;
 }
 
@@ -130,7 +126,6 @@ complain_of_batch(struct import *import, knackdb_status status, const knackdb_er
     uint64_t unsure = count_unsure(import);
     char     perhaps[80] = "";
 
-    progress_end(&import->progress);
     if (unsure > 0)
         (void) snprintf(perhaps, sizeof perhaps, ", the last %" PRIu64 " of them perhaps not on disk", unsure);
     return complain(exit_status_of(status, error->os_errno), command_import.name, import->directory,
@@ -152,7 +147,7 @@ store_batch(struct import *import)
     import->good += import->batch_rows;
     import->batch_rows = 0;
     import->batch_bytes = 0;
-    progress_tell(&import->progress, import->good);
+    progress_tell(import->good);
     return EXIT_DONE;
 }
 
@@ -174,7 +169,8 @@ pass(struct import *import, const char *doing)
     size_t column_count = import->info->column_count;
     int    status = EXIT_DONE;
 
-    progress_begin(&import->progress, doing);
+    progress_turn_to(doing);
+    progress_expect(import->file_bytes);
     import->good = import->bad = 0;
     import->batch_rows = import->batch_bytes = 0;
     while (status == EXIT_DONE) {
@@ -186,9 +182,7 @@ pass(struct import *import, const char *doing)
             if (knackdb_check_row(import->table, row, column_count, &error) != KNACKDB_OK) {
                 status = take_bad_row(import, error.column, error.message);
             } else if (import->db == NULL) {
-                import->good++;
-                if (import->good % 1000 == 0)
-                    progress_tell(&import->progress, import->good);
+                progress_tell(++import->good);
             } else {
                 import->batch_bytes += text_bytes(row, column_count);
                 import->batch_rows++;
@@ -203,13 +197,9 @@ pass(struct import *import, const char *doing)
                 status = EXIT_DATA_AT_FAULT;
             break;
         case ROW_FAILED: status = EXIT_DATA_AT_FAULT; break;
-        case ROW_END:
-            status = store_batch(import);
-            progress_end(&import->progress);
-            return status;
+        case ROW_END: return store_batch(import);
         }
     }
-    progress_end(&import->progress);
     return status;
 }
 
@@ -259,6 +249,7 @@ open_source(struct import *import, const char *path, const char *format_name)
 {
     enum file_format format = FILE_UNKNOWN;
     struct input    *input;
+    struct stat      found;
     int              status;
 
     if (format_name == NULL)
@@ -284,6 +275,8 @@ open_source(struct import *import, const char *path, const char *format_name)
             return complain(EXIT_CALL_AT_FAULT, command_import.name, path, "%s", strerror(errno));
         return sqlite_source_open(command_import.name, path, import->info, &import->source);
     }
+    if (stat(path, &found) == 0 && S_ISREG(found.st_mode))
+        import->file_bytes = (uint64_t) found.st_size;
     status = input_open(command_import.name, path, !import->skips_bad, &input);
     if (status != EXIT_DONE)
         return status;

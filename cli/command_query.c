@@ -8,6 +8,7 @@
 #include "complaint.h"
 #include "condition.h"
 #include "directory.h"
+#include "progress.h"
 #include "row_writer.h"
 #include "table_view.h"
 
@@ -108,6 +109,7 @@ print_rows(struct query_command *command)
         for (size_t i = 0; i < command->rows.count && output.os_errno == 0; i++) {
             view_row(command, i, values);
             row_writer_put_row(&output, command->format, table, command->columns, values, command->column_count);
+            progress_tell(i + 1);
         }
     }
     return output_finish(&output);

@@ -18,6 +18,7 @@
 #include "directory.h"
 #include "moment.h"
 #include "output.h"
+#include "progress.h"
 #include "row_writer.h"
 
 #include <errno.h>
@@ -174,6 +175,7 @@ wait_for_more(struct replay *replay, bool *ret_go_on)
     struct pollfd out = { .fd = STDOUT_FILENO, .events = 0 };
     int           status = EXIT_DONE;
 
+    progress_end(); /* all that there was is shown */
     *ret_go_on = output_flush(&replay->output) &&
                  (poll(&out, 1, FOLLOW_INTERVAL_MS) <= 0 || (out.revents & (POLLERR | POLLHUP | POLLNVAL)) == 0);
     if (*ret_go_on)

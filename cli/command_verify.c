@@ -7,6 +7,7 @@
 #include "complaint.h"
 #include "directory.h"
 #include "output.h"
+#include "progress.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -51,6 +52,7 @@ run(int argc, char **argv)
     status = directory_check(command_verify.name, directory);
     if (status != EXIT_DONE)
         return status;
+    progress_expect(directory_bytes(directory));
     verified = knackdb_verify(directory, print_fault, &directory, &report, &error);
     if (verified == KNACKDB_NOT_FOUND)
         return complain(EXIT_CALL_AT_FAULT, command_verify.name, directory, "holds no knackdb store");

@@ -7,6 +7,7 @@
 #include "complaint.h"
 
 #include "printable.h"
+#include "progress.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -39,6 +40,7 @@ print_line(const char *what, const char *where, const char *why, const char *hin
     used = append(line, used, why);
     used = append(line, used, hint);
     line[used++] = '\n';
+    progress_hide();
     /* There is nobody to tell when telling fails. */
     if (write(STDERR_FILENO, line, used) < 0)
         return;

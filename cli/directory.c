@@ -9,6 +9,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -67,6 +68,22 @@ directory_check_apart(const char *command, const char *directory, const char *de
         return complain(EXIT_CALL_AT_FAULT, command, destination, "lies in %s itself; name a directory outside",
                         directory);
     return EXIT_DONE;
+}
+
+uint64_t
+directory_bytes(const char *path)
+{
+    DIR                 *directory = opendir(path);
+    const struct dirent *entry;
+    struct stat          found;
+    uint64_t             bytes = 0;
+
+    while (directory != NULL && (entry = readdir(directory)) != NULL)
+        if (fstatat(dirfd(directory), entry->d_name, &found, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(found.st_mode))
+            bytes += (uint64_t) found.st_size;
+    if (directory != NULL)
+        (void) closedir(directory);
+    return bytes;
 }
 
 /* Is there history of the log? By the names that docs/FORMAT.md gives its files. */

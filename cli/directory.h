@@ -11,6 +11,9 @@ int directory_check(const char *command, const char *path);
  *  Returns an exit status. */
 int directory_check_apart(const char *command, const char *directory, const char *destination);
 
+/** Bytes of the files in a directory; those that cannot be looked at are none. */
+uint64_t directory_bytes(const char *path);
+
 /** Opens a store that must be there, read-only, so beside a writer, too. Returns an exit status. */
 int directory_open_to_read(const char *command, const char *path, const knackdb_options *options, knackdb **ret_db);
 

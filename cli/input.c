@@ -7,6 +7,7 @@
 #include "input.h"
 
 #include "complaint.h"
+#include "progress.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -100,6 +101,8 @@ input_open(const char *command, const char *path, bool must_rewind, struct input
         status = complain_of_system(command, name, errno);
         goto out;
     }
+    if (isatty(fd) == 1)
+        progress_end(); /* what is typed stands there */
     if (S_ISDIR(found.st_mode)) {
         status = complain_of_system(command, name, EISDIR);
         goto out;

@@ -7,6 +7,7 @@
 #include "commands.h"
 #include "complaint.h"
 #include "output.h"
+#include "progress.h"
 
 #include <knackdb.h>
 #include <locale.h>
@@ -77,6 +78,7 @@ int
 main(int argc, char **argv)
 {
     const struct command *command;
+    int                   status;
 
     (void) setlocale(LC_CTYPE, "C.UTF-8");
     (void) signal(SIGPIPE, SIG_IGN);
@@ -102,5 +104,8 @@ main(int argc, char **argv)
     command = find_command(argv[1]);
     if (command == NULL)
         return complain(EXIT_CALL_AT_FAULT, argv[1], NULL, "no such command; see 'knackdb --help'");
-    return command->run(argc - 2, argv + 2);
+    progress_begin(command->name);
+    status = command->run(argc - 2, argv + 2);
+    progress_end();
+    return status;
 }

@@ -13,6 +13,7 @@
 
 #include "complaint.h"
 #include "interrupts.h"
+#include "progress.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -30,6 +31,8 @@
 static void
 write_all(struct output *output, const char *data, size_t length)
 {
+    if (output->is_on_terminal && length > 0)
+        progress_end();
     while (length > 0 && output->os_errno == 0) {
         ssize_t written = write(output->fd, data, length);
 
@@ -99,6 +102,7 @@ output_open_standard(struct output *output, const char *command)
 {
     memset(output, 0, sizeof *output);
     output->fd = STDOUT_FILENO;
+    output->is_on_terminal = isatty(STDOUT_FILENO) == 1;
     return begin(output, command);
 }
 

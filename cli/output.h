@@ -14,6 +14,7 @@ struct output {
     const char *command;  /**< for complaints */
     int         fd;       /**< -1 when nothing is open */
     int         os_errno; /**< of the first write that failed, else 0 */
+    bool        is_on_terminal;
     char       *buffer;
     size_t      used;
     char       *path;      /**< NULL for standard output */

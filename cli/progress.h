@@ -2,23 +2,26 @@
 #ifndef CLI_PROGRESS_H
 #define CLI_PROGRESS_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
-struct progress {
-    const char *doing;    /**< "checked"; NULL where standard error is no terminal */
-    uint64_t    next_ns;  /**< when to print again */
-    bool        is_shown; /**< a line stands on the terminal */
-};
+/** Begins, for a command of that name; nothing is shown in the first half second, nor where standard error is no
+ *  terminal. */
+void progress_begin(const char *doing);
 
-/** Begins; nothing is printed in the first half second. */
-void progress_begin(struct progress *progress, const char *doing);
+/** Goes on with the next part of the work, counted from here: "checked". */
+void progress_turn_to(const char *doing);
 
-/** So many rows are done. Cheap enough to be called every few hundred rows. */
-void progress_tell(struct progress *progress, uint64_t rows);
+/** So many bytes of files are to be read for this part. */
+void progress_expect(uint64_t bytes);
 
-/** Removes the line. To be called before anything else is printed. */
-void progress_end(struct progress *progress);
+/** So many rows are done of this part. Costs a store to memory. */
+void progress_tell(uint64_t rows);
+
+/** Removes the line, as somebody is about to write on the terminal; it comes again. */
+void progress_hide(void);
+
+/** Removes the line for good. */
+void progress_end(void);
 
 /** Nanoseconds of the monotonic clock. */
 uint64_t monotonic_ns(void);

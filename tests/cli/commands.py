@@ -4,7 +4,6 @@
 import fcntl
 import json
 import os
-import pty
 import re
 import shutil
 import signal
@@ -12,19 +11,11 @@ import struct
 import subprocess
 import termios
 import time
-import unittest
 
 import tool
-from tool import ROWS, SOURCE_ROOT, ToolCase, csv_rows, parse_csv, run
+from tool import ROWS, SOURCE_ROOT, ToolCase, csv_rows, open_terminal, parse_csv, run
 
 ALL_COMMANDS = ["import", "dump", "replay", "query", "stats", "verify", "repair", "snapshot", "backup", "migrate", "bench"]
-
-
-def open_terminal():
-    try:
-        return pty.openpty()
-    except OSError as error:  # a root without /dev/pts
-        raise unittest.SkipTest(f"no pseudo-terminal: {error}") from error
 
 
 class Help(ToolCase):
@@ -468,34 +459,6 @@ class Moments(ToolCase):
             done = run(command, self.directory, "execution_patterns", "--as-of", "1000")
             self.assertEqual(done.returncode, 1)
             self.assertIn("commit 1000 has not happened", done.stderr)
-
-
-class Progress(ToolCase):
-    def test_long_work_shows_progress_on_a_terminal_only(self):
-        writer = None
-        master, slave = open_terminal()
-        writer = subprocess.Popen([tool.TOOL, "import", self.directory, "execution_patterns", "-", "--format", "jsonl",
-                                   "--skip-bad"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=slave)
-        os.close(slave)
-        rows = b"".join(b'{"task_type":"%d"}\n' % i for i in range(120000))
-        for _ in range(6):
-            writer.stdin.write(rows)
-            writer.stdin.flush()
-            time.sleep(0.2)
-        writer.stdin.close()
-        out = writer.stdout.read()
-        self.assertEqual(writer.wait(), 0)
-        writer.stdout.close()
-        shown = b""
-        try:
-            while part := os.read(master, 65536):
-                shown += part
-        except OSError:
-            pass
-        os.close(master)
-        self.assertIn(b"execution_patterns: 720000 rows in ", out)
-        self.assertRegex(shown, rb"\rstored \d+ rows")
-        self.assertTrue(shown.endswith(b"\r\x1b[K"), shown[-40:])
 
 
 if __name__ == "__main__":

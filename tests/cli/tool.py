@@ -9,6 +9,7 @@ import io
 import json
 import os
 import pathlib
+import pty
 import re
 import shutil
 import subprocess
@@ -73,6 +74,13 @@ def run(*arguments, given=None, text=True, **options):
         done.stdout = done.stdout.decode("utf-8", "surrogateescape")
         done.stderr = done.stderr.decode("utf-8", "surrogateescape")
     return done
+
+
+def open_terminal():
+    try:
+        return pty.openpty()
+    except OSError as error:  # a root without /dev/pts
+        raise unittest.SkipTest(f"no pseudo-terminal: {error}") from error
 
 
 def digest(path):
