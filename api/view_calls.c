@@ -289,6 +289,72 @@ knackdb_read_values(knackdb_read *read, int table, knackdb_row row, size_t colum
         ret_values[c] = knackdb_value_null();
 }
 
+/* ---- columns ---- */
+
+/* Whether they are rows of the answer under way, and so the view's; their bytes are its own. */
+static bool
+are_of_answer(const struct read_answer *answer, int table, const knackdb_row *rows, size_t count)
+{
+    uintptr_t before = (uintptr_t) rows - (uintptr_t) answer->rows;
+
+    return answer->table == table && before / sizeof *rows < answer->count && before % sizeof *rows == 0 &&
+           count <= answer->count - before / sizeof *rows;
+}
+
+static knackdb_status
+read_column(knackdb_read *read, int table, knackdb_type type, const struct column_cells *asked, knackdb_error *error)
+{
+    const knackdb_table_info *info = knackdb_table_describe(table);
+    struct column_cells       checked = *asked;
+
+    if (info == NULL)
+        return error_set(error, KNACKDB_INVALID, "rows: no table %d", table);
+    if (asked->column >= info->column_count)
+        return error_set(error, KNACKDB_INVALID, "%s: no column %u", info->name, (unsigned) asked->column);
+    if (info->columns[asked->column].type != type)
+        return error_set_column(error, KNACKDB_INVALID, (int) asked->column, "%s.%s is of another type", info->name,
+                                info->columns[asked->column].name);
+    checked.table = (uint32_t) table;
+    checked.is_given = are_of_answer(&read->answer, table, asked->rows, asked->count);
+    if (table == read->habit.table)
+        read->habit.now |= KNACKDB_BIT(asked->column);
+    view_column(&read->view, &checked);
+    return KNACKDB_OK;
+}
+
+knackdb_status
+knackdb_read_integers(knackdb_read *read, int table, uint32_t column, const knackdb_row *rows, size_t row_count,
+                      int64_t *ret_integers, bool *ret_nulls, knackdb_error *error)
+{
+    struct column_cells asked = {
+        .column = column, .rows = rows, .count = row_count, .ret_cells = ret_integers, .ret_nulls = ret_nulls
+    };
+
+    return read_column(read, table, KNACKDB_INTEGER, &asked, error);
+}
+
+knackdb_status
+knackdb_read_reals(knackdb_read *read, int table, uint32_t column, const knackdb_row *rows, size_t row_count,
+                   double *ret_reals, bool *ret_nulls, knackdb_error *error)
+{
+    struct column_cells asked = {
+        .column = column, .rows = rows, .count = row_count, .ret_cells = ret_reals, .ret_nulls = ret_nulls
+    };
+
+    return read_column(read, table, KNACKDB_REAL, &asked, error);
+}
+
+knackdb_status
+knackdb_read_texts(knackdb_read *read, int table, uint32_t column, const knackdb_row *rows, size_t row_count,
+                   knackdb_text *ret_texts, bool *ret_nulls, knackdb_error *error)
+{
+    struct column_cells asked = {
+        .column = column, .rows = rows, .count = row_count, .ret_cells = ret_texts, .ret_nulls = ret_nulls
+    };
+
+    return read_column(read, table, KNACKDB_TEXT, &asked, error);
+}
+
 double
 knackdb_score(double success_rate, int64_t usage_count, double confidence_score, double updated_at, uint64_t nulls,
               double now, double half_life_seconds)

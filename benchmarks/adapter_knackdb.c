@@ -190,6 +190,32 @@ engine_pattern_read(void *handle, int64_t id, see_pattern see, void *context)
     return status == KNACKDB_OK;
 }
 
+#define CHOICES_TOGETHER 100
+
+/* A column at a time. */
+static void
+see_choices(knackdb_read *read, const knackdb_row *rows, size_t count, see_pattern see, void *context)
+{
+    int64_t       ids[CHOICES_TOGETHER];
+    knackdb_text  used[CHOICES_TOGETHER];
+    double        confidence[CHOICES_TOGETHER];
+    knackdb_error error;
+
+    check(knackdb_read_integers(read, KNACKDB_EXECUTION_PATTERNS, KNACKDB_PATTERN_ID, rows, count, ids, NULL, &error),
+          "ids", &error);
+    check(knackdb_read_texts(read, KNACKDB_EXECUTION_PATTERNS, KNACKDB_PATTERN_PATTERN_USED, rows, count, used, NULL,
+                             &error),
+          "patterns", &error);
+    check(knackdb_read_reals(read, KNACKDB_EXECUTION_PATTERNS, KNACKDB_PATTERN_CONFIDENCE_SCORE, rows, count,
+                             confidence, NULL, &error),
+          "confidence", &error);
+    for (size_t i = 0; i < count; i++) {
+        struct pattern_row row = { .id = ids[i], .pattern_used = taken(used[i]), .confidence_score = confidence[i] };
+
+        see(context, &row);
+    }
+}
+
 static void
 engine_patterns_top(void *handle, const struct top_query *query, see_pattern see, void *context)
 {
@@ -213,17 +239,9 @@ engine_patterns_top(void *handle, const struct top_query *query, see_pattern see
 
     check(knackdb_read_begin(store->db, &read, &error), "read", &error);
     check(knackdb_read_find(read, &question, &rows, &error), "top", &error);
-    for (size_t i = 0; i < rows.count; i++) {
-        knackdb_value id = knackdb_read_value(read, KNACKDB_EXECUTION_PATTERNS, rows.rows[i], KNACKDB_PATTERN_ID);
-        knackdb_value used =
-            knackdb_read_value(read, KNACKDB_EXECUTION_PATTERNS, rows.rows[i], KNACKDB_PATTERN_PATTERN_USED);
-        knackdb_value confidence =
-            knackdb_read_value(read, KNACKDB_EXECUTION_PATTERNS, rows.rows[i], KNACKDB_PATTERN_CONFIDENCE_SCORE);
-        struct pattern_row row = { .id = id.as.integer,
-                                   .pattern_used = taken(used.as.text),
-                                   .confidence_score = confidence.as.real };
-        see(context, &row);
-    }
+    for (size_t at = 0; at < rows.count; at += CHOICES_TOGETHER)
+        see_choices(read, rows.rows + at, rows.count - at < CHOICES_TOGETHER ? rows.count - at : CHOICES_TOGETHER, see,
+                    context);
     knackdb_read_end(read);
 }
 

@@ -144,6 +144,18 @@ knackdb_value view_cell(const struct view *view, uint32_t table, row_number row,
 void          view_cells(const struct view *view, uint32_t table, row_number row, size_t column_count,
                          knackdb_value *ret_values);
 
+/* One column of many rows. Cells are int64_t, double or knackdb_text, as the column is: 0, NaN or the NULL text where
+ * one is NULL, and so of a row that the view did not give. */
+struct column_cells {
+    uint32_t        table, column; /* there is such a one */
+    bool            is_given;      /* the view gave all of the rows: they need not be looked at for that */
+    const uint64_t *rows;
+    size_t          count;
+    void           *ret_cells;
+    bool           *ret_nulls; /* may be NULL */
+};
+void view_column(const struct view *view, const struct column_cells *asked);
+
 /* Where the cells of a row go in a caller's struct: cell c at offsets[c], as int64_t, double or knackdb_text. */
 struct row_layout {
     size_t        struct_bytes;

@@ -105,10 +105,17 @@ table_arrays(const struct table_data *table, row_number row)
     return atomic_load_explicit(&table_chunk(table, row)->arrays, memory_order_relaxed);
 }
 
+/* For who has the size of a group at hand. */
+static inline __attribute__((always_inline)) unsigned char *
+table_group_of(const struct table_data *table, row_number row, size_t group_bytes)
+{
+    return table_arrays(table, row) + ((row & CHUNK_ROW_MASK) >> GROUP_ROW_BITS) * group_bytes;
+}
+
 static inline __attribute__((always_inline)) unsigned char *
 table_group(const struct table_data *table, row_number row)
 {
-    return table_arrays(table, row) + ((row & CHUNK_ROW_MASK) >> GROUP_ROW_BITS) * table->group_bytes;
+    return table_group_of(table, row, table->group_bytes);
 }
 
 /* The cell of `row` in the array at `offset` of its group. */

@@ -148,16 +148,17 @@ put_text(knackdb_text text, void *field)
     return text.data == NULL;
 }
 
+/* `array` is the column's in the row's group; of CELL_SPARSE there is none. */
 static inline __attribute__((always_inline)) bool
-put_cell(const struct table_data *data, const unsigned char *group, row_number row, uint32_t column, void *field)
+put_cell_of(const struct table_data *data, enum cell_kind kind, const void *array, row_number row, uint32_t column,
+            void *field)
 {
-    const void *array = group + data->offsets[column];
-    size_t      place = row & GROUP_ROW_MASK;
-    int64_t     integer;
-    double      real;
-    bool        is_null;
+    size_t  place = row & GROUP_ROW_MASK;
+    int64_t integer;
+    double  real;
+    bool    is_null;
 
-    switch (data->kinds[column]) {
+    switch (kind) {
     case CELL_INTEGER:
         integer = ((const int64_t *) array)[place];
         is_null = integer == INTEGER_NULL && !table_integer_is_exact(data, row, column);
@@ -175,6 +176,12 @@ put_cell(const struct table_data *data, const unsigned char *group, row_number r
     }
 }
 
+static inline __attribute__((always_inline)) bool
+put_cell(const struct table_data *data, const unsigned char *group, row_number row, uint32_t column, void *field)
+{
+    return put_cell_of(data, (enum cell_kind) data->kinds[column], group + data->offsets[column], row, column, field);
+}
+
 /* Written out, and not over view_cells(): a knackdb_value stored in halves and loaded whole
  * costs the processor more than the cell itself, fourteen times a row; and where the row lies is asked once. */
 void
@@ -189,6 +196,63 @@ view_struct(const struct view *view, uint32_t table, row_number row, const struc
         nulls |= (uint64_t) put_cell(data, group, row, c, base + layout->offsets[c]) << c;
     memcpy(base + layout->nulls_offset, &nulls, sizeof nulls);
 }
+
+/* ---- a column of many rows ---- */
+
+/* So many rows ahead a cell is asked for. The first ones were when the answer was found, or arrive together. */
+#define ROWS_AHEAD 16u
+
+/* Once for each kind, which the compiler then knows; with all that it needs where no cell that is written can change
+ * it. */
+static inline __attribute__((always_inline)) void
+put_column(const struct view *view, const struct column_cells *asked, enum cell_kind kind, size_t field_bytes)
+{
+    const struct table_data *data = &view->store->tables[asked->table];
+    const uint64_t          *rows = asked->rows, moment = view->moment;
+    const size_t             count = asked->count, group_bytes = data->group_bytes;
+    const uint32_t           column = asked->column;
+    const struct table_array array = data->arrays[column];
+    const bool               is_given = asked->is_given;
+    char                    *field = asked->ret_cells;
+    bool                    *nulls = asked->ret_nulls;
+
+    for (size_t i = 0; i < count; i++, field += field_bytes) {
+        row_number           row = (row_number) rows[i];
+        const unsigned char *cells;
+        bool                 is_null = true;
+
+        if (is_given && i + ROWS_AHEAD < count) {
+            row_number later = (row_number) rows[i + ROWS_AHEAD];
+
+            cells = table_group_of(data, later, group_bytes) + array.offset;
+            __builtin_prefetch(cells + (later & GROUP_ROW_MASK) * array.width);
+        }
+        if (is_given || table_row_seen(data, rows[i], moment)) {
+            cells = table_group_of(data, row, group_bytes) + array.offset;
+            is_null = put_cell_of(data, kind, cells, row, column, field);
+        } else {
+            memset(field, 0, field_bytes);
+        }
+        if (kind == CELL_REAL && is_null)
+            *(double *) (void *) field = (double) NAN;
+        if (nulls != NULL)
+            nulls[i] = is_null;
+    }
+}
+
+void
+view_column(const struct view *view, const struct column_cells *asked)
+{
+    switch ((enum cell_kind) view->store->tables[asked->table].kinds[asked->column]) {
+    case CELL_INTEGER: put_column(view, asked, CELL_INTEGER, sizeof(int64_t)); break;
+    case CELL_REAL: put_column(view, asked, CELL_REAL, sizeof(double)); break;
+    case CELL_CODE: put_column(view, asked, CELL_CODE, sizeof(knackdb_text)); break;
+    case CELL_TEXT: put_column(view, asked, CELL_TEXT, sizeof(knackdb_text)); break;
+    case CELL_SPARSE: put_column(view, asked, CELL_SPARSE, sizeof(knackdb_text)); break;
+    }
+}
+
+/* ---- rows whose cells stand in the list that they were found on ---- */
 
 void
 view_carried_begin(const struct view *view, struct carried *carried, const struct row_layout *layout)

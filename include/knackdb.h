@@ -593,6 +593,27 @@ KNACKDB_API knackdb_value knackdb_read_value(knackdb_read *read, int table, knac
 KNACKDB_API void knackdb_read_values(knackdb_read *read, int table, knackdb_row row, size_t column_count,
                                      knackdb_value *ret_values);
 
+/**
+ * Copies one column of many rows into an array: of an answer, or of any rows that this view gave, in any order, one of
+ * them more than once, too. Costs a part of what as many calls of knackdb_read_value() do.
+ *
+ * @param column     an INTEGER, a REAL or a TEXT column, as the call's name says.
+ * @param rows       row_count of them; an answer's `rows` as they are, or from some place on, cost least.
+ * @param ret_reals  and its like: room for row_count. What is NULL reads as 0, as NaN, as the NULL text; and so does a
+ *                   row that this view did not give. Texts are borrowed until knackdb_read_end().
+ * @param ret_nulls  room for row_count: whether each is NULL. May be NULL where what stands there says enough.
+ * @return KNACKDB_OK, or KNACKDB_INVALID for another type of column, or where there is no such column or table.
+ */
+KNACKDB_API knackdb_status knackdb_read_integers(knackdb_read *read, int table, uint32_t column,
+                                                 const knackdb_row *rows, size_t row_count, int64_t *ret_integers,
+                                                 bool *ret_nulls, knackdb_error *error);
+KNACKDB_API knackdb_status knackdb_read_reals(knackdb_read *read, int table, uint32_t column, const knackdb_row *rows,
+                                              size_t row_count, double *ret_reals, bool *ret_nulls,
+                                              knackdb_error *error);
+KNACKDB_API knackdb_status knackdb_read_texts(knackdb_read *read, int table, uint32_t column, const knackdb_row *rows,
+                                              size_t row_count, knackdb_text *ret_texts, bool *ret_nulls,
+                                              knackdb_error *error);
+
 /* ---- queries ------------------------------------------------------------ */
 
 /** A comparison with NULL holds for no operator but KNACKDB_IS_NULL. */

@@ -275,6 +275,42 @@ room_for_rows(const struct model *model, int table)
     return rows;
 }
 
+/* A column of an answer at once. NULLs are told beside it, and stand there as 0, NaN or no text. */
+static bool
+agree_on_column(knackdb_read *read, int table, uint32_t column, const knackdb_rows *rows,
+                const struct model_row *const *ours, struct disagreement *why)
+{
+    const knackdb_column_info *info = &knackdb_table_describe(table)->columns[column];
+    void                      *cells = malloc((rows->count + 1) * sizeof(knackdb_text)); /* the widest there are */
+    bool                      *nulls = malloc(rows->count + 1), agree = cells != NULL && nulls != NULL;
+    char                       their_text[160], our_text[160];
+
+    if (info->type == KNACKDB_INTEGER)
+        agree &= knackdb_read_integers(read, table, column, rows->rows, rows->count, cells, nulls, NULL) == KNACKDB_OK;
+    else if (info->type == KNACKDB_REAL)
+        agree &= knackdb_read_reals(read, table, column, rows->rows, rows->count, cells, nulls, NULL) == KNACKDB_OK;
+    else
+        agree &= knackdb_read_texts(read, table, column, rows->rows, rows->count, cells, nulls, NULL) == KNACKDB_OK;
+    if (!agree)
+        (void) differ(why, "column %s is not read", info->name);
+    for (size_t i = 0; agree && i < rows->count; i++) {
+        knackdb_value theirs = info->type == KNACKDB_INTEGER ? knackdb_value_integer(((int64_t *) cells)[i])
+                               : info->type == KNACKDB_REAL  ? knackdb_value_real(((double *) cells)[i])
+                                                             : knackdb_value_text(((knackdb_text *) cells)[i]);
+
+        if (nulls[i] && (info->type == KNACKDB_INTEGER ? theirs.as.integer == 0
+                                                       : info->type == KNACKDB_REAL && isnan(theirs.as.real)))
+            theirs = knackdb_value_null();
+        agree = nulls[i] == (theirs.type == KNACKDB_NULL) && same_value(&theirs, &ours[i]->cells[column]);
+        if (!agree)
+            (void) differ(why, "column %s, place %zu: the store has %s, the model %s", info->name, i,
+                          print_value(&theirs, their_text), print_value(&ours[i]->cells[column], our_text));
+    }
+    free(cells);
+    free(nulls);
+    return agree;
+}
+
 bool
 agree_on_query(knackdb_read *read, const struct model *model, const knackdb_query *query,
                const knackdb_prepared *prepared, struct disagreement *why)
@@ -298,6 +334,8 @@ agree_on_query(knackdb_read *read, const struct model *model, const knackdb_quer
     for (size_t i = 0; agree && i < our_count; i++)
         if (!agree_on_row(read, query->table, theirs.rows[i], ours[i], why))
             agree = while_asking(why, "place %zu of %zu", i, our_count);
+    for (uint32_t column = 0; agree && column < model_shapes[query->table].column_count; column++)
+        agree = agree_on_column(read, query->table, column, &theirs, ours, why);
     if (agree) {
         status = knackdb_read_count(read, query, &their_matches, &error);
         if (status != KNACKDB_OK || their_matches != our_matches)
