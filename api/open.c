@@ -266,6 +266,8 @@ knackdb_close(knackdb *db, knackdb_error *error)
         else
             status = keeper_close(db->keeper, error);
     }
+    if (status == KNACKDB_FORKED)
+        db->store = NULL; /* as it is: a thread that the child does not have may be half through a change of it */
     handle_free(db);
     return status;
 }

@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <signal.h>
 #include <time.h>
-#include <unistd.h>
 
 #define PAUSE_NS      50000u   /* between two slices while others store */
 #define DOZE_NS_MIN   1000000u /* before something that waits is tried again; longer each time in vain */
@@ -27,12 +26,6 @@ reclaimer_init(struct reclaimer *reclaimer)
     (void) pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
     (void) pthread_cond_init(&reclaimer->wake, &clock);
     (void) pthread_condattr_destroy(&clock);
-}
-
-bool
-reclaimer_is_elsewhere(const struct reclaimer *reclaimer)
-{
-    return reclaimer->has_thread && reclaimer->process != getpid();
 }
 
 void
@@ -147,7 +140,6 @@ start(struct store *store)
 
     (void) sigfillset(&all);
     (void) pthread_sigmask(SIG_BLOCK, &all, &before);
-    reclaimer->process = getpid();
     reclaimer->has_thread = pthread_create(&reclaimer->thread, NULL, run, store) == 0;
     (void) pthread_sigmask(SIG_SETMASK, &before, NULL);
     return reclaimer->has_thread;

@@ -14,7 +14,7 @@
  * bound whatever they all do, also where no thread could be made.
  *
  * A forked child has no such thread, but a copy of whatever it was in the middle of: such a child frees
- * nothing of the store (store.c). */
+ * nothing of the store (api/open.c). */
 #ifndef KNACKDB_CORE_RECLAIMER_H
 #define KNACKDB_CORE_RECLAIMER_H
 
@@ -22,7 +22,6 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/types.h>
 
 #define RECLAIMER_WAKING_ROWS 256 /* dead rows after which it has a look */
 
@@ -34,7 +33,6 @@ struct reclaimer {
     pthread_t       thread;
     bool            has_thread, is_stopping; /* under the mutex */
     bool            is_by_hand;              /* set before the store is shared */
-    pid_t           process;                 /* that made the thread */
     _Atomic bool    is_woken;                /* and has not heard of it yet */
     _Atomic bool    is_pressed;              /* much is to be done; set under the writers' lock, a hint (relaxed) */
     _Atomic bool    is_behind;               /* so much that writers help; likewise */
@@ -43,9 +41,6 @@ struct reclaimer {
 
 void reclaimer_init(struct reclaimer *reclaimer);
 void reclaimer_stop(struct reclaimer *reclaimer);
-
-/* The process is a child of the one in which the thread is. */
-bool reclaimer_is_elsewhere(const struct reclaimer *reclaimer);
 
 /* Under the writers' lock, at the end of a commit of which so many rows died: 0, or what to call reclaimer_wake() with
  * once the lock is released. */

@@ -31,7 +31,7 @@ store_new(struct allocator *allocator, const struct schema *schema, struct store
 void
 store_free(struct store *store)
 {
-    if (store == NULL || reclaimer_is_elsewhere(&store->reclaimer)) /* a child's copy may be half changed */
+    if (store == NULL)
         return;
     reclaimer_stop(&store->reclaimer);
     for (uint32_t t = 0; t < store->schema->table_count; t++)

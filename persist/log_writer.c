@@ -6,6 +6,8 @@
 #include "base/error.h"
 #include "persist/log_past.h"
 
+#include <string.h>
+
 knackdb_status
 log_writer_new(struct allocator *allocator, const struct log_writer_options *options, struct log_writer **ret_writer,
                knackdb_error *error)
@@ -251,11 +253,14 @@ log_writer_close(struct log_writer *writer, uint64_t sequence, uint64_t covered,
     return status;
 }
 
-/* The locks are left as they are: a thread that the child does not have may be holding them, and
- * ending a condition variable waits for those that wait on it. */
+/* The locks are left as they are: a thread that the child does not have may be holding them, and ending a condition
+ * variable waits for those that wait on it. Then what they guard is left, too; and in any case what was the
+ * appender's. */
 void
 log_writer_abandon(struct log_writer *writer)
 {
-    if (writer != NULL)
-        free_writer(writer);
+    if (writer == NULL || pthread_mutex_trylock(&writer->mutex) != 0)
+        return;
+    memset(&writer->staging, 0, sizeof writer->staging);
+    free_writer(writer);
 }
