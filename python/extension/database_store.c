@@ -13,6 +13,9 @@
 #include "ready.h"
 #include "write.h"
 
+#include <float.h>
+#include <math.h>
+
 #define BATCH_IS_QUICK_ROWS 16
 
 /* Room for a write on the stack, or in a job where stores wait for the disk. */
@@ -185,14 +188,15 @@ PyDoc_STRVAR(store_preference_doc,
 "value last stored for each key.\n");
 
 /* The last one stored counts, so no two may bear the same time, and none one before the last: the clock may stand
- * still between two calls, and may have been set back. A microsecond is four times what a double tells apart. */
+ * still between two calls, and may have been set back. A microsecond is four times what a double tells apart of
+ * today; of a time far off, which may have been imported, the next double is further away than that. */
 static double
 time_of_preference(database *self)
 {
     double now = knackdb_now();
 
     if (now <= self->last_used)
-        now = self->last_used + 1e-6;
+        now = fmax(self->last_used + 1e-6, nextafter(self->last_used, DBL_MAX));
     self->last_used = now;
     return now;
 }

@@ -59,6 +59,21 @@ def db(open_database):
 
 
 @pytest.fixture
+def import_csv(tmp_path, open_database):
+    """import_csv(table, lines): a database with what the command takes out of a CSV of these lines."""
+    tool = os.environ.get("KNACKDB_TOOL", "")
+    if not os.path.exists(tool):
+        pytest.skip("the command was not built")
+
+    def import_lines(table, lines):
+        (tmp_path / "rows.csv").write_text("\n".join(lines) + "\n")
+        subprocess.run([tool, "import", tmp_path / "imported.db", table, tmp_path / "rows.csv"], check=True,
+                       capture_output=True)
+        return open_database(tmp_path / "imported.db")
+    return import_lines
+
+
+@pytest.fixture
 def memory_db(open_database):
     return open_database(":memory:")
 

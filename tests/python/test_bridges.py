@@ -37,6 +37,17 @@ def old_file(tmp_path):
     return path
 
 
+@pytest.mark.parametrize("far_off", ["1e10", "1e12", "1e300", "1.7976931348623157e308"])
+def test_a_preference_stored_after_one_of_a_time_far_off_is_the_latest(import_csv, far_off):
+    """By a microsecond, if a double can tell it; else by the next double, and not even that behind the largest."""
+    db = import_csv("user_preferences", ["preference_type,preference_value,last_used",
+                                         f'theme,"""far off""",{far_off}', 'theme,"""first""",5', 'theme,"""second""",6'])
+    for value in ("first", "second", "first", "second", "far off", "first"):
+        assert db.store_user_preference("theme", value), db.last_error
+        if float(far_off) < 1e308:
+            assert db.get_user_preferences()["theme"] == value
+
+
 def test_an_old_sqlite_file_comes_in(db, old_file):
     before = old_file.read_bytes()
     report = db.loop.run_until_complete(knackdb.import_sqlite(db.database, old_file))

@@ -1,8 +1,6 @@
 """Rows that have no id of the engine's own, as the command brings them in, are shown under their number; whatever names
 a pattern finds them under it, and under nothing else."""
 
-import os
-import subprocess
 
 import pytest
 
@@ -16,18 +14,9 @@ OTHER_WAYS = ["007", " 7 ", "7 ", "0_7", "7_0", "+7", "-7", "٧", "7.0", "0x7", 
 
 
 @pytest.fixture
-def imported(tmp_path, open_database):
-    """imported(lines): a database with what the command takes out of a CSV of id, external_id and task_type."""
-    tool = os.environ.get("KNACKDB_TOOL", "")
-    if not os.path.exists(tool):
-        pytest.skip("the command was not built")
-
-    def import_lines(lines):
-        (tmp_path / "rows.csv").write_text("\n".join(["id,external_id,task_type", *lines]) + "\n")
-        subprocess.run([tool, "import", tmp_path / "numbered.db", "execution_patterns", tmp_path / "rows.csv"],
-                       check=True, capture_output=True)
-        return open_database(tmp_path / "numbered.db")
-    return import_lines
+def imported(import_csv):
+    """imported(lines): a database with these rows of id, external_id and task_type."""
+    return lambda lines: import_csv("execution_patterns", ["id,external_id,task_type", *lines])
 
 
 @pytest.fixture
