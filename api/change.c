@@ -19,16 +19,16 @@ check_table(int table, knackdb_error *error)
                      schema_builtin()->table_count - 1);
 }
 
-/* What comes after core has taken the rows: the disk, and the count. */
+/* What comes after core has taken the rows, or has not: the disk, and the count. */
 static knackdb_status
-finish_store(knackdb *db, int table, size_t row_count, uint64_t begun, uint64_t sequence, knackdb_error *error)
+finish_store(knackdb *db, int table, size_t row_count, uint64_t begun, uint64_t sequence, knackdb_status status,
+             knackdb_error *error)
 {
-    knackdb_status status = handle_wait(db, sequence, error);
+    knackdb_operation kind = row_count == 1 ? KNACKDB_OPERATION_STORE : KNACKDB_OPERATION_STORE_MANY;
 
     if (status == KNACKDB_OK)
-        operation_end(&db->operations, row_count == 1 ? KNACKDB_OPERATION_STORE : KNACKDB_OPERATION_STORE_MANY, begun,
-                      table, row_count);
-    return status;
+        status = handle_wait(db, sequence, error);
+    return operation_result(&db->operations, kind, begun, table, row_count, status);
 }
 
 knackdb_status
@@ -46,7 +46,7 @@ knackdb_store_rows(knackdb *db, int table, const knackdb_value *values, size_t c
     if (status == KNACKDB_OK)
         status = store_put_rows(db->store, (uint32_t) table, values, column_count, row_count, flags, ret_ids, &sequence,
                                 error);
-    return status == KNACKDB_OK ? finish_store(db, table, row_count, begun, sequence, error) : status;
+    return finish_store(db, table, row_count, begun, sequence, status, error);
 }
 
 knackdb_status
@@ -79,8 +79,11 @@ store_structs(knackdb *db, int table, const void *rows, size_t count, uint32_t f
     if (rows == NULL && count != 0)
         return error_set(error, KNACKDB_INVALID, "store: the row is NULL");
     if (count > 1) {
-        if (count > COMMIT_BYTES_MAX / (layout->field_count * sizeof *values))
-            return error_set(error, KNACKDB_INVALID, "store: %zu rows in one call; store them in several", count);
+        size_t count_max = COMMIT_BYTES_MAX / (layout->field_count * sizeof *values);
+
+        if (count > count_max)
+            return error_set(error, KNACKDB_INVALID, "store: %zu rows; one call takes %zu of %s, or fewer", count,
+                             count_max, schema_builtin()->tables[table].name);
         bytes = count * layout->field_count * sizeof *values;
         values = allocator_get(&db->allocator, bytes);
         if (values == NULL)
@@ -91,7 +94,7 @@ store_structs(knackdb *db, int table, const void *rows, size_t count, uint32_t f
     status = store_put_own_rows(db->store, (uint32_t) table, values, count, flags, ret_ids, &sequence, error);
     if (count > 1)
         allocator_put(&db->allocator, values, bytes);
-    return status == KNACKDB_OK ? finish_store(db, table, count, begun, sequence, error) : status;
+    return finish_store(db, table, count, begun, sequence, status, error);
 }
 
 knackdb_status
@@ -147,9 +150,7 @@ update(knackdb *db, int table, uint32_t key_index, const knackdb_value *key_valu
         status = store_update(db->store, (uint32_t) table, key_index, key_values, assignments, count, &sequence, error);
     if (status == KNACKDB_OK)
         status = handle_wait(db, sequence, error);
-    if (status == KNACKDB_OK)
-        operation_end(&db->operations, KNACKDB_OPERATION_UPDATE, begun, table, 1);
-    return status;
+    return operation_result(&db->operations, KNACKDB_OPERATION_UPDATE, begun, table, 1, status);
 }
 
 knackdb_status
@@ -162,9 +163,13 @@ knackdb_update_row(knackdb *db, int table, int64_t id, const uint32_t *columns, 
 
     if (status != KNACKDB_OK)
         return status;
-    if (count == 0 || count > KNACKDB_COLUMNS_MAX || columns == NULL || values == NULL)
-        return error_set(error, KNACKDB_INVALID, "update: %zu columns and their values are wanted, 1 to %d", count,
+    if (count == 0)
+        return error_set(error, KNACKDB_INVALID, "update: no columns are named");
+    if (count > KNACKDB_COLUMNS_MAX)
+        return error_set(error, KNACKDB_INVALID, "update: %zu columns; no table has more than %d", count,
                          KNACKDB_COLUMNS_MAX);
+    if (columns == NULL || values == NULL)
+        return error_set(error, KNACKDB_INVALID, "update: %s is NULL", columns == NULL ? "columns" : "values");
     for (size_t i = 0; i < count; i++)
         assignments[i] = (struct assignment) { .column = columns[i], .value = values[i] };
     return update(db, table, 0, &key, assignments, count, error);
@@ -245,9 +250,7 @@ knackdb_delete(knackdb *db, int table, int64_t id, knackdb_error *error)
         status = store_delete(db->store, (uint32_t) table, id, &sequence, error);
     if (status == KNACKDB_OK)
         status = handle_wait(db, sequence, error);
-    if (status == KNACKDB_OK)
-        operation_end(&db->operations, KNACKDB_OPERATION_DELETE, begun, table, 1);
-    return status;
+    return operation_result(&db->operations, KNACKDB_OPERATION_DELETE, begun, table, 1, status);
 }
 
 static knackdb_status
@@ -259,13 +262,10 @@ clean_up(knackdb *db, const struct clean_up *tables, size_t count, uint64_t *ret
 
     if (status == KNACKDB_OK)
         status = handle_wait(db, sequence, error);
-    if (status == KNACKDB_OK) {
-        assert(count > 0); /* there are tables whose rows age */
-        operation_end(&db->operations, KNACKDB_OPERATION_DELETE, begun, (int) tables[0].table, deleted);
-        if (ret_deleted != NULL)
-            *ret_deleted = deleted;
-    }
-    return status;
+    if (status == KNACKDB_OK && ret_deleted != NULL)
+        *ret_deleted = deleted;
+    assert(count > 0); /* there are tables whose rows age */
+    return operation_result(&db->operations, KNACKDB_OPERATION_DELETE, begun, (int) tables[0].table, deleted, status);
 }
 
 knackdb_status

@@ -280,9 +280,7 @@ knackdb_sync(knackdb *db, knackdb_error *error)
 
     if (status == KNACKDB_OK && db->keeper != NULL && !db->is_read_only)
         status = keeper_sync(db->keeper, error);
-    if (status == KNACKDB_OK)
-        operation_end(&db->operations, KNACKDB_OPERATION_SYNC, begun, -1, 0);
-    return status;
+    return operation_result(&db->operations, KNACKDB_OPERATION_SYNC, begun, -1, 0, status);
 }
 
 knackdb_status
@@ -295,7 +293,5 @@ knackdb_snapshot(knackdb *db, knackdb_error *error)
         status = error_set(error, KNACKDB_INVALID, "snapshot: the store is in memory only");
     if (status == KNACKDB_OK)
         status = keeper_snapshot(db->keeper, error);
-    if (status == KNACKDB_OK)
-        operation_end(&db->operations, KNACKDB_OPERATION_SNAPSHOT, begun, -1, 0);
-    return status;
+    return operation_result(&db->operations, KNACKDB_OPERATION_SNAPSHOT, begun, -1, 0, status);
 }

@@ -48,35 +48,56 @@ histogram_of(struct operations *operations, uint32_t shard, knackdb_operation ki
 }
 
 static void
-keep_slow(struct operations *operations, knackdb_operation kind, uint64_t ticks, int table, uint64_t rows)
+keep_slow(struct operations *operations, knackdb_operation kind, uint64_t ticks, int table, uint64_t rows,
+          knackdb_status status)
 {
     const knackdb_table_info *info = knackdb_table_describe(table);
     knackdb_slow_operation   *slow;
+    char                      failed[40] = "";
 
+    if (status != KNACKDB_OK)
+        (void) snprintf(failed, sizeof failed, ": %s", knackdb_status_text(status));
     (void) pthread_mutex_lock(&operations->slow_mutex);
     slow = &operations->slow[operations->slow_count++ % KNACKDB_SLOW_OPERATIONS_KEPT];
     slow->operation = kind;
     slow->at = (double) clock_wall_us() / 1e6;
     slow->duration_ns = (uint64_t) ((double) ticks * ticker_ns_per_tick(&operations->ticker));
     if (info != NULL)
-        (void) snprintf(slow->what, sizeof slow->what, "%s %s, %llu %s", knackdb_operation_text(kind), info->name,
-                        (unsigned long long) rows, rows == 1 ? "row" : "rows");
+        (void) snprintf(slow->what, sizeof slow->what, "%s %s, %llu %s%s", knackdb_operation_text(kind), info->name,
+                        (unsigned long long) rows, rows == 1 ? "row" : "rows", failed);
     else
-        (void) snprintf(slow->what, sizeof slow->what, "%s", knackdb_operation_text(kind));
+        (void) snprintf(slow->what, sizeof slow->what, "%s%s", knackdb_operation_text(kind), failed);
     (void) pthread_mutex_unlock(&operations->slow_mutex);
+}
+
+static uint64_t
+ticks_since(const struct operations *operations, uint64_t begun)
+{
+    uint64_t now = ticker_now(&operations->ticker);
+
+    return now > begun ? now - begun : 0; /* counters of two processors may differ a little */
 }
 
 void
 operation_end(struct operations *operations, knackdb_operation kind, uint64_t begun, int table, uint64_t rows)
 {
-    uint64_t now = ticker_now(&operations->ticker);
-    uint64_t ticks = now > begun ? now - begun : 0; /* counters of two processors may differ a little */
+    uint64_t ticks = ticks_since(operations, begun);
     /* Where that is not known, -1, all share one; and who is moved in between adds to another's, as well. */
     uint32_t shard = (uint32_t) sched_getcpu() & (operations->shard_count - 1);
 
     histogram_add(histogram_of(operations, shard, kind), ticks);
     if (ticks >= operations->slow_ticks)
-        keep_slow(operations, kind, ticks, table, rows);
+        keep_slow(operations, kind, ticks, table, rows, KNACKDB_OK);
+}
+
+void
+operation_fail(struct operations *operations, knackdb_operation kind, uint64_t begun, int table, uint64_t rows,
+               knackdb_status status)
+{
+    uint64_t ticks = ticks_since(operations, begun);
+
+    if (ticks >= operations->slow_ticks && status != KNACKDB_FORKED)
+        keep_slow(operations, kind, ticks, table, rows, status);
 }
 
 void

@@ -2,7 +2,7 @@
  *
  * There is a shard for each processor, up to 16, in cache lines of its own, so that no two of them fight for one
  * however many threads there are; the 17th processor shares the first one's.
- * A call that fails is not counted; a row that is not there is an answer, and is. */
+ * A call that fails is not counted; a row that is not there is an answer of a read, and is. */
 #ifndef KNACKDB_API_OPERATIONS_H
 #define KNACKDB_API_OPERATIONS_H
 
@@ -41,6 +41,23 @@ operation_begin(const struct operations *operations)
 
 /* table -1: none; `rows` is what the message says. */
 void operation_end(struct operations *operations, knackdb_operation kind, uint64_t begun, int table, uint64_t rows);
+
+/* A call that failed: not counted, but kept where it was slow. A forked child's copy is left alone, as its lock may be
+ * held by a thread that is not there. */
+void operation_fail(struct operations *operations, knackdb_operation kind, uint64_t begun, int table, uint64_t rows,
+                    knackdb_status status);
+
+/* One of the two; gives the status back. */
+static inline knackdb_status
+operation_result(struct operations *operations, knackdb_operation kind, uint64_t begun, int table, uint64_t rows,
+                 knackdb_status status)
+{
+    if (status == KNACKDB_OK)
+        operation_end(operations, kind, begun, table, rows);
+    else
+        operation_fail(operations, kind, begun, table, rows, status);
+    return status;
+}
 
 void operations_get(struct operations *operations, knackdb_latency latencies[KNACKDB_OPERATION_COUNT],
                     uint64_t *ret_slow_count);

@@ -41,18 +41,16 @@ find_checked(knackdb_read *read, const knackdb_query *checked, knackdb_rows *ret
         return status;
     row_list_init(&list, &read->db->allocator);
     status = view_find(&read->view, checked, &list, error);
-    if (status != KNACKDB_OK) {
+    if (status == KNACKDB_OK)
+        status = own_list(read, checked->table, &list, error);
+    else
         row_list_clear(&list);
-        return status;
+    if (status == KNACKDB_OK) {
+        read_answer_begin(read, checked->table, &list);
+        ret_rows->rows = list.rows;
+        ret_rows->count = list.count;
     }
-    status = own_list(read, checked->table, &list, error);
-    if (status != KNACKDB_OK)
-        return status;
-    read_answer_begin(read, checked->table, &list);
-    ret_rows->rows = list.rows;
-    ret_rows->count = list.count;
-    operation_end(&read->db->operations, KNACKDB_OPERATION_FIND, begun, checked->table, list.count);
-    return KNACKDB_OK;
+    return operation_result(&read->db->operations, KNACKDB_OPERATION_FIND, begun, checked->table, list.count, status);
 }
 
 knackdb_status
@@ -68,16 +66,18 @@ knackdb_status
 knackdb_read_count(knackdb_read *read, const knackdb_query *query, uint64_t *ret_count, knackdb_error *error)
 {
     uint64_t       begun = operation_begin(&read->db->operations);
+    uint64_t       count = 0;
     knackdb_query  checked;
     knackdb_status status = handle_check(read->db, error);
 
     if (status == KNACKDB_OK)
         status = query_check(store_schema(read->view.store), query, &checked, error);
     if (status == KNACKDB_OK)
-        status = view_count(&read->view, &checked, ret_count, error);
+        status = view_count(&read->view, &checked, &count, error);
     if (status == KNACKDB_OK)
-        operation_end(&read->db->operations, KNACKDB_OPERATION_FIND, begun, checked.table, *ret_count);
-    return status;
+        *ret_count = count;
+    return operation_result(&read->db->operations, KNACKDB_OPERATION_FIND, begun,
+                            status == KNACKDB_OK ? checked.table : -1, count, status);
 }
 
 knackdb_status
@@ -143,10 +143,10 @@ knackdb_read_aggregate(knackdb_read *read, const knackdb_query *query, uint32_t 
         status = view_aggregate(&read->view, &checked, &request, &groups, &count, error);
     if (status == KNACKDB_OK)
         status = read_own(read, groups, count * sizeof *groups, error);
-    if (status != KNACKDB_OK)
-        return status;
-    *ret_groups = groups;
-    *ret_group_count = count;
-    operation_end(&read->db->operations, KNACKDB_OPERATION_AGGREGATE, begun, checked.table, count);
-    return KNACKDB_OK;
+    if (status == KNACKDB_OK) {
+        *ret_groups = groups;
+        *ret_group_count = count;
+    }
+    return operation_result(&read->db->operations, KNACKDB_OPERATION_AGGREGATE, begun,
+                            status == KNACKDB_OK ? checked.table : -1, status == KNACKDB_OK ? count : 0, status);
 }

@@ -905,10 +905,11 @@ typedef struct knackdb_slow_operation {
     knackdb_operation operation;
     double            at; /**< when it ended */
     uint64_t          duration_ns;
-    char              what[104]; /**< "store_many execution_patterns, 100 rows" */
+    char what[104]; /**< "store_many execution_patterns, 100 rows", "update user_preferences, 1 row: full" */
 } knackdb_slow_operation;
 
-/** The last operations slower than options.slow_operation_us, newest first. */
+/** The last operations slower than options.slow_operation_us, newest first; those that failed, too, with the status's
+ *  text behind what they were to do: "sync: input or output failed". */
 KNACKDB_API knackdb_status knackdb_slow_operations(knackdb *db, knackdb_slow_operation *operations, size_t capacity,
                                                    size_t *ret_count, knackdb_error *error);
 

@@ -303,8 +303,16 @@ Test(health, keeps_the_last_128_slow_operations_with_what_they_did)
         cr_assert_not_null(strstr(slow[i].what, "execution_patterns"), "%s", slow[i].what);
         cr_assert_not_null(strstr(slow[i].what, "2000"), "%s", slow[i].what);
     }
+    /* One that fails is not counted among the stores, but was slow, and says why it failed. */
+    patterns[1999].success_rate = 2;
+    patterns[1999].nulls &= ~KNACKDB_BIT(KNACKDB_PATTERN_SUCCESS_RATE);
+    REFUSED(knackdb_patterns_store(db, patterns, 2000, 0, NULL, &error), KNACKDB_INVALID, "success_rate");
     MUST(knackdb_slow_operations(db, slow, 3, &count, &error));
     cr_assert_eq(count, 3);
+    cr_assert_str_eq(slow[0].what, "store_many execution_patterns, 2000 rows: invalid call");
+    cr_assert_str_eq(slow[1].what, "store_many execution_patterns, 2000 rows");
+    cr_assert_eq(stats_of(db).operations[KNACKDB_OPERATION_STORE_MANY].count, 150);
+    cr_assert_eq(stats_of(db).slow_operation_count, stats.slow_operation_count + 1);
     MUST(knackdb_slow_operations(db, NULL, 0, &count, &error));
     cr_assert_eq(count, 0);
     free(patterns);

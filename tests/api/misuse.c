@@ -30,13 +30,15 @@ Test(misuse, of_a_store_changes_nothing)
     REFUSED(knackdb_pattern_store(db, NULL, NULL, &error), KNACKDB_INVALID, "row is NULL");
     REFUSED(knackdb_patterns_store(db, NULL, 2, 0, NULL, &error), KNACKDB_INVALID, "row is NULL");
     MUST(knackdb_patterns_store(db, NULL, 0, 0, NULL, &error));
-    REFUSED(knackdb_patterns_store(db, patterns, SIZE_MAX / 2, 0, NULL, &error), KNACKDB_INVALID, "several");
+    REFUSED(knackdb_patterns_store(db, patterns, SIZE_MAX / 2, 0, NULL, &error), KNACKDB_INVALID,
+            "one call takes 3195660 of execution_patterns");
     REFUSED(knackdb_patterns_store(db, patterns, 2, 1u << 9, NULL, &error), KNACKDB_INVALID, "flags 0x200");
     REFUSED(knackdb_store_rows(db, 0, values, 1, 1, 1u << 9, NULL, &error), KNACKDB_INVALID, "flags 0x200");
-    REFUSED(knackdb_update_row(db, 0, 1, columns, values, 0, &error), KNACKDB_INVALID, "columns");
-    REFUSED(knackdb_update_row(db, 0, 1, columns, values, KNACKDB_COLUMNS_MAX + 1, &error), KNACKDB_INVALID, "columns");
-    REFUSED(knackdb_update_row(db, 0, 1, NULL, values, 1, &error), KNACKDB_INVALID, "columns");
-    REFUSED(knackdb_update_row(db, 0, 1, columns, NULL, 1, &error), KNACKDB_INVALID, "columns");
+    REFUSED(knackdb_update_row(db, 0, 1, columns, values, 0, &error), KNACKDB_INVALID, "no columns are named");
+    REFUSED(knackdb_update_row(db, 0, 1, columns, values, KNACKDB_COLUMNS_MAX + 1, &error), KNACKDB_INVALID,
+            "65 columns; no table has more than 64");
+    REFUSED(knackdb_update_row(db, 0, 1, NULL, values, 1, &error), KNACKDB_INVALID, "columns is NULL");
+    REFUSED(knackdb_update_row(db, 0, 1, columns, NULL, 1, &error), KNACKDB_INVALID, "values is NULL");
     cr_assert_eq(sequence_of(db), sequence);
     MUST(knackdb_patterns_store(db, patterns, 2, 0, NULL, &error));
     REFUSED(knackdb_update_row(db, 0, 1, twice, rates, 2, &error), KNACKDB_INVALID, "success_rate: given twice");
