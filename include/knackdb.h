@@ -361,11 +361,11 @@ typedef struct knackdb_options {
     uint32_t           flush_interval_ms;     /**< 0 means 10 */
     uint64_t           log_segment_bytes_max; /**< 0 means 64 MiB; segments grow towards it */
     uint64_t           snapshot_log_bytes;    /**< snapshot after so much log; 0 means 64 MiB, UINT64_MAX never */
-    uint32_t           snapshot_interval_s;   /**< and so long after the last one; 0 means never by time */
-    uint32_t           snapshots_kept;        /**< 0 means 1 */
-    uint64_t           memory_bytes_max;      /**< a store past it fails with KNACKDB_FULL; 0 means no limit */
-    uint64_t           cache_bytes_max;       /**< result cache; 0 means 1 MiB, UINT64_MAX none */
-    uint32_t           slow_operation_us;     /**< slower ones are kept for inspection; 0 means 1000 */
+    uint32_t           snapshot_interval_s; /**< and so long after the last one, where there is log; 0: never by time */
+    uint32_t           snapshots_kept;      /**< 0 means 1 */
+    uint64_t           memory_bytes_max;    /**< a store past it fails with KNACKDB_FULL; 0 means no limit */
+    uint64_t           cache_bytes_max;     /**< result cache; 0 means 1 MiB, UINT64_MAX none */
+    uint32_t           slow_operation_us;   /**< slower ones are kept for inspection; 0 means 1000 */
     /** Of files; directories get x where r is. 0 means that of the newest manifest, so that who may read or write a
      *  store still may, and 0600 for a new store and for copies. */
     uint32_t           file_mode;

@@ -129,6 +129,18 @@ look_first(const struct keeper *keeper, knackdb_error *error)
     return status;
 }
 
+/* By time the first snapshot is due so long after the last one, which somebody took in an earlier life; by the clock on
+ * the wall, so from now on where that was set back since. */
+static void
+count_from(struct keeper *keeper, int64_t finished_us)
+{
+    uint64_t interval_us = (uint64_t) keeper->options.snapshot_interval_s * 1000000;
+    int64_t  now_us = clock_wall_us();
+    uint64_t ago_us = now_us > finished_us ? (uint64_t) now_us - (uint64_t) finished_us : 0;
+
+    keeper->trigger_ns -= (ago_us < interval_us ? ago_us : interval_us) * 1000;
+}
+
 static knackdb_status
 recover(struct keeper *keeper, struct recovery *recovery, knackdb_error *error)
 {
@@ -163,6 +175,7 @@ recover(struct keeper *keeper, struct recovery *recovery, knackdb_error *error)
         keeper->figures.snapshot_sequence = recovery->manifest.sequence;
         keeper->figures.snapshot_at = (double) manifest_finished_us(&recovery->manifest) / 1e6;
         keeper->figures.snapshot_bytes = manifest_part_bytes(&recovery->manifest);
+        count_from(keeper, manifest_finished_us(&recovery->manifest));
     }
     return KNACKDB_OK;
 }

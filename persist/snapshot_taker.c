@@ -264,7 +264,8 @@ is_taking(const struct keeper *keeper)
     return keeper->has_taker && !atomic_load_explicit(&keeper->taker_done, memory_order_acquire);
 }
 
-/* By time: so long after the last one, whoever asked for that; the first of this life so long after it began. */
+/* By time: so long after the last one, whoever asked for that, in whatever life of the store; the first of all so
+ * long after this life began. */
 static uint64_t
 timed_ns(struct keeper *keeper)
 {

@@ -1,8 +1,8 @@
 /* one_clock.c - a clean-up by age asks the clock once: rows of one moment go together, whatever their table.
  *
- * The clock of this program goes on by a second each time that anybody asks it (its clock_gettime() comes before the
- * system's), so whoever asks twice gets two answers. A pattern and a metric of one moment are cleaned up by ages that rise in
- * steps of half a second: up to some age both are too old, from there on neither is. */
+ * The clock of this program goes on by a second each time that anybody asks it (its clock_gettime() comes before
+ * the system's), so whoever asks twice gets two answers. A pattern and a metric of one moment are cleaned up by ages
+ * that rise in steps of half a second: up to some age both are too old, from there on neither is. */
 #define _GNU_SOURCE /* syscall */
 #include <knackdb.h>
 #include <stdatomic.h>

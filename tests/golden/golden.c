@@ -10,6 +10,7 @@
 
 #include <criterion/parameterized.h>
 #include <stdlib.h>
+#include <time.h>
 
 /* The newest schema that has a golden directory; knackdb_schema_version() must not be newer. */
 #define GOLDEN_VERSIONS 2
@@ -177,6 +178,32 @@ Test(golden, parts_of_ends_of_format_1_are_read)
         close_it(db);
         MUST(knackdb_verify(copy, NULL, NULL, &report, &error));
     }
+    scratch_remove(scratch);
+}
+
+/* The interval counts from the last snapshot there is, though somebody took it in an earlier life. */
+Test(golden, a_snapshot_that_is_older_than_the_interval_is_followed_soon, .timeout = 120)
+{
+    char            scratch[SCRATCH_PATH_MAX], copy[SCRATCH_PATH_MAX];
+    knackdb_options options = knackdb_options_default();
+    knackdb_stats   stats = { .struct_size = sizeof stats };
+    knackdb_pattern pattern = empty_pattern();
+    knackdb        *db;
+    knackdb_error   error;
+
+    copy_golden(scratch, copy, GOLDEN_VERSIONS);
+    MUST(knackdb_open(copy, NULL, &db, &error));
+    MUST(knackdb_pattern_store(db, &pattern, NULL, &error));
+    close_it(db);
+    options.snapshot_interval_s = 3600;
+    MUST(knackdb_open(copy, &options, &db, &error));
+    for (int looks = 0; looks < 6000 && stats.snapshot_count == 0; looks++) {
+        (void) nanosleep(&(struct timespec) { .tv_nsec = 10000000 }, NULL);
+        MUST(knackdb_get_stats(db, &stats, &error));
+    }
+    cr_expect_eq(stats.snapshot_count, 1);
+    cr_expect_eq(stats.snapshot_sequence, stats.sequence);
+    close_it(db);
     scratch_remove(scratch);
 }
 
