@@ -67,6 +67,7 @@ knackdb_read_count(knackdb_read *read, const knackdb_query *query, uint64_t *ret
 {
     uint64_t       begun = operation_begin(&read->db->operations);
     uint64_t       count = 0;
+    int            table = -1;
     knackdb_query  checked;
     knackdb_status status = handle_check(read->db, error);
 
@@ -74,10 +75,11 @@ knackdb_read_count(knackdb_read *read, const knackdb_query *query, uint64_t *ret
         status = query_check(store_schema(read->view.store), query, &checked, error);
     if (status == KNACKDB_OK)
         status = view_count(&read->view, &checked, &count, error);
-    if (status == KNACKDB_OK)
+    if (status == KNACKDB_OK) {
         *ret_count = count;
-    return operation_result(&read->db->operations, KNACKDB_OPERATION_FIND, begun,
-                            status == KNACKDB_OK ? checked.table : -1, count, status);
+        table = checked.table;
+    }
+    return operation_result(&read->db->operations, KNACKDB_OPERATION_FIND, begun, table, count, status);
 }
 
 knackdb_status
@@ -134,7 +136,8 @@ knackdb_read_aggregate(knackdb_read *read, const knackdb_query *query, uint32_t 
     struct aggregate_request request = { value_column, group_column, percentiles, percentile_count, false };
     knackdb_query            checked;
     knackdb_group           *groups;
-    size_t                   count;
+    size_t                   count = 0;
+    int                      table = -1;
     knackdb_status           status = handle_check(read->db, error);
 
     if (status == KNACKDB_OK)
@@ -146,7 +149,7 @@ knackdb_read_aggregate(knackdb_read *read, const knackdb_query *query, uint32_t 
     if (status == KNACKDB_OK) {
         *ret_groups = groups;
         *ret_group_count = count;
+        table = checked.table;
     }
-    return operation_result(&read->db->operations, KNACKDB_OPERATION_AGGREGATE, begun,
-                            status == KNACKDB_OK ? checked.table : -1, status == KNACKDB_OK ? count : 0, status);
+    return operation_result(&read->db->operations, KNACKDB_OPERATION_AGGREGATE, begun, table, count, status);
 }
