@@ -47,10 +47,13 @@ expect_heap(struct allocator *allocator, const void *memory, size_t bytes)
     uintptr_t at = (uintptr_t) memory + bytes;
     uintptr_t end, from, to;
 
-    if (at + HEAP_MARGIN <= asked || atomic_load_explicit(&allocator->server, memory_order_relaxed) == NULL)
+    if ((at + HEAP_MARGIN <= asked && asked - at <= HEAP_NEAR) ||
+        atomic_load_explicit(&allocator->server, memory_order_relaxed) == NULL)
         return;
     end = (uintptr_t) sbrk(0);
-    if (at > end || end - at > HEAP_NEAR)
+    if (asked > end) /* the system was given some of it back; where it comes again, its pages are new */
+        asked = 0;
+    if (at > end || end - at > HEAP_NEAR || at + HEAP_MARGIN <= asked)
         return;
     from = at > asked ? at : asked;
     to = (end - at < HEAP_AHEAD ? end : at + HEAP_AHEAD) &

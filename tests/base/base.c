@@ -10,6 +10,7 @@
 
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <malloc.h>
 #include <math.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -310,6 +311,38 @@ Test(pages_ahead, of_small_blocks_are_there_and_no_others_are_wished_for)
     for (int i = 0; i < BLOCKS; i++)
         allocator_put(&allocator, blocks[i], BLOCK_BYTES);
 }
+
+#ifdef __GLIBC__ /* malloc_trim() is its */
+/* Given back and taken again, the heap's pages are new ones. */
+Test(pages_ahead, of_a_heap_that_shrank_are_wished_for_again)
+{
+    enum { BLOCKS = 10000, BLOCK_BYTES = 200 };
+    struct page_server    server = { .wake = count_wake, .context = &(int) { 0 } };
+    struct allocator      allocator;
+    static unsigned char *blocks[BLOCKS];
+    size_t                wishes[2] = { 0 };
+    uintptr_t             end = 0;
+
+    allocator_init(&allocator, NULL);
+    allocator_set_server(&allocator, &server);
+    for (int life = 0; life < 2; life++) {
+        for (int i = 0; i < BLOCKS; i++) {
+            blocks[i] = allocator_get(&allocator, BLOCK_BYTES);
+            wishes[life] += atomic_load(&allocator.requests[0].at) != 0;
+            allocator_serve_requests(&allocator);
+        }
+        if (!is_heap(blocks[BLOCKS - 1]))
+            cr_skip("malloc() does not take from the heap here\n");
+        end = (uintptr_t) sbrk(0);
+        for (int i = 0; i < BLOCKS; i++)
+            allocator_put(&allocator, blocks[i], BLOCK_BYTES);
+        (void) malloc_trim(0);
+        cr_assert_lt((uintptr_t) sbrk(0), end - (size_t) BLOCKS * BLOCK_BYTES / 2, "the heap did not shrink");
+    }
+    cr_expect_gt(wishes[0], 10, "%zu", wishes[0]);
+    cr_expect_geq(wishes[1], wishes[0] / 2, "%zu and %zu", wishes[0], wishes[1]);
+}
+#endif
 
 /* Who serves no more is not asked at each block, but is again some pages behind. Where malloc() has holes to fill,
  * blocks jump, and some wishes come early. */
