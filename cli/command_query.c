@@ -242,57 +242,69 @@ take_format(struct query_command *command, const char *text)
     return false;
 }
 
+/* What stands on the command line, as it stands there. */
+struct query_words {
+    const char        *table, *limit, *offset, *columns, *format, *as_of;
+    struct string_list where, order_by;
+};
+
+static bool
+take_words(struct query_command *command, const struct query_words *words)
+{
+    const knackdb_table_info *table;
+
+    command->query.table = table_find(command_query.name, words->table);
+    if (command->query.table < 0)
+        return false;
+    table = knackdb_table_describe(command->query.table);
+    if (!take_conditions(command, &words->where, table) || !take_order(command, &words->order_by, table) ||
+        !take_count("--limit", words->limit, &command->query.limit) ||
+        !take_count("--offset", words->offset, &command->query.offset) ||
+        !take_columns(command, words->columns, table) || !take_format(command, words->format) ||
+        !directory_take_moment(command_query.name, words->as_of, &command->options))
+        return false;
+    command->is_empty = words->limit != NULL && command->query.limit == 0;
+    return true;
+}
+
 static int
 run(int argc, char **argv)
 {
-    const char          *table_name = NULL, *limit = NULL, *offset = NULL, *columns = NULL, *format = NULL;
-    const char          *as_of = NULL;
-    struct string_list   where = { 0 }, order_by = { 0 };
+    struct query_words   words = { 0 };
     struct query_command command = {
         .options = knackdb_options_default(),
         .query = { .struct_size = sizeof(knackdb_query) },
     };
-    const knackdb_table_info *table;
-    int                       status = EXIT_CALL_AT_FAULT;
-    const struct option       options[] = {
-        { .name = "--where", .needs = "a condition", .ret_list = &where },
-        { .name = "--order-by", .needs = "a column", .ret_list = &order_by },
-        { .name = "--limit", .needs = "a number of rows", .ret_value = &limit },
-        { .name = "--offset", .needs = "a number of rows", .ret_value = &offset },
-        { .name = "--columns", .needs = "names of columns", .ret_value = &columns },
-        { .name = "--format", .needs = "table, csv or jsonl", .ret_value = &format },
-        { .name = "--as-of", .needs = "a sequence number or a time", .ret_value = &as_of },
+    int                 status = EXIT_CALL_AT_FAULT;
+    const struct option options[] = {
+        { .name = "--where", .needs = "a condition", .ret_list = &words.where },
+        { .name = "--order-by", .needs = "a column", .ret_list = &words.order_by },
+        { .name = "--limit", .needs = "a number of rows", .ret_value = &words.limit },
+        { .name = "--offset", .needs = "a number of rows", .ret_value = &words.offset },
+        { .name = "--columns", .needs = "names of columns", .ret_value = &words.columns },
+        { .name = "--format", .needs = "table, csv or jsonl", .ret_value = &words.format },
+        { .name = "--as-of", .needs = "a sequence number or a time", .ret_value = &words.as_of },
         { 0 },
     };
     const struct positional positionals[] = {
         { "DIR", false, &command.directory },
-        { "TABLE", false, &table_name },
+        { "TABLE", false, &words.table },
         { 0 },
     };
 
     switch (arguments_parse(command_query.name, argc, argv, options, positionals)) {
-    case ARGUMENTS_HELP: status = print_help(&command_query); goto out;
-    case ARGUMENTS_BAD: goto out;
-    case ARGUMENTS_OK: break;
+    case ARGUMENTS_HELP: status = print_help(&command_query); break;
+    case ARGUMENTS_BAD: break;
+    case ARGUMENTS_OK:
+        if (take_words(&command, &words))
+            status = run_query(&command);
+        break;
     }
-    command.query.table = table_find(command_query.name, table_name);
-    if (command.query.table < 0)
-        goto out;
-    table = knackdb_table_describe(command.query.table);
-    if (!take_conditions(&command, &where, table) || !take_order(&command, &order_by, table) ||
-        !take_count("--limit", limit, &command.query.limit) || !take_count("--offset", offset, &command.query.offset) ||
-        !take_columns(&command, columns, table) || !take_format(&command, format) ||
-        !directory_take_moment(command_query.name, as_of, &command.options))
-        goto out;
-    command.is_empty = limit != NULL && command.query.limit == 0;
-    status = run_query(&command);
-
-out:
     for (size_t i = 0; i < command.query.condition_count; i++)
         condition_clear(&command.conditions[i]);
     free(command.conditions);
-    string_list_clear(&where);
-    string_list_clear(&order_by);
+    string_list_clear(&words.where);
+    string_list_clear(&words.order_by);
     return status;
 }
 
