@@ -173,6 +173,9 @@ file_size(const struct file *file, uint64_t *ret_bytes, knackdb_error *error)
         return KNACKDB_OK;
     }
     AGAIN(result, file->dir->disk->size(file->dir->disk, file->handle));
+    if (result == -EINVAL)
+        return error_set(error, KNACKDB_IO, "%s/%s: a pipe, a directory or the like has the file's name",
+                         file->dir->path, file->name);
     if (result < 0)
         return file_failed(file, (int) result, "ask for its size", error);
     *ret_bytes = (uint64_t) result;

@@ -43,8 +43,8 @@ struct disk {
 
     int (*open)(const struct disk *disk, int dir, const char *name, enum disk_access access, uint32_t mode);
     void (*close)(const struct disk *disk, int handle); /* of a file or a directory; DISK_NONE is accepted */
-    int64_t (*size)(const struct disk *disk, int file);
-    int (*mode)(const struct disk *disk, int file); /* who may read and write it, 0 to 0777; may be NULL */
+    int64_t (*size)(const struct disk *disk, int file); /* -EINVAL: it is no regular file */
+    int (*mode)(const struct disk *disk, int file);     /* who may read and write it, 0 to 0777; may be NULL */
     ssize_t (*read_at)(const struct disk *disk, int file, void *to, size_t bytes, uint64_t offset);
     ssize_t (*write_at)(const struct disk *disk, int file, const void *from, size_t bytes, uint64_t offset);
     int (*truncate)(const struct disk *disk, int file, uint64_t bytes);

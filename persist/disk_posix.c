@@ -136,7 +136,7 @@ posix_unlock(const struct disk *disk, int dir, int lock)
 static int
 posix_open(const struct disk *disk, int dir, const char *name, enum disk_access access, uint32_t mode)
 {
-    int flags = O_CLOEXEC;
+    int flags = O_CLOEXEC | O_NONBLOCK; /* what has a file's name may be a pipe: never wait for its other end */
     int fd;
 
     (void) disk;
@@ -148,9 +148,9 @@ posix_open(const struct disk *disk, int dir, const char *name, enum disk_access 
         flags |= O_CREAT | O_EXCL;
     if (dir != DISK_NO_DIR)
         flags |= O_NOFOLLOW;
-    else
-        flags |= O_NONBLOCK; /* a user's path may be a pipe: never wait for its other end */
     fd = openat(at_fd(dir), name, flags, (mode_t) mode);
+    if (fd < 0 && errno == EWOULDBLOCK) /* a file that somebody has a lease on, who is told, and gives it back */
+        fd = openat(at_fd(dir), name, flags & ~O_NONBLOCK, (mode_t) mode);
     if (fd < 0)
         return -errno;
     if (access == DISK_CREATE && (mode & 077) != 0 && fchmod(fd, (mode_t) mode) != 0) {
