@@ -38,6 +38,18 @@ open_in_memory(void)
     return db;
 }
 
+static inline knackdb *
+open_flagged(const char *path, uint32_t flags)
+{
+    knackdb_options options = knackdb_options_default();
+    knackdb        *db = NULL;
+    knackdb_error   error;
+
+    options.flags = flags;
+    MUST(knackdb_open(path, &options, &db, &error));
+    return db;
+}
+
 static inline void
 close_it(knackdb *db)
 {

@@ -9,18 +9,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static knackdb *
-open_flagged(const char *path, uint32_t flags)
-{
-    knackdb_options options = knackdb_options_default();
-    knackdb        *db = NULL;
-    knackdb_error   error;
-
-    options.flags = flags;
-    MUST(knackdb_open(path, &options, &db, &error));
-    return db;
-}
-
 static void
 store_preference(knackdb *db, const char *value)
 {

@@ -20,18 +20,6 @@ write_file(const char *path, const void *data, size_t bytes)
     cr_assert_eq(fclose(file), 0);
 }
 
-static knackdb *
-open_directory(const char *path, uint32_t flags)
-{
-    knackdb_options options = knackdb_options_default();
-    knackdb        *db = NULL;
-    knackdb_error   error;
-
-    options.flags = flags;
-    MUST(knackdb_open(path, &options, &db, &error));
-    return db;
-}
-
 static void
 store_one(knackdb *db, const char *mark)
 {
@@ -58,7 +46,7 @@ Test(opening, makes_a_directory_for_its_owner_alone)
 
     in_scratch(directory, path, "new.knack");
     umask(0);
-    db = open_directory(path, 0);
+    db = open_flagged(path, 0);
     store_one(db, "a");
     cr_assert_eq(stat(path, &info), 0);
     cr_assert_eq(info.st_mode & 07777, 0700, "%o", info.st_mode);
@@ -89,7 +77,7 @@ Test(opening, gives_files_the_mode_asked_for)
     cr_assert_eq(system(command), 0, "every file is 0640");
     close_it(db);
 
-    db = open_directory(path, 0);
+    db = open_flagged(path, 0);
     store_one(db, "by a program that does not say");
     MUST(knackdb_snapshot(db, &error));
     store_one(db, "and again");
@@ -107,7 +95,7 @@ Test(opening, keeps_what_was_stored)
     for (int i = 0; i < 5; i++) {
         char mark[20];
 
-        db = open_directory(path, 0);
+        db = open_flagged(path, 0);
         cr_assert_eq(count_rows(db, KNACKDB_EXECUTION_PATTERNS), (uint64_t) i);
         cr_assert_eq(sequence_of(db), (uint64_t) i);
         (void) snprintf(mark, sizeof mark, "run %d", i);
@@ -152,7 +140,7 @@ Test(opening, writes_nothing_when_told_to_keep_nothing)
     store_one(db, "a");
     MUST(knackdb_sync(db, &error));
     close_it(db);
-    db = open_directory(path, 0);
+    db = open_flagged(path, 0);
     cr_assert_eq(count_rows(db, KNACKDB_EXECUTION_PATTERNS), 0);
     close_it(db);
     scratch_remove(directory);
@@ -165,10 +153,10 @@ Test(opening, takes_an_empty_file_for_a_new_store)
 
     in_scratch(directory, path, "learning.db");
     write_file(path, "", 0);
-    db = open_directory(path, 0);
+    db = open_flagged(path, 0);
     store_one(db, "a");
     close_it(db);
-    db = open_directory(path, 0);
+    db = open_flagged(path, 0);
     cr_assert_eq(count_rows(db, KNACKDB_EXECUTION_PATTERNS), 1);
     close_it(db);
     scratch_remove(directory);
@@ -257,9 +245,9 @@ Test(opening, creates_nothing_when_told_not_to)
     cr_assert_eq(mkdir(path, 0700), 0);
     options.flags = KNACKDB_OPEN_NO_CREATE;
     REFUSED(knackdb_open(path, &options, &db, &error), KNACKDB_NOT_FOUND, path);
-    db = open_directory(path, 0);
+    db = open_flagged(path, 0);
     close_it(db);
-    db = open_directory(path, KNACKDB_OPEN_NO_CREATE);
+    db = open_flagged(path, KNACKDB_OPEN_NO_CREATE);
     close_it(db);
     scratch_remove(directory);
 }
@@ -308,10 +296,10 @@ Test(opening, refuses_every_change_when_read_only)
     knackdb_error      error;
 
     in_scratch(directory, path, "store");
-    db = open_directory(path, 0);
+    db = open_flagged(path, 0);
     store_one(db, "a");
     close_it(db);
-    db = open_directory(path, KNACKDB_OPEN_READ_ONLY);
+    db = open_flagged(path, KNACKDB_OPEN_READ_ONLY);
     cr_assert_eq(count_rows(db, KNACKDB_EXECUTION_PATTERNS), 1);
     REFUSED(knackdb_pattern_store(db, &pattern, NULL, &error), KNACKDB_READ_ONLY, "read-only");
     REFUSED(knackdb_patterns_store(db, &pattern, 1, 0, NULL, &error), KNACKDB_READ_ONLY, "read-only");
@@ -342,13 +330,13 @@ Test(opening, reads_beside_a_writer_what_it_has_stored)
     knackdb *writer, *reader;
 
     in_scratch(directory, path, "store");
-    writer = open_directory(path, 0);
+    writer = open_flagged(path, 0);
     store_one(writer, "a");
-    reader = open_directory(path, KNACKDB_OPEN_READ_ONLY);
+    reader = open_flagged(path, KNACKDB_OPEN_READ_ONLY);
     cr_assert_eq(count_rows(reader, KNACKDB_EXECUTION_PATTERNS), 1);
     store_one(writer, "b");
     close_it(reader);
-    reader = open_directory(path, KNACKDB_OPEN_READ_ONLY);
+    reader = open_flagged(path, KNACKDB_OPEN_READ_ONLY);
     cr_assert_eq(count_rows(reader, KNACKDB_EXECUTION_PATTERNS), 2);
     close_it(writer); /* the writer may go first */
     cr_assert_eq(count_rows(reader, KNACKDB_EXECUTION_PATTERNS), 2);
@@ -363,15 +351,15 @@ Test(opening, shows_what_the_newest_snapshot_holds)
     knackdb_error error;
 
     in_scratch(directory, path, "store");
-    db = open_directory(path, 0);
+    db = open_flagged(path, 0);
     store_one(db, "a");
     MUST(knackdb_snapshot(db, &error));
     store_one(db, "b");
     close_it(db);
-    db = open_directory(path, KNACKDB_OPEN_READ_ONLY | KNACKDB_OPEN_SNAPSHOT);
+    db = open_flagged(path, KNACKDB_OPEN_READ_ONLY | KNACKDB_OPEN_SNAPSHOT);
     cr_assert_eq(count_rows(db, KNACKDB_EXECUTION_PATTERNS), 1);
     close_it(db);
-    db = open_directory(path, 0);
+    db = open_flagged(path, 0);
     cr_assert_eq(count_rows(db, KNACKDB_EXECUTION_PATTERNS), 2);
     close_it(db);
     scratch_remove(directory);
@@ -386,14 +374,14 @@ Test(opening, refuses_a_second_writer_and_names_the_first)
     knackdb_error error;
 
     in_scratch(directory, path, "store");
-    first = open_directory(path, 0);
+    first = open_flagged(path, 0);
     (void) snprintf(pid, sizeof pid, "%ld", (long) getpid());
     REFUSED(knackdb_open(path, NULL, &second, &error), KNACKDB_BUSY, pid);
     cr_assert_not_null(strstr(error.message, "may open it read-only"), "%s", error.message);
     cr_assert_null(second);
     store_one(first, "still working");
     close_it(first);
-    second = open_directory(path, 0);
+    second = open_flagged(path, 0);
     close_it(second);
     scratch_remove(directory);
 }
@@ -423,7 +411,7 @@ Test(opening, refuses_a_writer_beside_another_process_until_that_dies)
     REFUSED(knackdb_open(path, NULL, &db, &error), KNACKDB_BUSY, pid);
     cr_assert_eq(kill(child, SIGKILL), 0);
     cr_assert_eq(waitpid(child, &status, 0), child);
-    db = open_directory(path, 0);
+    db = open_flagged(path, 0);
     close_it(db);
     scratch_remove(directory);
 }
@@ -504,7 +492,7 @@ Test(opening, refuses_every_call_in_a_fork_and_touches_no_file)
         cr_assert_eq(count_rows(db, KNACKDB_EXECUTION_PATTERNS), 2);
         close_it(db);
     }
-    db = open_directory(path, 0);
+    db = open_flagged(path, 0);
     cr_assert_eq(count_rows(db, KNACKDB_EXECUTION_PATTERNS), 2);
     close_it(db);
     scratch_remove(directory);

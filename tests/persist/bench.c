@@ -5,6 +5,7 @@
 #include "base/hash.h"
 #include "persist/file_name.h"
 #include "persist/log_format.h"
+#include "persist/replay_log.h"
 #include "persist/store_id.h"
 #include "tests/api/scratch.h"
 
@@ -265,6 +266,17 @@ dump_table(FILE *out, const struct view *view, uint32_t table)
         (void) fputc('\n', out);
     }
     free(rows);
+}
+
+struct replay_log *
+bench_open_log(struct allocator *allocator, const char *path)
+{
+    struct replay_log *log = NULL;
+    knackdb_error      error = { 0 };
+
+    cr_assert_eq(replay_log_open(allocator, disk_posix(), path, bench_history(), bench_schema(1), &log, &error),
+                 KNACKDB_OK, "%s", error.message);
+    return log;
 }
 
 char *

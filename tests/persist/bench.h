@@ -46,6 +46,9 @@ knackdb_status bench_try_put(struct store *store, int64_t number, knackdb_error 
 /* The same for a run of numbers, a commit each. */
 void           bench_put_many(struct store *store, int64_t first, int64_t last);
 
+/* The replay log of a directory of version 1, which must open. */
+struct replay_log *bench_open_log(struct allocator *allocator, const char *path);
+
 /* All rows of all tables by id, one line each, types and NULLs told apart. The caller frees it. */
 char *bench_dump(struct store *store);
 /* Are they the same? */

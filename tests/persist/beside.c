@@ -185,17 +185,6 @@ Test(past, opens_as_of_a_time)
 
 /* ---- the replay log ---- */
 
-static struct replay_log *
-open_log(struct allocator *allocator, const char *path)
-{
-    struct replay_log *log = NULL;
-    knackdb_error      error = { 0 };
-
-    cr_assert_eq(replay_log_open(allocator, disk_posix(), path, bench_history(), bench_schema(1), &log, &error),
-                 KNACKDB_OK, "%s", error.message);
-    return log;
-}
-
 /* Every commit in order, as they come, through many segments; at the end, more when there is more. */
 Test(replay, follows_a_writer_from_segment_to_segment)
 {
@@ -211,7 +200,7 @@ Test(replay, follows_a_writer_from_segment_to_segment)
     scratch_make(path);
     options.log_segment_bytes_max = 4096;
     kept_must_open(&kept, path, 1, &options);
-    log = open_log(&allocator, path);
+    log = bench_open_log(&allocator, path);
     cr_assert_eq(replay_log_first_sequence(log), 0);
     cr_assert_eq(replay_log_next(log, &commit, NULL), KNACKDB_NOT_FOUND);
     for (int64_t number = 1; number <= 300; number++) {
@@ -224,7 +213,7 @@ Test(replay, follows_a_writer_from_segment_to_segment)
         cr_assert_eq(replay_log_torn_bytes(log, NULL, NULL), 0);
     }
     replay_log_close(log);
-    log = open_log(&allocator, path);
+    log = bench_open_log(&allocator, path);
     cr_assert_eq(replay_log_first_sequence(log), 1);
     replay_log_close(log);
     kept_close(&kept);
@@ -250,7 +239,7 @@ Test(replay, says_so_when_a_snapshot_has_taken_what_comes_next)
     options.log_segment_bytes_max = 4096;
     kept_must_open(&kept, path, 1, &options);
     bench_put_many(kept.store, 1, 30);
-    log = open_log(&allocator, path);
+    log = bench_open_log(&allocator, path);
     while (replay_log_next(log, &commit, NULL) == KNACKDB_OK)
         seen++;
     cr_assert_eq(seen, 30);
@@ -285,7 +274,7 @@ Test(replay, says_so_when_a_snapshot_has_taken_what_comes_next)
     cr_assert_eq(replay_log_next(log, &commit, &error), KNACKDB_OK, "%s", error.message);
     cr_assert_eq(commit.record.sequence, 601);
     replay_log_close(log);
-    log = open_log(&allocator, path);
+    log = bench_open_log(&allocator, path);
     cr_assert(replay_log_first_sequence(log) > 301 && replay_log_first_sequence(log) <= 601);
     replay_log_close(log);
     kept_close(&kept);
@@ -313,7 +302,7 @@ Test(replay, tells_a_torn_end_and_where)
     bench_put_many(kept.store, 1, 10);
     kept_copy(path, folder, "copy", copy);
     kept_close(&kept);
-    log = open_log(&allocator, copy);
+    log = bench_open_log(&allocator, copy);
     while (replay_log_next(log, &commit, NULL) == KNACKDB_OK)
         last = commit.offset;
     replay_log_close(log);
@@ -321,7 +310,7 @@ Test(replay, tells_a_torn_end_and_where)
     bytes.data[last + 24] ^= 255;
     bytes_write(copy, "log-0000000000000001.knl", bytes.data, bytes.count);
     bytes_free(&bytes);
-    log = open_log(&allocator, copy);
+    log = bench_open_log(&allocator, copy);
     for (uint64_t sequence = 1; sequence <= 9; sequence++)
         cr_assert_eq(replay_log_next(log, &commit, NULL), KNACKDB_OK);
     cr_assert_eq(replay_log_next(log, &commit, NULL), KNACKDB_NOT_FOUND);

@@ -27,17 +27,6 @@ verify_path(const char *path)
     return status;
 }
 
-static struct replay_log *
-open_log(struct allocator *allocator, const char *path)
-{
-    struct replay_log *log = NULL;
-    knackdb_error      error = { 0 };
-
-    cr_assert_eq(replay_log_open(allocator, disk_posix(), path, bench_history(), bench_schema(1), &log, &error),
-                 KNACKDB_OK, "%s", error.message);
-    return log;
-}
-
 /* With all history kept, every moment is there, whatever snapshots came; packed, and checked to the last byte. With
  * less, what is left is the newest run of it. Who does not say how much he wants leaves what there is. */
 Test(history, is_kept_as_long_as_was_asked_for)
@@ -108,7 +97,7 @@ Test(history, is_kept_as_long_as_was_asked_for)
         cr_assert_eq(names_count(path, "past-", NULL) > 0, most > 1);
         cr_assert_eq(verify_path(path), KNACKDB_OK);
         allocator_init(&allocator, NULL);
-        log = open_log(&allocator, path);
+        log = bench_open_log(&allocator, path);
         last = replay_log_first_sequence(log) - 1;
         cr_assert(most == 1 || (last > 1 && last < 200), "%" PRIu64, last);
         while (replay_log_next(log, &commit, NULL) == KNACKDB_OK)
