@@ -18,6 +18,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -71,6 +72,16 @@ look_at_moved(void)
     return moved;
 }
 
+/* A line that goes over the edge could not be taken away again. */
+static void
+fit(char line[static LINE_BYTES])
+{
+    struct winsize size;
+
+    if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 && size.ws_col <= LINE_BYTES)
+        line[size.ws_col - 1] = '\0';
+}
+
 static void
 describe(char line[static LINE_BYTES])
 {
@@ -100,6 +111,7 @@ describe(char line[static LINE_BYTES])
     }
     if (comma[0] == '\0')
         (void) snprintf(line + used, LINE_BYTES - used, " under way");
+    fit(line);
 }
 
 /* Under the lock. There is nobody to tell when telling fails. */

@@ -12,8 +12,10 @@ import re
 import select
 import shutil
 import signal
+import struct
 import subprocess
 import tempfile
+import termios
 import time
 import unittest
 
@@ -51,8 +53,9 @@ class Held:
 class Watched:
     """The tool with a terminal for standard error, and for standard output where that is wanted."""
 
-    def __init__(self, *arguments, stdin=subprocess.DEVNULL, is_all=False):
+    def __init__(self, *arguments, stdin=subprocess.DEVNULL, is_all=False, columns=80):
         self.master, slave = open_terminal()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
         self.shown = b""
         self.out = tempfile.TemporaryFile()
         self.process = subprocess.Popen([tool.TOOL, *map(str, arguments)], stdin=stdin, stdout=slave if is_all else self.out,
@@ -143,6 +146,14 @@ class Progress(ToolCase):
             one = Watched("verify", self.directory)
             one.wait_for(rb"\rverify 2\.\d of %.1f MB read\x1b" % (total / 1e6))
         self.assertEqual(one.end()[0], 0)
+
+    def test_the_line_is_no_longer_than_the_terminal_is_wide(self):
+        log = self.store_with_a_log()
+        with Held(log):
+            one = Watched("verify", self.directory, columns=12)
+            one.wait_for(rb"\rverify 2\.\d \x1b\[K|\rverify 2\.\d of.*\x1b")
+        self.assertEqual(one.end()[0], 0)
+        self.assertTrue(all(len(line) < 12 for line in re.findall(rb"\r([^\r\x1b]*)\x1b\[K", one.shown)), one.shown)
 
     def test_a_complaint_has_its_line_to_itself(self):
         log = self.store_with_a_log()
