@@ -53,6 +53,8 @@ struct read_owned_block {
     struct read_owned        items[30];
 };
 
+#define READ_ASKED_FIRST 16u /* rows that are asked for before the first is read */
+
 /* The rows found last, and how far they were read, one after the other, and asked for. */
 struct read_answer {
     const knackdb_row    *rows;
@@ -60,6 +62,8 @@ struct read_answer {
     uint32_t              at, asked; /* of row numbers there are no more */
     int                   table;
     const struct carried *carried; /* NULL: none */
+    uint32_t              grouped; /* of the first so many rows it is known where their groups are */
+    const unsigned char  *groups[READ_ASKED_FIRST];
 };
 
 /* Which columns of a table's rows are read, as bits: of the answer under way, and of the one before. It stays in the
@@ -86,6 +90,8 @@ struct knackdb_read {
     struct read_answer       answer;
     struct read_row          row;
     struct read_habit        habit;
+    bool                     is_room_taken;
+    knackdb_row              room[READ_ASKED_FIRST]; /* of the first answer that is as short as that */
 };
 
 /* Takes note of what was found, and asks for the cells that will be read first, as far as that is known. */

@@ -16,8 +16,12 @@ static knackdb_status
 own_list(knackdb_read *read, int table, struct row_list *list, knackdb_error *error)
 {
     size_t         bytes = list->carried != NULL ? carried_bytes(list->carried) : 0;
-    knackdb_status status = read_own(read, list->rows, list->capacity * sizeof *list->rows, error);
+    knackdb_status status = KNACKDB_OK;
 
+    if (list->is_lent)
+        read->is_room_taken = list->count != 0;
+    else
+        status = read_own(read, list->rows, list->capacity * sizeof *list->rows, error);
     if (status != KNACKDB_OK) {
         allocator_put(&read->db->allocator, list->carried, bytes);
         return status;
@@ -40,6 +44,8 @@ find_checked(knackdb_read *read, const knackdb_query *checked, knackdb_rows *ret
     if (status != KNACKDB_OK)
         return status;
     row_list_init(&list, &read->db->allocator);
+    if (!read->is_room_taken)
+        row_list_lend(&list, read->room, READ_ASKED_FIRST);
     status = view_find(&read->view, checked, &list, error);
     if (status == KNACKDB_OK)
         status = own_list(read, checked->table, &list, error);

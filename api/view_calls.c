@@ -1,14 +1,28 @@
-/* view_calls.c - read views: beginning and ending them, rows by key, cells.
+/* view_calls.c - read views: beginning and ending them, rows by key, cells, columns.
  *
  * A knackdb_read lies in the slot its view claimed, so beginning one costs an atomic
- * operation and no allocation. What a query hands out is kept on a list and freed with it. */
+ * operation and no allocation. What a query hands out is kept on a list and freed with it; the first short answer lies
+ * in the slot, too, as most are the only one of their view. */
 #include "api/handle.h"
 #include "api/rows.h"
 
 #include "base/error.h"
 #include "core/score.h"
 
+#include <inttypes.h>
+
 _Static_assert(sizeof(struct knackdb_read) <= VIEW_OWNER_BYTES, "a read view fits its slot");
+
+/* All but `groups`, which nobody looks at yet. */
+static inline void
+answer_set(struct read_answer *answer, int table, const struct row_list *list)
+{
+    answer->rows = list->rows;
+    answer->count = list->count;
+    answer->at = answer->asked = answer->grouped = 0;
+    answer->table = table;
+    answer->carried = list->carried;
+}
 
 knackdb_status
 knackdb_read_begin(knackdb *db, knackdb_read **ret_read, knackdb_error *error)
@@ -26,7 +40,8 @@ knackdb_read_begin(knackdb *db, knackdb_read **ret_read, knackdb_error *error)
     read->db = db;
     read->owned_count = 0;
     read->more_owned = NULL;
-    read->answer = (struct read_answer) { .table = -1 };
+    read->is_room_taken = false;
+    answer_set(&read->answer, -1, &(struct row_list) { .count = 0 });
     read->row.place.group = NULL;
     *ret_read = read;
     return KNACKDB_OK;
@@ -148,15 +163,16 @@ knackdb_read_by_preference(knackdb_read *read, knackdb_text type, knackdb_text v
 
 /* ---- cells ---- */
 
-#define ASKED_FIRST 16u /* rows that are asked for before the first is read */
-#define ASKED_LATER 8u  /* and together, when as many of those are left */
+#define ASKED_LATER 8u /* rows that are asked for together, when as many are left of those asked for before */
 
 /* More rows of an answer, in the columns that the rows before were read in. Those passed over are not asked for. */
 static void __attribute__((noinline))
 ask_ahead(knackdb_read *read, size_t rows)
 {
-    struct read_answer *answer = &read->answer;
-    uint64_t            columns = read->habit.now | read->habit.before;
+    struct read_answer  *answer = &read->answer;
+    uint64_t             columns = read->habit.now | read->habit.before;
+    const unsigned char *later[READ_ASKED_FIRST];
+    bool                 is_first;
 
     if (columns == 0)
         return;
@@ -164,7 +180,11 @@ ask_ahead(knackdb_read *read, size_t rows)
         answer->asked = answer->at;
     if (rows > answer->count - answer->asked)
         rows = answer->count - answer->asked;
-    view_ask_cells(&read->view, (uint32_t) answer->table, answer->rows + answer->asked, rows, columns);
+    is_first = answer->asked == 0;
+    view_ask_cells(&read->view, (uint32_t) answer->table, answer->rows + answer->asked, rows, columns,
+                   is_first ? answer->groups : later);
+    if (is_first)
+        answer->grouped = (uint32_t) rows;
     answer->asked += rows;
 }
 
@@ -178,9 +198,9 @@ read_answer_begin(knackdb_read *read, int table, const struct row_list *list)
     if (habit->now != 0)
         habit->before = habit->now;
     habit->now = 0;
-    read->answer = (struct read_answer) { list->rows, list->count, 0, 0, table, list->carried };
+    answer_set(&read->answer, table, list);
     if (list->carried == NULL)
-        ask_ahead(read, ASKED_FIRST);
+        ask_ahead(read, READ_ASKED_FIRST);
 }
 
 static bool __attribute__((noinline))
@@ -206,7 +226,7 @@ is_there(knackdb_read *read, int table, knackdb_row row, uint64_t columns)
     if (is_next(answer, table, row)) {
         read->habit.now |= columns;
         if (answer->at++ + ASKED_LATER >= answer->asked && answer->asked < answer->count)
-            ask_ahead(read, answer->asked != 0 ? ASKED_LATER : ASKED_FIRST);
+            ask_ahead(read, answer->asked != 0 ? ASKED_LATER : READ_ASKED_FIRST);
         return true;
     }
     return is_seen(read, table, row);
@@ -291,34 +311,49 @@ knackdb_read_values(knackdb_read *read, int table, knackdb_row row, size_t colum
 
 /* ---- columns ---- */
 
-/* Whether they are rows of the answer under way, and so the view's; their bytes are its own. */
-static bool
-are_of_answer(const struct read_answer *answer, int table, const knackdb_row *rows, size_t count)
+/* Whether they are rows of the answer under way, and so the view's; and from which on. Their bytes are its own. */
+static inline bool
+are_of_answer(const struct read_answer *answer, const struct column_cells *asked, size_t *ret_first)
 {
-    uintptr_t before = (uintptr_t) rows - (uintptr_t) answer->rows;
+    uintptr_t before = (uintptr_t) asked->rows - (uintptr_t) answer->rows;
 
-    return answer->table == table && before / sizeof *rows < answer->count && before % sizeof *rows == 0 &&
-           count <= answer->count - before / sizeof *rows;
+    *ret_first = before / sizeof *asked->rows;
+    return answer->table == (int) asked->table && *ret_first < answer->count && before % sizeof *asked->rows == 0 &&
+           asked->count <= answer->count - *ret_first;
 }
 
-static knackdb_status
-read_column(knackdb_read *read, int table, knackdb_type type, const struct column_cells *asked, knackdb_error *error)
+static inline __attribute__((always_inline)) knackdb_status
+read_column(knackdb_read *read, int table, uint32_t column, knackdb_type type, const knackdb_row *rows, size_t count,
+            void *ret_cells, bool *ret_nulls, knackdb_error *error)
 {
-    const knackdb_table_info *info = knackdb_table_describe(table);
-    struct column_cells       checked = *asked;
+    const struct schema      *schema = store_schema(read->view.store);
+    const struct read_answer *answer = &read->answer;
+    const struct table       *definition;
+    struct column_cells       asked;
+    size_t                    first;
 
-    if (info == NULL)
+    if (table < 0 || (uint32_t) table >= schema->table_count)
         return error_set(error, KNACKDB_INVALID, "rows: no table %d", table);
-    if (asked->column >= info->column_count)
-        return error_set(error, KNACKDB_INVALID, "%s: no column %u", info->name, (unsigned) asked->column);
-    if (info->columns[asked->column].type != type)
-        return error_set_column(error, KNACKDB_INVALID, (int) asked->column, "%s.%s is of another type", info->name,
-                                info->columns[asked->column].name);
-    checked.table = (uint32_t) table;
-    checked.is_given = are_of_answer(&read->answer, table, asked->rows, asked->count);
+    definition = &schema->tables[table];
+    if (column >= definition->column_count)
+        return error_set(error, KNACKDB_INVALID, "%s: no column %" PRIu32, definition->name, column);
+    if (definition->columns[column].type != type)
+        return error_set_column(error, KNACKDB_INVALID, (int) column, "%s.%s is of another type", definition->name,
+                                definition->columns[column].name);
     if (table == read->habit.table)
-        read->habit.now |= KNACKDB_BIT(asked->column);
-    view_column(&read->view, &checked);
+        read->habit.now |= KNACKDB_BIT(column);
+    asked = (struct column_cells) { .table = (uint32_t) table,
+                                    .column = column,
+                                    .rows = rows,
+                                    .count = count,
+                                    .ret_cells = ret_cells,
+                                    .ret_nulls = ret_nulls };
+    asked.is_given = are_of_answer(answer, &asked, &first);
+    if (asked.is_given && first < answer->grouped) {
+        asked.groups = answer->groups + first;
+        asked.group_count = answer->grouped - first;
+    }
+    view_column(&read->view, &asked);
     return KNACKDB_OK;
 }
 
@@ -326,33 +361,21 @@ knackdb_status
 knackdb_read_integers(knackdb_read *read, int table, uint32_t column, const knackdb_row *rows, size_t row_count,
                       int64_t *ret_integers, bool *ret_nulls, knackdb_error *error)
 {
-    struct column_cells asked = {
-        .column = column, .rows = rows, .count = row_count, .ret_cells = ret_integers, .ret_nulls = ret_nulls
-    };
-
-    return read_column(read, table, KNACKDB_INTEGER, &asked, error);
+    return read_column(read, table, column, KNACKDB_INTEGER, rows, row_count, ret_integers, ret_nulls, error);
 }
 
 knackdb_status
 knackdb_read_reals(knackdb_read *read, int table, uint32_t column, const knackdb_row *rows, size_t row_count,
                    double *ret_reals, bool *ret_nulls, knackdb_error *error)
 {
-    struct column_cells asked = {
-        .column = column, .rows = rows, .count = row_count, .ret_cells = ret_reals, .ret_nulls = ret_nulls
-    };
-
-    return read_column(read, table, KNACKDB_REAL, &asked, error);
+    return read_column(read, table, column, KNACKDB_REAL, rows, row_count, ret_reals, ret_nulls, error);
 }
 
 knackdb_status
 knackdb_read_texts(knackdb_read *read, int table, uint32_t column, const knackdb_row *rows, size_t row_count,
                    knackdb_text *ret_texts, bool *ret_nulls, knackdb_error *error)
 {
-    struct column_cells asked = {
-        .column = column, .rows = rows, .count = row_count, .ret_cells = ret_texts, .ret_nulls = ret_nulls
-    };
-
-    return read_column(read, table, KNACKDB_TEXT, &asked, error);
+    return read_column(read, table, column, KNACKDB_TEXT, rows, row_count, ret_texts, ret_nulls, error);
 }
 
 double

@@ -156,9 +156,18 @@ row_list_init(struct row_list *list, struct allocator *allocator)
 }
 
 void
+row_list_lend(struct row_list *list, knackdb_row *room, size_t capacity)
+{
+    list->rows = room;
+    list->capacity = capacity;
+    list->is_lent = true;
+}
+
+void
 row_list_clear(struct row_list *list)
 {
-    allocator_put(list->allocator, list->rows, list->capacity * sizeof *list->rows);
+    if (!list->is_lent)
+        allocator_put(list->allocator, list->rows, list->capacity * sizeof *list->rows);
     if (list->carried != NULL)
         allocator_put(list->allocator, list->carried, carried_bytes(list->carried));
     row_list_init(list, list->allocator);
@@ -171,9 +180,14 @@ row_list_reserve(struct row_list *list, size_t count, knackdb_error *error)
 
     if (count <= list->capacity)
         return KNACKDB_OK;
-    rows = allocator_resize(list->allocator, list->rows, list->capacity * sizeof *rows, count * sizeof *rows);
+    rows = list->is_lent
+               ? allocator_get(list->allocator, count * sizeof *rows)
+               : allocator_resize(list->allocator, list->rows, list->capacity * sizeof *rows, count * sizeof *rows);
     if (rows == NULL)
         return error_no_memory(error, "a result");
+    if (list->is_lent && list->count != 0)
+        memcpy(rows, list->rows, list->count * sizeof *rows);
+    list->is_lent = false;
     list->rows = rows;
     list->capacity = count;
     return KNACKDB_OK;

@@ -23,8 +23,11 @@ struct row_list {
     knackdb_row      *rows;
     size_t            count, capacity;
     struct carried   *carried; /* where their cells stand side by side (carried.h); NULL: unknown */
+    bool              is_lent; /* `rows` is somebody else's memory, which stays his */
 };
 void           row_list_init(struct row_list *list, struct allocator *allocator);
+/* Room for so many rows, which an empty list takes instead of memory of its own as long as that is enough. */
+void           row_list_lend(struct row_list *list, knackdb_row *room, size_t capacity);
 void           row_list_clear(struct row_list *list);
 knackdb_status row_list_reserve(struct row_list *list, size_t count, knackdb_error *error); /* for so many in all */
 

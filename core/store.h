@@ -115,7 +115,7 @@ knackdb_status view_begin(struct store *store, struct view *ret_view, knackdb_er
 void           view_end(struct view *view);
 
 /* VIEW_OWNER_BYTES of memory, aligned to 16, that belong to whoever holds the view until view_end(). */
-#define VIEW_OWNER_BYTES 240
+#define VIEW_OWNER_BYTES 560
 void *view_owner_memory(const struct view *view);
 
 typedef uint32_t row_number; /* chunk number << 16 | place in the chunk */
@@ -138,8 +138,9 @@ struct row_place {
 struct row_place view_row_place(const struct view *view, uint32_t table, row_number row);
 knackdb_value    view_value_at(const struct row_place *place, uint32_t column);
 /* These columns (bits; others than there are do no harm) of rows that this view gave will be looked at: they are asked
- * for, and arrive meanwhile. */
-void view_ask_cells(const struct view *view, uint32_t table, const uint64_t *rows, size_t count, uint64_t columns);
+ * for, and arrive meanwhile. ret_groups says in which group each is. */
+void view_ask_cells(const struct view *view, uint32_t table, const uint64_t *rows, size_t count, uint64_t columns,
+                    const unsigned char **ret_groups);
 knackdb_value view_cell(const struct view *view, uint32_t table, row_number row, uint32_t column);
 void          view_cells(const struct view *view, uint32_t table, row_number row, size_t column_count,
                          knackdb_value *ret_values);
@@ -147,12 +148,15 @@ void          view_cells(const struct view *view, uint32_t table, row_number row
 /* One column of many rows. Cells are int64_t, double or knackdb_text, as the column is: 0, NaN or the NULL text where
  * one is NULL, and so of a row that the view did not give. */
 struct column_cells {
-    uint32_t        table, column; /* there is such a one */
-    bool            is_given;      /* the view gave all of the rows: they need not be looked at for that */
-    const uint64_t *rows;
-    size_t          count;
-    void           *ret_cells;
-    bool           *ret_nulls; /* may be NULL */
+    uint32_t                    table, column; /* there is such a one */
+    bool                        is_given;      /* the view gave all of the rows: they need not be looked at for that */
+    const uint64_t             *rows;
+    size_t                      count;
+    /* The groups of the first so many, as view_ask_cells() said. */
+    const unsigned char *const *groups;
+    size_t                      group_count;
+    void                       *ret_cells;
+    bool                       *ret_nulls; /* may be NULL */
 };
 void view_column(const struct view *view, const struct column_cells *asked);
 

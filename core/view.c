@@ -107,20 +107,18 @@ view_value_at(const struct row_place *place, uint32_t column)
 }
 
 void
-view_ask_cells(const struct view *view, uint32_t table, const uint64_t *rows, size_t count, uint64_t columns)
+view_ask_cells(const struct view *view, uint32_t table, const uint64_t *rows, size_t count, uint64_t columns,
+               const unsigned char **ret_groups)
 {
     const struct table_data *data = &view->store->tables[table];
-    struct table_array       arrays[KNACKDB_COLUMNS_MAX];
-    uint32_t                 array_count = 0;
 
-    for (columns &= UINT64_MAX >> (64 - data->definition->column_count); columns != 0; columns &= columns - 1)
-        arrays[array_count++] = data->arrays[__builtin_ctzll(columns)];
-    for (size_t i = 0; i < count; i++) {
-        const unsigned char *group = table_group(data, (row_number) rows[i]);
-        size_t               place = rows[i] & GROUP_ROW_MASK;
+    for (size_t i = 0; i < count; i++)
+        ret_groups[i] = table_group(data, (row_number) rows[i]);
+    for (columns &= UINT64_MAX >> (64 - data->definition->column_count); columns != 0; columns &= columns - 1) {
+        const struct table_array array = data->arrays[__builtin_ctzll(columns)];
 
-        for (uint32_t a = 0; a < array_count; a++)
-            __builtin_prefetch(group + arrays[a].offset + place * arrays[a].width);
+        for (size_t i = 0; i < count; i++)
+            __builtin_prefetch(ret_groups[i] + array.offset + (rows[i] & GROUP_ROW_MASK) * array.width);
     }
 }
 
@@ -161,7 +159,7 @@ put_cell_of(const struct table_data *data, enum cell_kind kind, const void *arra
     switch (kind) {
     case CELL_INTEGER:
         integer = ((const int64_t *) array)[place];
-        is_null = integer == INTEGER_NULL && !table_integer_is_exact(data, row, column);
+        is_null = __builtin_expect(integer == INTEGER_NULL, 0) && !table_integer_is_exact(data, row, column);
         *(int64_t *) field = is_null ? 0 : integer;
         return is_null;
     case CELL_REAL:
@@ -207,32 +205,36 @@ view_struct(const struct view *view, uint32_t table, row_number row, const struc
 static inline __attribute__((always_inline)) void
 put_column(const struct view *view, const struct column_cells *asked, enum cell_kind kind, size_t field_bytes)
 {
-    const struct table_data *data = &view->store->tables[asked->table];
-    const uint64_t          *rows = asked->rows, moment = view->moment;
-    const size_t             count = asked->count, group_bytes = data->group_bytes;
-    const uint32_t           column = asked->column;
-    const struct table_array array = data->arrays[column];
-    const bool               is_given = asked->is_given;
-    char                    *field = asked->ret_cells;
-    bool                    *nulls = asked->ret_nulls;
+    const struct table_data    *data = &view->store->tables[asked->table];
+    const uint64_t             *rows = asked->rows, moment = view->moment;
+    const size_t                count = asked->count, group_bytes = data->group_bytes;
+    const uint32_t              column = asked->column;
+    const struct table_array    array = data->arrays[column];
+    const bool                  is_given = asked->is_given;
+    char                       *field = asked->ret_cells;
+    bool                       *nulls = asked->ret_nulls;
+    const unsigned char *const *groups = asked->groups;
+    const size_t                group_count = asked->group_count;
 
     for (size_t i = 0; i < count; i++, field += field_bytes) {
         row_number           row = (row_number) rows[i];
-        const unsigned char *cells;
+        const unsigned char *group = NULL;
         bool                 is_null = true;
 
         if (is_given && i + ROWS_AHEAD < count) {
-            row_number later = (row_number) rows[i + ROWS_AHEAD];
+            row_number           later = (row_number) rows[i + ROWS_AHEAD];
+            const unsigned char *cells = table_group_of(data, later, group_bytes) + array.offset;
 
-            cells = table_group_of(data, later, group_bytes) + array.offset;
             __builtin_prefetch(cells + (later & GROUP_ROW_MASK) * array.width);
         }
-        if (is_given || table_row_seen(data, rows[i], moment)) {
-            cells = table_group_of(data, row, group_bytes) + array.offset;
-            is_null = put_cell_of(data, kind, cells, row, column, field);
-        } else {
+        if (i < group_count)
+            group = groups[i];
+        else if (is_given || table_row_seen(data, rows[i], moment))
+            group = table_group_of(data, row, group_bytes);
+        if (group != NULL)
+            is_null = put_cell_of(data, kind, group + array.offset, row, column, field);
+        else
             memset(field, 0, field_bytes);
-        }
         if (kind == CELL_REAL && is_null)
             *(double *) (void *) field = (double) NAN;
         if (nulls != NULL)

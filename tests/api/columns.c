@@ -193,6 +193,44 @@ Test(columns, of_a_view_stay_as_they_were)
     close_it(db);
 }
 
+/* Short answers lie elsewhere than long ones, and the last one is read in another way than those before it, which stay
+ * what they were. Again and again, as a view knows what was read in the one before it. */
+Test(columns, of_several_answers_in_one_view_are_each_answers_own)
+{
+    enum { ANSWERS = 40 };
+    knackdb      *db = open_in_memory();
+    uint64_t      draws = 5;
+    knackdb_error error;
+    const int     table = KNACKDB_EXECUTION_PATTERNS;
+
+    store_any(db, table, &draws);
+    for (int again = 0; again < 4; again++) {
+        knackdb_read *read = begin_read(db);
+        knackdb_rows  answers[ANSWERS];
+        knackdb_row   copies[ANSWERS][ROWS];
+
+        for (int a = 0; a < ANSWERS; a++) {
+            knackdb_query query = { .table = table, .offset = draw_below(&draws, ROWS + 10) };
+
+            query.limit = 1 + draw_below(&draws, a % 2 == again % 2 ? 40 : 17);
+            MUST(knackdb_read_find(read, &query, &answers[a], &error));
+            for (size_t i = 0; i < answers[a].count; i++)
+                copies[a][i] = answers[a].rows[i];
+            for (size_t at = 0; at < answers[a].count; at += 1 + draw_below(&draws, 9))
+                must_read_as_alone(read, table, answers[a].rows + at, answers[a].count - at);
+        }
+        for (int a = 0; a < ANSWERS; a++) {
+            for (size_t i = 0; i < answers[a].count; i++) {
+                cr_assert_eq(answers[a].rows[i], copies[a][i], "answer %d", a);
+                cr_assert_eq(knackdb_read_value(read, table, copies[a][i], 0).type, KNACKDB_INTEGER);
+            }
+            must_read_as_alone(read, table, answers[a].rows, answers[a].count);
+        }
+        knackdb_read_end(read);
+    }
+    close_it(db);
+}
+
 /* An answer is known by where it lies, and by its table. */
 Test(columns, of_another_tables_rows_are_null)
 {
