@@ -1,6 +1,5 @@
 /* query_calls.c - queries and aggregates over a read view. */
 #include "api/handle.h"
-#include "api/rows.h"
 
 #include "base/error.h"
 #include "core/carried.h"
@@ -13,7 +12,7 @@ struct knackdb_prepared {
 
 /* What a list holds becomes the view's, or is freed. Where only its carried cells cannot be kept it goes without. */
 static knackdb_status
-own_list(knackdb_read *read, int table, struct row_list *list, knackdb_error *error)
+own_list(knackdb_read *read, struct row_list *list, knackdb_error *error)
 {
     size_t         bytes = list->carried != NULL ? carried_bytes(list->carried) : 0;
     knackdb_status status = KNACKDB_OK;
@@ -28,8 +27,6 @@ own_list(knackdb_read *read, int table, struct row_list *list, knackdb_error *er
     }
     if (list->carried != NULL && read_own(read, list->carried, bytes, NULL) != KNACKDB_OK)
         list->carried = NULL;
-    if (list->carried != NULL)
-        view_carried_begin(&read->view, list->carried, row_layout_of(table));
     return KNACKDB_OK;
 }
 
@@ -48,7 +45,7 @@ find_checked(knackdb_read *read, const knackdb_query *checked, knackdb_rows *ret
         row_list_lend(&list, read->room, READ_ASKED_FIRST);
     status = view_find(&read->view, checked, &list, error);
     if (status == KNACKDB_OK)
-        status = own_list(read, checked->table, &list, error);
+        status = own_list(read, &list, error);
     else
         row_list_clear(&list);
     if (status == KNACKDB_OK) {

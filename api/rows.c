@@ -1,7 +1,6 @@
 /* rows.c - where the fields of row structs are, their values, and what a new one holds. */
 #include "api/rows.h"
 
-#include "core/carried.h"
 #include "schema/schema.h"
 
 static const size_t pattern_offsets[] = {
@@ -39,8 +38,6 @@ static const size_t metric_offsets[] = {
 _Static_assert(sizeof pattern_offsets / sizeof(size_t) == KNACKDB_PATTERN_COLUMNS, "a field a column");
 _Static_assert(sizeof preference_offsets / sizeof(size_t) == KNACKDB_PREFERENCE_COLUMNS, "a field a column");
 _Static_assert(sizeof metric_offsets / sizeof(size_t) == KNACKDB_METRIC_COLUMNS, "a field a column");
-/* No other table's lists carry cells. */
-_Static_assert(sizeof(knackdb_metric) <= CARRIED_STRUCT_BYTES_MAX, "a struct is made of a blank one");
 
 const struct row_layout *
 row_layout_of(int table)

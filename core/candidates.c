@@ -376,7 +376,7 @@ candidates_foresee_carried(struct candidates *candidates, uint32_t column)
         return false;
     candidates->is_carried = true;
     candidates->columns[candidates->column_count] = candidates->table->arrays[column];
-    candidates->carried_at = carried_width(candidates->carries & (KNACKDB_BIT(column) - 1));
+    candidates->carried_at = carried_at(candidates->carries, column);
     return true;
 }
 

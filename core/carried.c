@@ -3,36 +3,28 @@
 
 #include "core/store_data.h"
 
-#include <assert.h>
-
 size_t
 carried_bytes(const struct carried *carried)
 {
-    return sizeof *carried + carried->count * sizeof carried->places[0];
+    return sizeof *carried + carried->room * sizeof carried->rows[0];
 }
 
 struct carried *
-carried_new(const struct view *view, uint32_t table, uint32_t column, uint32_t code, const struct posting_view *list,
-            size_t count)
+carried_new(const struct view *view, uint32_t table, uint32_t column, uint32_t code, size_t room)
 {
     const struct table_data *data = &view->store->tables[table];
     const struct column     *about = &data->definition->columns[column];
-    struct carried *carried = allocator_get(view->store->allocator, sizeof *carried + count * sizeof(uint32_t));
-    uint64_t        given =
-        atomic_load_explicit(&((struct table_data *) (uintptr_t) data)->given, memory_order_relaxed); /* C3 */
+    struct carried *carried = allocator_get(view->store->allocator, sizeof *carried + room * sizeof carried->rows[0]);
 
     if (carried == NULL)
         return NULL;
-    carried->directory = posting_view_directory(list);
-    assert(carried->directory != NULL); /* no other form carries cells */
     carried->table = table;
-    carried->column = column;
-    carried->beside = table_tags_are_codes(data, about->beside) ? about->beside : 0;
-    carried->width = carried->directory->width;
-    carried->absent = data->rare & ~given;
+    carried->beside_column = table_tags_are_codes(data, about->beside) ? about->beside : 0;
+    carried->beside = carried->beside_column != 0 ? &data->dictionaries[carried->beside_column] : NULL;
+    carried->absent = data->rare & ~table_given(data); /* C3 */
     carried->others = (KNACKDB_BIT(data->definition->column_count - 1) * 2 - 1) & ~about->carries & ~carried->absent &
-                      ~KNACKDB_BIT(column) & ~(carried->beside != 0 ? KNACKDB_BIT(carried->beside) : 0);
+                      ~KNACKDB_BIT(column) & ~(carried->beside != NULL ? KNACKDB_BIT(carried->beside_column) : 0);
     carried->text = dictionary_text(&data->dictionaries[column], code);
-    carried->count = count;
+    carried->room = room;
     return carried;
 }

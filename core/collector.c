@@ -51,7 +51,7 @@ static int64_t
 id_of(const struct collector *collector, const struct hit *hit)
 {
     if (hit->place != 0 && (collector->carries & KNACKDB_BIT(0)) != 0)
-        return (int64_t) *carried_cells(&collector->list, hit->place);
+        return (int64_t) *carried_row_at(&collector->list, hit->place).cells;
     return table_integer(collector->table, hit->row, 0);
 }
 

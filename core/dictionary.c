@@ -289,7 +289,7 @@ dictionary_reserve_postings(struct dictionary *dictionary, struct epochs *epochs
 
     for (uint32_t code = 1; code < end; code++)
         bytes += posting_carrying_bytes(&dictionary->blocks, *holders_of(dictionary, code));
-    slab_expect(&dictionary->blocks.carrying, bytes);
+    slab_expect(&dictionary->blocks.slab, bytes);
     for (uint32_t code = 1; code < end && status == KNACKDB_OK; code++)
         status = posting_reserve_first(dictionary_posting(dictionary, code), &dictionary->blocks, epochs,
                                        &dictionary->posting_bytes, *holders_of(dictionary, code), error);
@@ -407,7 +407,7 @@ dictionary_clear(struct dictionary *dictionary, struct epochs *epochs)
         put_segment(dictionary, epochs->allocator, segment);
     }
     index_clear(&dictionary->index, epochs);
-    assert(dictionary->blocks.plain.bytes == 0 && dictionary->blocks.carrying.bytes == 0);
+    assert(dictionary->blocks.slab.bytes == 0);
     memset((void *) dictionary, 0, sizeof *dictionary);
     dictionary->is_posted = is_posted;
     posting_blocks_init(&dictionary->blocks, width);

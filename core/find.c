@@ -1,7 +1,7 @@
 /* find.c - the rows that match, in order, the first so many of them.
  *
- * What is asked most is answered without any of this (foremost.h). Else rows come from candidates.h one by one, or from
- * ranked.h without those that cannot be among the first, into a collector (collector.h).
+ * What is asked most is answered without any of this (foremost.h, newest.h). Else rows come from candidates.h one by
+ * one, or from ranked.h without those that cannot be among the first, into a collector (collector.h).
  *
  * An answer that result_cache.h kept is brought up to date with the same collector: its
  * rows that still live go in first, then the candidates born since. Should one of its
@@ -10,6 +10,7 @@
 #include "core/carried.h"
 #include "core/collector.h"
 #include "core/foremost.h"
+#include "core/newest.h"
 #include "core/query.h"
 #include "core/ranked.h"
 #include "core/result_cache.h"
@@ -33,7 +34,7 @@ carried_rank(const struct collector *collector, const struct candidates *candida
 {
     double real;
 
-    memcpy(&real, carried_cells(&candidates->list, collector->place) + candidates->carried_at, sizeof real);
+    memcpy(&real, carried_row_at(&candidates->list, collector->place).cells + candidates->carried_at, sizeof real);
     if (isnan(real))
         real = -INFINITY;
     return collector->query->order[0].descending ? -real : real;
@@ -108,9 +109,13 @@ remember_places(const struct collector *collector, const struct view *view, stru
     if (collector->carries == 0)
         return;
     list->carried = carried_new(view, (uint32_t) collector->query->table, collector->list_column, collector->list_code,
-                                &collector->list, list->count);
-    for (size_t i = 0; i < list->count && list->carried != NULL; i++)
-        list->carried->places[i] = collector->hits[first + i].place;
+                                list->count);
+    for (size_t i = 0; i < list->count && list->carried != NULL; i++) {
+        uint32_t place = collector->hits[first + i].place;
+
+        list->carried->rows[i] = place != 0 ? carried_row_at(&collector->list, place)
+                                            : (struct carried_row) { NULL, 0 };
+    }
 }
 
 /* Hands out what was collected; the list then holds it in order, without the offset. */
@@ -199,7 +204,8 @@ find_cached(const struct view *view, const knackdb_query *checked, const struct 
         return KNACKDB_OK;
     }
 
-    if (foremost_find(view, checked, false, list, &status, error)) {
+    if (foremost_find(view, checked, false, list, &status, error) ||
+        newest_find(view, checked, false, list, &status, error)) {
         struct cached_result fresh = { view->moment, list->count < checked->limit };
 
         result_cache_count(cache, false);
@@ -233,12 +239,14 @@ view_find(const struct view *view, const knackdb_query *checked, struct row_list
     struct collector  collector;
     knackdb_status    status;
 
-    if (foremost_find(view, checked, true, list, &status, error))
+    if (foremost_find(view, checked, true, list, &status, error) ||
+        newest_find(view, checked, true, list, &status, error))
         return status;
     if (atomic_load_explicit(&view->store->cache.bytes_max, memory_order_relaxed) != 0 &&
         result_key_init(&key, checked))
         return find_cached(view, checked, &key, list, error);
-    if (foremost_find(view, checked, false, list, &status, error))
+    if (foremost_find(view, checked, false, list, &status, error) ||
+        newest_find(view, checked, false, list, &status, error))
         return status;
 
     collector_init(&collector, view, checked);

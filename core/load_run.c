@@ -456,7 +456,7 @@ store_load_postings(struct store *store, uint32_t table, uint32_t column, knackd
         if (!post_group(data, column, (row_number) row, left < GROUP_ROWS ? (uint32_t) left : GROUP_ROWS))
             status = error_no_memory(error, "a posting list");
     }
-    slab_expect(&dictionary->blocks.carrying, 0);
+    slab_expect(&dictionary->blocks.slab, 0);
     for (uint32_t code = 1; code < code_end && status == KNACKDB_OK; code++)
         (void) leaders_renew(data, column, dictionary_posting(dictionary, code));
     return status;

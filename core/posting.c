@@ -36,20 +36,26 @@ block_bytes(uint32_t width)
     return sizeof(struct posting_block) + POSTING_BLOCK_ROWS * width * sizeof(uint64_t);
 }
 
-void
-posting_blocks_init(struct posting_blocks *blocks, uint32_t width)
-{
-    blocks->width = width;
-    slab_init(&blocks->plain, epoch_piece_bytes(block_bytes(0)));
-    slab_init(&blocks->carrying, epoch_piece_bytes(block_bytes(width)));
-}
-
 uint64_t
 posting_carrying_bytes(const struct posting_blocks *blocks, uint32_t count)
 {
     return blocks->width != 0 && count > POSTING_BLOCK_ROWS
-               ? (uint64_t) (count - 1) / POSTING_BLOCK_ROWS * blocks->carrying.piece_bytes
+               ? ((uint64_t) count + POSTING_BLOCK_ROWS - 1) / POSTING_BLOCK_ROWS * blocks->slab.piece_bytes
                : 0;
+}
+
+static size_t
+array_bytes(uint32_t capacity, uint32_t width)
+{
+    return sizeof(struct posting_array) +
+           capacity * (sizeof(uint32_t) + sizeof(posting_tag) + width * sizeof(uint64_t));
+}
+
+void
+posting_blocks_init(struct posting_blocks *blocks, uint32_t width)
+{
+    blocks->width = width;
+    slab_init(&blocks->slab, epoch_piece_bytes(block_bytes(width)));
 }
 
 static uint64_t
@@ -61,22 +67,27 @@ bytes_of(struct posting_rows *rows)
     if (rows == NULL)
         return 0;
     if (directory == NULL)
-        return sizeof(struct posting_array) + rows->capacity * (sizeof(uint32_t) + sizeof(posting_tag));
+        return array_bytes(rows->capacity, rows->width);
     bytes = directory_bytes(block_capacity(directory)) +
             posting_leaders_bytes(atomic_load_explicit(&directory->leaders, memory_order_relaxed));
     for (uint32_t b = 0; b < block_capacity(directory) && directory->blocks[b] != NULL; b++)
-        bytes += block_bytes(directory->blocks[b]->width);
+        bytes += block_bytes(rows->width);
     return bytes;
 }
 
 struct posting_array *
-posting_array_new(struct epochs *epochs, uint32_t capacity)
+posting_array_new(struct epochs *epochs, uint32_t rows, uint32_t width)
 {
-    struct posting_array *array =
-        epoch_get(epochs, sizeof *array + capacity * (sizeof(uint32_t) + sizeof(posting_tag)));
+    uint32_t              capacity = CAPACITY_MIN;
+    struct posting_array *array;
 
+    while (capacity < rows)
+        capacity *= 2;
+    array = epoch_get(epochs, array_bytes(capacity, width));
     if (array != NULL) {
         array->head.capacity = capacity;
+        array->head.width = width;
+        atomic_init(&array->head.is_mixed, 0);
         array->latest = -INFINITY;
         atomic_init(&array->head.count, 0);
     }
@@ -86,7 +97,13 @@ posting_array_new(struct epochs *epochs, uint32_t capacity)
 static posting_tag *
 array_tags(struct posting_array *array)
 {
-    return (posting_tag *) (void *) (array->rows + array->head.capacity);
+    return (posting_tag *) (uintptr_t) posting_array_tags(array);
+}
+
+static uint64_t *
+array_cells(struct posting_array *array)
+{
+    return (uint64_t *) (uintptr_t) posting_array_cells(array);
 }
 
 struct posting_directory *
@@ -97,7 +114,8 @@ posting_directory_new(struct epochs *epochs, uint32_t blocks, struct posting_blo
     if (directory != NULL) {
         memset(directory, 0, directory_bytes(blocks));
         directory->head.capacity = blocks << POSTING_BLOCK_BITS;
-        directory->width = home->width;
+        directory->head.width = home->width;
+        atomic_init(&directory->head.is_mixed, 0);
         directory->home = home;
         atomic_init(&directory->head.count, 0);
         atomic_init(&directory->leaders, NULL);
@@ -229,6 +247,29 @@ leaders_are_behind(const struct posting_directory *directory, uint32_t blocks)
 
 /* ---- growing ---- */
 
+static uint32_t
+is_mixed(struct posting_rows *rows)
+{
+    return atomic_load_explicit(&rows->is_mixed, memory_order_relaxed);
+}
+
+/* The latest of an array or a block, with a row behind the others. */
+static inline double
+age_added(_Atomic uint32_t *mixed, double latest, double age)
+{
+    if (!(age >= latest))                                      /* NaN is older than all */
+        atomic_store_explicit(mixed, 1, memory_order_relaxed); /* P3 */
+    return posting_later(latest, age);
+}
+
+/* NULL: they are told later. */
+static inline void
+copy_cells(uint64_t *to, const uint64_t *cells, uint32_t width)
+{
+    for (uint32_t i = 0; i < width && cells != NULL; i++)
+        to[i] = cells[i];
+}
+
 /* Its blocks stay. */
 static void
 replace(struct posting *posting, struct epochs *epochs, _Atomic uint64_t *bytes, struct posting_rows *rows)
@@ -272,13 +313,13 @@ posting_directory_retire(struct posting_directory *old, struct epochs *epochs, u
 }
 
 struct posting_block *
-posting_block_new(struct epochs *epochs, struct posting_blocks *home, uint32_t width)
+posting_block_new(struct epochs *epochs, struct posting_blocks *home)
 {
-    struct posting_block *block = epoch_get_piece(epochs, width != 0 ? &home->carrying : &home->plain);
+    struct posting_block *block = epoch_get_piece(epochs, &home->slab);
 
     if (block != NULL) {
         block->is_taken_over = 0;
-        block->width = width;
+        atomic_init(&block->is_mixed, 0);
     }
     return block;
 }
@@ -288,14 +329,16 @@ static struct posting_rows *
 directory_from(struct epochs *epochs, struct posting_array *array, struct posting_blocks *home)
 {
     struct posting_directory *directory = posting_directory_new(epochs, BLOCKS_FIRST, home);
-    struct posting_block     *block = directory != NULL ? posting_block_new(epochs, home, 0) : NULL;
+    struct posting_block     *block = directory != NULL ? posting_block_new(epochs, home) : NULL;
 
     if (block == NULL) {
         epoch_put_now(epochs, directory);
         return NULL;
     }
+    atomic_init(&block->is_mixed, is_mixed(&array->head));
     memcpy(block->rows, array->rows, sizeof block->rows);
     memcpy(block->tags, array_tags(array), sizeof block->tags);
+    memcpy(block->cells, array_cells(array), POSTING_BLOCK_ROWS * array->head.width * sizeof(uint64_t));
     directory->blocks[0] = block;
     atomic_init(&directory->head.count, POSTING_BLOCK_ROWS);
     posting_directory_close(directory, 0, POSTING_BLOCK_ROWS);
@@ -304,21 +347,25 @@ directory_from(struct epochs *epochs, struct posting_array *array, struct postin
 }
 
 static struct posting_rows *
-array_grown(struct epochs *epochs, struct posting_array *old, uint32_t only, struct posting_note only_note)
+array_grown(struct epochs *epochs, struct posting_array *old, uint32_t only, struct posting_note only_note,
+            uint32_t width)
 {
-    struct posting_array *grown = posting_array_new(epochs, old != NULL ? old->head.capacity * 2 : CAPACITY_MIN);
+    struct posting_array *grown = posting_array_new(epochs, old != NULL ? old->head.capacity * 2 : 2, width);
 
     if (grown == NULL)
         return NULL;
     if (old == NULL) {
         grown->rows[0] = only - 1;
         array_tags(grown)[0] = only_note.tag;
-        grown->latest = posting_later(grown->latest, only_note.age);
+        copy_cells(array_cells(grown), only_note.cells, width);
+        grown->latest = age_added(&grown->head.is_mixed, grown->latest, only_note.age);
         atomic_init(&grown->head.count, 1);
     } else {
         memcpy(grown->rows, old->rows, count_of(&old->head) * sizeof old->rows[0]);
         memcpy(array_tags(grown), array_tags(old), count_of(&old->head) * sizeof(posting_tag));
+        memcpy(array_cells(grown), array_cells(old), count_of(&old->head) * width * sizeof(uint64_t));
         grown->latest = old->latest;
+        atomic_init(&grown->head.is_mixed, is_mixed(&old->head));
         atomic_init(&grown->head.count, count_of(&old->head));
     }
     return &grown->head;
@@ -334,9 +381,9 @@ directory_reserve(struct posting *posting, struct epochs *epochs, _Atomic uint64
     if (place != 0) {
         const struct posting_block *block = directory->blocks[count >> POSTING_BLOCK_BITS];
 
-        if (directory->width != 0) { /* mostly in no cache yet, and written soon */
-            __builtin_prefetch(block->cells + place * directory->width, 1);
-            __builtin_prefetch(block->cells + (place + 1) * directory->width - 1, 1);
+        if (directory->head.width != 0) { /* mostly in no cache yet, and written soon */
+            __builtin_prefetch(block->cells + place * directory->head.width, 1);
+            __builtin_prefetch(block->cells + (place + 1) * directory->head.width - 1, 1);
         }
         return true;
     }
@@ -347,12 +394,12 @@ directory_reserve(struct posting *posting, struct epochs *epochs, _Atomic uint64
         replace(posting, epochs, bytes, &directory->head);
     }
     if (directory->blocks[count >> POSTING_BLOCK_BITS] == NULL) {
-        struct posting_block *block = posting_block_new(epochs, directory->home, count != 0 ? directory->width : 0);
+        struct posting_block *block = posting_block_new(epochs, directory->home);
 
         if (block == NULL)
             return false;
         directory->blocks[count >> POSTING_BLOCK_BITS] = block;
-        atomic_fetch_add_explicit(bytes, block_bytes(block->width), memory_order_relaxed);
+        atomic_fetch_add_explicit(bytes, block_bytes(directory->head.width), memory_order_relaxed);
     }
     return true;
 }
@@ -373,7 +420,7 @@ posting_reserve(struct posting *posting, struct posting_note only_note, struct p
         return KNACKDB_OK;
     grown = old != NULL && old->capacity == POSTING_BLOCK_ROWS
                 ? directory_from(epochs, (struct posting_array *) (void *) old, home)
-                : array_grown(epochs, (struct posting_array *) (void *) old, only, only_note);
+                : array_grown(epochs, (struct posting_array *) (void *) old, only, only_note, home->width);
     if (grown == NULL)
         return error_no_memory(error, "a posting list");
     replace(posting, epochs, bytes, grown);
@@ -393,9 +440,9 @@ directory_ready(struct epochs *epochs, uint32_t count, struct posting_blocks *ho
 }
 
 static struct posting_rows *
-array_ready(struct epochs *epochs, uint32_t capacity)
+array_ready(struct epochs *epochs, uint32_t count, uint32_t width)
 {
-    struct posting_array *array = posting_array_new(epochs, capacity);
+    struct posting_array *array = posting_array_new(epochs, count, width);
 
     return array != NULL ? &array->head : NULL;
 }
@@ -405,14 +452,11 @@ posting_reserve_first(struct posting *posting, struct posting_blocks *home, stru
                       _Atomic uint64_t *bytes, uint32_t count, knackdb_error *error)
 {
     struct posting_rows *rows;
-    uint32_t             capacity = CAPACITY_MIN;
 
     assert(atomic_load_explicit(&posting->rows, memory_order_relaxed) == NULL);
     if (count <= 1)
         return KNACKDB_OK; /* stands in place */
-    while (capacity < count && capacity < POSTING_BLOCK_ROWS)
-        capacity *= 2;
-    rows = count > POSTING_BLOCK_ROWS ? directory_ready(epochs, count, home) : array_ready(epochs, capacity);
+    rows = count > POSTING_BLOCK_ROWS ? directory_ready(epochs, count, home) : array_ready(epochs, count, home->width);
     if (rows == NULL)
         return error_no_memory(error, "a posting list");
     replace(posting, epochs, bytes, rows);
@@ -431,16 +475,17 @@ posting_reserve_next(struct posting *posting, struct epochs *epochs, _Atomic uin
 uint64_t *
 posting_last_cells(const struct posting *posting)
 {
-    struct posting_directory *directory = posting_rows_directory(
-        atomic_load_explicit(&((struct posting *) (uintptr_t) posting)->rows, memory_order_relaxed));
-    struct posting_block *block;
-    uint32_t              last;
+    struct posting_rows *rows =
+        atomic_load_explicit(&((struct posting *) (uintptr_t) posting)->rows, memory_order_relaxed);
+    struct posting_directory *directory = posting_rows_directory(rows);
+    uint32_t                  last;
 
-    if (directory == NULL)
+    if (rows == NULL || rows->width == 0)
         return NULL;
-    last = count_of(&directory->head) - 1;
-    block = directory->blocks[last >> POSTING_BLOCK_BITS];
-    return block->width != 0 ? block->cells + (last & (POSTING_BLOCK_ROWS - 1)) * block->width : NULL;
+    last = count_of(rows) - 1;
+    return (directory != NULL ? directory->blocks[last >> POSTING_BLOCK_BITS]->cells
+                              : array_cells((struct posting_array *) (void *) rows)) +
+           (last & (POSTING_BLOCK_ROWS - 1)) * rows->width;
 }
 
 bool
@@ -460,7 +505,8 @@ posting_add(struct posting *posting, uint32_t row, struct posting_note note)
 
         array->rows[count] = row;
         array_tags(array)[count] = note.tag;
-        array->latest = posting_later(array->latest, note.age);
+        copy_cells(array_cells(array) + count * rows->width, note.cells, rows->width);
+        array->latest = age_added(&rows->is_mixed, array->latest, note.age);
     } else {
         struct posting_block *block = directory->blocks[count >> POSTING_BLOCK_BITS];
         uint32_t              place = count & (POSTING_BLOCK_ROWS - 1);
@@ -468,9 +514,8 @@ posting_add(struct posting *posting, uint32_t row, struct posting_note note)
 
         block->rows[place] = row;
         block->tags[place] = note.tag;
-        for (uint32_t i = 0; i < block->width && note.cells != NULL; i++)
-            block->cells[place * block->width + i] = note.cells[i];
-        *latest = posting_later(place != 0 ? *latest : -INFINITY, note.age);
+        copy_cells(block->cells + place * rows->width, note.cells, rows->width);
+        *latest = age_added(&block->is_mixed, place != 0 ? *latest : -INFINITY, note.age);
         if (place == POSTING_BLOCK_ROWS - 1)
             posting_directory_close(directory, count >> POSTING_BLOCK_BITS, POSTING_BLOCK_ROWS);
     }

@@ -12,10 +12,11 @@
  * (candidates.c).
  *
  *     one row        in place: in a column where most texts are distinct, most lists are that
- *     up to 128      rows[capacity] tags[capacity], doubled as it grows
- *     more           a directory of blocks of 128, doubled; the blocks stay where they are. Beside each row stand
- *                    copies of some of its cells, where schema.h says so (carried.h), but not in the first block: an
- *                    array had none, and to read them all from their columns would hold up whoever adds a row
+ *     up to 128      rows[capacity] tags[capacity] cells[capacity * width], doubled as it grows
+ *     more           a directory of blocks of 128, doubled; the blocks stay where they are
+ *
+ * Beside each row stand copies of some of its cells, `width` of them, where schema.h says so (carried.h), but for the
+ * row that stands in place.
  *
  *         blocks   [ * ][ * ][ * ] ...      full, or part-full where compacting left them so,
  *         fills    [128][ 77][128] ...      but for the last, which is being filled
@@ -28,7 +29,9 @@
  * P2  Growing and compacting make a new array or directory with a count of its own, store it (seq_cst), retire the old
  *     one (epoch.h); blocks go on in the new one, or are retired with the old. A list of one row or none has neither:
  *     `single` is stored (seq_cst) before they go. A reader that saw none and was overtaken by both finds in `single` a
- *     row stored later than the one it looked for, which compacting has taken out, as no view saw it. */
+ *     row stored later than the one it looked for, which compacting has taken out, as no view saw it.
+ * P3  Of a block, or an array, that is not mixed, no row is older than one before it. It becomes mixed (relaxed) before
+ *     the count tells of the row that makes it so (P1), and stays so. */
 #ifndef KNACKDB_CORE_POSTING_H
 #define KNACKDB_CORE_POSTING_H
 
@@ -52,12 +55,12 @@ typedef int16_t posting_tag;
 struct posting_note {
     posting_tag     tag;
     double          age;   /* a moment, as the column has it; NaN: none */
-    const uint64_t *cells; /* those that blocks carry; NULL: they carry none, or are told later */
+    const uint64_t *cells; /* those that the list carries; NULL: it carries none, or they are told later */
 };
 
 /* What the blocks of all lists of a column come from, and what they carry. */
 struct posting_blocks {
-    struct slab plain, carrying;
+    struct slab slab;
     uint32_t    width; /* cells a row; 0: none */
 };
 
@@ -65,20 +68,22 @@ struct posting_blocks {
 struct posting_rows {
     uint32_t         capacity; /* rows; more than POSTING_BLOCK_ROWS: a directory */
     _Atomic uint32_t count;    /* of rows; in a directory, as if every block but the last were full */
+    uint32_t         width;    /* cells that are carried for each row */
+    _Atomic uint32_t is_mixed; /* P3; of an array */
 };
 
 struct posting_array {
     struct posting_rows head;
     double              latest; /* no row's age is larger; the writer's */
-    uint32_t            rows[]; /* capacity of them, then as many tags */
+    uint32_t            rows[]; /* capacity of them, then as many tags, then the cells */
 };
 
 struct posting_block {
-    uint32_t    is_taken_over; /* the writer's: by the directory that compacting builds */
-    uint32_t    width;         /* that of the directory, or 0: it carries no cells */
-    uint32_t    rows[POSTING_BLOCK_ROWS];
-    posting_tag tags[POSTING_BLOCK_ROWS];
-    uint64_t    cells[]; /* width for each row */
+    uint32_t         is_taken_over; /* the writer's: by the directory that compacting builds */
+    _Atomic uint32_t is_mixed;      /* P3 */
+    uint32_t         rows[POSTING_BLOCK_ROWS];
+    posting_tag      tags[POSTING_BLOCK_ROWS];
+    uint64_t         cells[]; /* width for each row */
 };
 
 /* The best rows of a list; leaders.h. */
@@ -103,7 +108,6 @@ struct posting_directory {
     _Atomic(struct leaders *) leaders;              /* NULL: none */
     _Atomic posting_tag       hints[POSTING_HINTS]; /* relaxed: where to begin, not where to end */
     uint32_t                  hinted;               /* blocks there were then; the writer's */
-    uint32_t                  width;                /* cells a row, in blocks that carry some */
     struct posting_blocks    *home;                 /* of its blocks */
     struct posting_block     *blocks[]; /* capacity / POSTING_BLOCK_ROWS, NULL: none; then latest, maxima, fills */
 };
@@ -125,7 +129,7 @@ posting_only(const struct posting *posting)
 
 /* Stays where it is as long as there are lists that take blocks of it. */
 void           posting_blocks_init(struct posting_blocks *blocks, uint32_t width);
-/* Room for one more. `only`: of posting_only(). */
+/* Room for one more. `only`: of posting_only(), with its cells. */
 knackdb_status posting_reserve(struct posting *posting, struct posting_note only, struct posting_blocks *home,
                                struct epochs *epochs, _Atomic uint64_t *bytes, knackdb_error *error);
 /* Makes an empty list ready for so many, but for the blocks of a directory: posting_reserve_next() makes them ready
@@ -134,9 +138,9 @@ knackdb_status posting_reserve(struct posting *posting, struct posting_note only
 knackdb_status posting_reserve_first(struct posting *posting, struct posting_blocks *home, struct epochs *epochs,
                                      _Atomic uint64_t *bytes, uint32_t count, knackdb_error *error);
 bool           posting_reserve_next(struct posting *posting, struct epochs *epochs, _Atomic uint64_t *bytes);
-/* What so many rows in a list take of the memory of blocks that carry cells. */
+/* What the blocks take of a list of so many rows, where they carry cells; 0 where they do not. */
 uint64_t       posting_carrying_bytes(const struct posting_blocks *blocks, uint32_t count);
-/* Where the cells of the row that was added last belong; NULL: its block carries none. For who told nothing of them. */
+/* Where the cells of the row that was added last belong; NULL: it carries none. For who told nothing of them. */
 uint64_t      *posting_last_cells(const struct posting *posting);
 /* True where the list has grown by a quarter since its leaders were made, or so, or they tell of a part of it, or there
  * are none: they may be renewed, or else are told of the row (leaders_add()). */
@@ -213,9 +217,9 @@ struct posting_directory *posting_directory_grown(struct epochs *epochs, const s
 void                      posting_directory_close(struct posting_directory *directory, uint32_t block, uint32_t fill);
 /* Renews the hints where the list has grown by a quarter. */
 void                      posting_directory_hint(struct posting_directory *directory);
-/* `width`: cells that it is to carry for each row, all or none. */
-struct posting_block     *posting_block_new(struct epochs *epochs, struct posting_blocks *home, uint32_t width);
-struct posting_array     *posting_array_new(struct epochs *epochs, uint32_t capacity);
+struct posting_block     *posting_block_new(struct epochs *epochs, struct posting_blocks *home);
+/* With room for at least so many rows, POSTING_BLOCK_ROWS at most. */
+struct posting_array     *posting_array_new(struct epochs *epochs, uint32_t rows, uint32_t width);
 /* Puts `rows` (NULL: none) where the list's stand. The old go, but for a directory: it is returned, to be retired
  * next. */
 struct posting_directory *posting_exchange(struct posting *posting, struct epochs *epochs, _Atomic uint64_t *bytes,
@@ -224,6 +228,18 @@ struct posting_directory *posting_exchange(struct posting *posting, struct epoch
 bool posting_directory_retire(struct posting_directory *old, struct epochs *epochs, uint32_t *at, int64_t *budget);
 
 /* ---- reading ---- */
+
+static inline const posting_tag *
+posting_array_tags(const struct posting_array *array)
+{
+    return (const posting_tag *) (const void *) (array->rows + array->head.capacity);
+}
+
+static inline const uint64_t *
+posting_array_cells(const struct posting_array *array)
+{
+    return (const uint64_t *) (const void *) (posting_array_tags(array) + array->head.capacity);
+}
 
 /* For each block, no row's age is larger than this. That of the last block is the writer's still. */
 static inline double *
@@ -291,13 +307,11 @@ posting_view_directory(const struct posting_view *view)
                : NULL;
 }
 
-/* Cells that the list carries for each row, in blocks that carry some. */
+/* Cells that the list carries for each row. */
 static inline uint32_t
 posting_view_width(const struct posting_view *view)
 {
-    const struct posting_directory *directory = posting_view_directory(view);
-
-    return directory != NULL ? directory->width : 0;
+    return view->rows != NULL ? view->rows->width : 0;
 }
 
 static inline struct posting_run
@@ -307,17 +321,27 @@ posting_view_run(const struct posting_view *view, uint32_t block)
     const struct posting_array     *array = (const struct posting_array *) (const void *) view->rows;
 
     if (directory != NULL)
-        return (struct posting_run) {
-            directory->blocks[block]->rows, directory->blocks[block]->tags,
-            directory->width != 0 && directory->blocks[block]->width != 0 ? directory->blocks[block]->cells : NULL,
-            block + 1 < posting_view_blocks(view) ? posting_directory_fills(directory)[block]
-                                                  : view->count - (block << POSTING_BLOCK_BITS)
-        };
+        return (struct posting_run) { directory->blocks[block]->rows, directory->blocks[block]->tags,
+                                      directory->head.width != 0 ? directory->blocks[block]->cells : NULL,
+                                      block + 1 < posting_view_blocks(view)
+                                          ? posting_directory_fills(directory)[block]
+                                          : view->count - (block << POSTING_BLOCK_BITS) };
     if (array != NULL)
-        return (struct posting_run) { array->rows,
-                                      (const posting_tag *) (const void *) (array->rows + array->head.capacity), NULL,
-                                      view->count };
+        return (struct posting_run) { array->rows, posting_array_tags(array),
+                                      array->head.width != 0 ? posting_array_cells(array) : NULL, view->count };
     return (struct posting_run) { &view->single, NULL, NULL, view->count };
+}
+
+/* Whether some row of a block may be older than one before it (P3); what is known of so many rows as the view has. */
+static inline bool
+posting_view_is_mixed(const struct posting_view *view, uint32_t block)
+{
+    const struct posting_directory *directory = posting_view_directory(view);
+    struct posting_rows            *rows = (struct posting_rows *) (uintptr_t) view->rows;
+
+    return rows != NULL &&
+           atomic_load_explicit(directory != NULL ? &directory->blocks[block]->is_mixed : &rows->is_mixed,
+                                memory_order_relaxed) != 0;
 }
 
 /* Whether every row of a block is known to be older than that. */
@@ -328,6 +352,20 @@ posting_view_is_older(const struct posting_view *view, uint32_t block, double ag
 
     return directory != NULL && block + 1 < posting_view_blocks(view) &&
            posting_directory_latest(directory)[block] < age;
+}
+
+/* The same of the last `count` of the first `end` blocks, where there are so many. */
+static inline bool
+posting_view_are_older(const struct posting_view *view, uint32_t end, uint32_t count, double age)
+{
+    const struct posting_directory *directory = posting_view_directory(view);
+    uint32_t                        younger = 0;
+
+    if (directory == NULL || end < count || end >= posting_view_blocks(view))
+        return false;
+    for (uint32_t b = end - count; b < end; b++)
+        younger += !(posting_directory_latest(directory)[b] < age);
+    return younger == 0;
 }
 
 /* For who will look at a run, and at its tags: each asks for the memory that is waited for next. */

@@ -57,9 +57,9 @@ make_room(struct posting_compaction *compaction, struct epochs *epochs, struct p
         compaction->kept = grown;
     }
     if (compaction->filling == NULL)
-        compaction->filling = posting_block_new(epochs, home, home->width);
+        compaction->filling = posting_block_new(epochs, home);
     if (compaction->spare == NULL)
-        compaction->spare = posting_block_new(epochs, home, home->width);
+        compaction->spare = posting_block_new(epochs, home);
     return compaction->kept != NULL && compaction->filling != NULL && compaction->spare != NULL;
 }
 
@@ -76,20 +76,17 @@ end_block(struct posting_compaction *compaction)
     compaction->filled = 0;
 }
 
-/* The `at`-th of a run. Rows with and without cells do not share a block. */
+/* The `at`-th of a run. What is put together is taken for mixed (posting.h, P3): the ages are not looked at. */
 static void
 keep(struct posting_compaction *compaction, const struct posting_run *run, uint32_t at, double latest)
 {
-    uint32_t width = run->cells != NULL ? compaction->kept->width : 0;
+    uint32_t width = compaction->kept->head.width;
 
-    if (compaction->filled != 0 && compaction->filling->width != width)
-        end_block(compaction);
-    if (compaction->filled == 0)
-        compaction->filling->width = width; /* it has room for more then */
+    atomic_init(&compaction->filling->is_mixed, 1);
     compaction->latest = compaction->filled != 0 ? posting_later(compaction->latest, latest) : latest;
     compaction->filling->rows[compaction->filled] = run->rows[at];
     compaction->filling->tags[compaction->filled] = run->tags[at];
-    if (width != 0)
+    if (run->cells != NULL)
         memcpy(compaction->filling->cells + compaction->filled * width, run->cells + at * width,
                width * sizeof(uint64_t));
     if (++compaction->filled == POSTING_BLOCK_ROWS)
@@ -121,13 +118,14 @@ keep_block(struct posting_compaction *compaction, struct posting_directory *old,
 
 /* What is left, in as little as it takes; NULL: one row or none, or no memory to make it less than it is. */
 static struct posting_rows *
-as_array(const struct posting_run *run, double latest, struct epochs *epochs,
+as_array(const struct posting_run *run, uint32_t width, double latest, struct epochs *epochs,
          bool (*is_doomed)(const void *context, uint32_t row), const void *context, uint32_t *ret_count,
          uint32_t *ret_first)
 {
     struct posting_array *array;
-    uint32_t              count = 0, capacity = 4, at = 0;
+    uint32_t              count = 0, at = 0;
     posting_tag          *tags;
+    uint64_t             *cells;
 
     for (uint32_t i = run->count; i-- > 0;)
         if (!is_doomed(context, run->rows[i])) {
@@ -135,18 +133,21 @@ as_array(const struct posting_run *run, double latest, struct epochs *epochs,
             count++;
         }
     *ret_count = count;
-    while (capacity < count)
-        capacity *= 2;
-    array = count > 1 ? posting_array_new(epochs, capacity) : NULL;
+    array = count > 1 ? posting_array_new(epochs, count, width) : NULL;
     if (array == NULL)
         return NULL;
-    tags = (posting_tag *) (void *) (array->rows + capacity);
+    tags = (posting_tag *) (uintptr_t) posting_array_tags(array);
+    cells = (uint64_t *) (uintptr_t) posting_array_cells(array);
     for (uint32_t i = 0; i < run->count; i++)
         if (!is_doomed(context, run->rows[i])) {
             array->rows[at] = run->rows[i];
-            tags[at++] = run->tags[i];
+            tags[at] = run->tags[i];
+            if (run->cells != NULL)
+                memcpy(cells + at * width, run->cells + i * width, width * sizeof *cells);
+            at++;
         }
     array->latest = latest;
+    atomic_init(&array->head.is_mixed, 1);
     atomic_init(&array->head.count, count);
     return &array->head;
 }
@@ -227,10 +228,10 @@ nothing_is_doomed(const void *context, uint32_t row)
 /* A list of no more rows than an array holds. False without memory. */
 static bool
 finish_array(struct posting *posting, struct epochs *epochs, _Atomic uint64_t *bytes, const struct posting_run *run,
-             double latest, bool (*is_doomed)(const void *context, uint32_t row), const void *context)
+             const struct posting_array *old, bool (*is_doomed)(const void *context, uint32_t row), const void *context)
 {
     uint32_t             count, first = UINT32_MAX;
-    struct posting_rows *left = as_array(run, latest, epochs, is_doomed, context, &count, &first);
+    struct posting_rows *left = as_array(run, old->head.width, old->latest, epochs, is_doomed, context, &count, &first);
 
     if (count > 1 && left == NULL)
         return false;
@@ -272,10 +273,10 @@ finish_directory(struct posting_compaction *compaction, const struct leaders *ol
         double               latest = -INFINITY;
 
         if (compaction->kept_blocks == 1) {
-            run = (struct posting_run) { kept->blocks[0]->rows, kept->blocks[0]->tags, NULL, fill };
+            run = (struct posting_run) { kept->blocks[0]->rows, kept->blocks[0]->tags, kept->blocks[0]->cells, fill };
             latest = posting_directory_latest(kept)[0];
         }
-        array = as_array(&run, latest, epochs, nothing_is_doomed, NULL, &count, &first);
+        array = as_array(&run, kept->head.width, latest, epochs, nothing_is_doomed, NULL, &count, &first);
         if (count <= 1 || array != NULL) {
             if (array == NULL)
                 atomic_store(&posting->single, first + 1); /* P2 */
@@ -323,8 +324,8 @@ posting_compact(struct posting_compaction *compaction, struct posting *posting, 
 
         *budget -= run.count;
         if (view.rows != NULL)
-            return finish_array(posting, epochs, bytes, &run,
-                                ((const struct posting_array *) (const void *) view.rows)->latest, is_doomed, context);
+            return finish_array(posting, epochs, bytes, &run, (const struct posting_array *) (const void *) view.rows,
+                                is_doomed, context);
         if (run.count != 0 && is_doomed(context, run.rows[0]))
             atomic_store(&posting->single, 0);
         return true;

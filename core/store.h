@@ -167,14 +167,11 @@ struct row_layout {
     size_t        field_count;
     const size_t *offsets;
 };
-void view_struct(const struct view *view, uint32_t table, row_number row, const struct row_layout *layout,
-                 void *ret_struct);
-/* The same of rows of an answer, from what stands beside them in the list that the answer was found on (query.h). Once
- * before the first; then of the `at`-th row: false where that is unknown. */
-struct carried;
-void view_carried_begin(const struct view *view, struct carried *carried, const struct row_layout *layout);
-bool view_carried_struct(const struct view *view, const struct carried *carried, size_t at, row_number row,
-                         void *ret_struct);
+void     view_struct(const struct view *view, uint32_t table, row_number row, const struct row_layout *layout,
+                     void *ret_struct);
+/* The same of some columns, given as bits; returns which of them are NULL, and leaves nulls_offset alone. */
+uint64_t view_struct_columns(const struct view *view, uint32_t table, row_number row, const struct row_layout *layout,
+                             uint64_t columns, void *ret_struct);
 
 /* The first row from `from` on that the view sees, by row number: the order stored, but for rows that were moved;
  * ROW_NONE at the end. Start with 0, go on with the row after the one given. */

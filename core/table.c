@@ -219,15 +219,24 @@ reserve_indexes(struct table_data *table, const struct row_cells *cells, struct 
             return status;
     }
     for (uint32_t i = 0; i < table->coded_count; i++) {
-        uint32_t           c = table->coded[i];
-        struct dictionary *dictionary = &table->dictionaries[c];
-        struct posting    *posting;
+        uint32_t            c = table->coded[i];
+        struct dictionary  *dictionary = &table->dictionaries[c];
+        struct posting     *posting;
+        struct posting_note only_note;
+        uint64_t            carried[KNACKDB_COLUMNS_MAX];
+        row_number          only;
 
         if (!dictionary->is_posted || cells->bits[c] == DICTIONARY_CODE_NULL)
             continue;
         posting = dictionary_posting(dictionary, (uint32_t) cells->bits[c]);
-        status = posting_reserve(posting, table_row_note(table, c, posting_only(posting)), &dictionary->blocks,
-                                 table->epochs, &dictionary->posting_bytes, error);
+        only = posting_only(posting);
+        only_note = table_row_note(table, c, only);
+        if (dictionary->blocks.width != 0 && only != ROW_NONE) {
+            carried_load(table, definition->columns[c].carries, only, carried);
+            only_note.cells = carried;
+        }
+        status =
+            posting_reserve(posting, only_note, &dictionary->blocks, table->epochs, &dictionary->posting_bytes, error);
         if (status != KNACKDB_OK)
             return status;
     }

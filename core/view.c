@@ -2,12 +2,10 @@
  *
  * Beginning a view claims a slot (epoch.h) and only then loads the newest commit: the
  * writer that scans the slots before that load knows that this reader may see anything. */
-#include "core/carried.h"
 #include "core/store_data.h"
 
 #include "base/error.h"
 
-#include <assert.h>
 #include <math.h>
 
 _Static_assert(VIEW_OWNER_BYTES == EPOCH_OWNER_BYTES, "a view lends out its slot's spare memory");
@@ -195,6 +193,22 @@ view_struct(const struct view *view, uint32_t table, row_number row, const struc
     memcpy(base + layout->nulls_offset, &nulls, sizeof nulls);
 }
 
+uint64_t
+view_struct_columns(const struct view *view, uint32_t table, row_number row, const struct row_layout *layout,
+                    uint64_t columns, void *ret_struct)
+{
+    const struct table_data *data = &view->store->tables[table];
+    const unsigned char     *group = table_group(data, row);
+    uint64_t                 nulls = 0;
+
+    for (; columns != 0; columns &= columns - 1) {
+        uint32_t c = (uint32_t) __builtin_ctzll(columns);
+
+        nulls |= (uint64_t) put_cell(data, group, row, c, (char *) ret_struct + layout->offsets[c]) << c;
+    }
+    return nulls;
+}
+
 /* ---- a column of many rows ---- */
 
 /* So many rows ahead a cell is asked for. The first ones were when the answer was found, or arrive together. */
@@ -252,76 +266,6 @@ view_column(const struct view *view, const struct column_cells *asked)
     case CELL_TEXT: put_column(view, asked, CELL_TEXT, sizeof(knackdb_text)); break;
     case CELL_SPARSE: put_column(view, asked, CELL_SPARSE, sizeof(knackdb_text)); break;
     }
-}
-
-/* ---- rows whose cells stand in the list that they were found on ---- */
-
-void
-view_carried_begin(const struct view *view, struct carried *carried, const struct row_layout *layout)
-{
-    const struct table_data *data = &view->store->tables[carried->table];
-    uint32_t                 width = 0;
-
-    assert(layout->struct_bytes <= sizeof carried->blank);
-    memset(carried->blank, 0, layout->struct_bytes);
-    memcpy(carried->blank + layout->offsets[carried->column], &carried->text, sizeof carried->text);
-    for (uint64_t left = data->definition->columns[carried->column].carries; left != 0; left &= left - 1) {
-        uint32_t c = (uint32_t) __builtin_ctzll(left);
-
-        carried->fields[width++] =
-            (struct carried_field) { (uint16_t) layout->offsets[c], (uint8_t) c, data->kinds[c] };
-    }
-    carried->layout = layout;
-}
-
-/* Of a number whose bits say that it is NULL, as nearly none do. */
-static void __attribute__((noinline, cold))
-put_null(const struct table_data *data, row_number row, const struct carried_field *field, char *base, uint64_t *nulls)
-{
-    if (field->kind == CELL_INTEGER && table_integer_is_exact(data, row, field->column))
-        return;
-    memset(base + field->offset, 0, sizeof(uint64_t));
-    *nulls |= KNACKDB_BIT(field->column);
-}
-
-bool
-view_carried_struct(const struct view *view, const struct carried *carried, size_t at, row_number row, void *ret_struct)
-{
-    const struct table_data    *data = &view->store->tables[carried->table];
-    uint32_t                    place = carried->places[at] - 1, in_block = place & (POSTING_BLOCK_ROWS - 1);
-    uint32_t                    width = carried->width, beside = carried->beside;
-    const size_t               *offsets = carried->layout->offsets;
-    const struct posting_block *block;
-    char                       *base = ret_struct;
-    uint64_t                    nulls = 0;
-
-    if (carried->places[at] == 0)
-        return false;
-    block = carried->directory->blocks[place >> POSTING_BLOCK_BITS];
-    memcpy(base, carried->blank, carried->layout->struct_bytes);
-    for (uint32_t i = 0; i < width; i++) {
-        const struct carried_field *field = &carried->fields[i];
-        uint64_t                    bits = block->cells[in_block * width + i];
-        double                      real;
-
-        memcpy(&real, &bits, sizeof real);
-        memcpy(base + field->offset, &bits, sizeof bits);
-        if (field->kind == CELL_INTEGER ? bits == (uint64_t) INTEGER_NULL : real != real)
-            put_null(data, row, field, base, &nulls);
-    }
-    if (beside != 0) {
-        knackdb_text text = dictionary_text(&data->dictionaries[beside], (uint16_t) block->tags[in_block]);
-
-        nulls |= (uint64_t) put_text(text, base + offsets[beside]) << beside;
-    }
-    for (uint64_t left = carried->others; left != 0; left &= left - 1) {
-        uint32_t c = (uint32_t) __builtin_ctzll(left);
-
-        nulls |= (uint64_t) put_cell(data, table_group(data, row), row, c, base + offsets[c]) << c;
-    }
-    nulls |= carried->absent;
-    memcpy(base + carried->layout->nulls_offset, &nulls, sizeof nulls);
-    return true;
 }
 
 row_number

@@ -1,7 +1,8 @@
 /* histories.c - what is read of a history is what its rows hold, whichever way it is read.
  *
- * The rows of a component with many metrics are read from copies beside its list (core/carried.h), those of another one
- * from their columns. Method: random metrics, NULL in any column, some lists long and some short; random histories are
+ * The rows of a component are read from copies beside its list (core/carried.h), and where they stand about in the
+ * order of time, the newest are found by one walk (core/newest.h). Method: random metrics, NULL in any column, some
+ * lists long and some short, in order of time, or nearly, or in none; random histories are
  * compared with all rows of the same view, chosen and sorted by hand, and each row, read as a struct or copied, with
  * its values, which come from the columns. Asked while nobody has given the columns that have no copies, and after
  * somebody has; of the past, after most rows have died and memory was given back; and after the store was opened
@@ -19,6 +20,8 @@ static const char *const components[COMPONENTS] = { "most", "many", "some", "few
 static const char *const names[NAMES] = { "latency", "errors", "tokens", "cost", "", NULL };
 
 static uint64_t seed;
+static uint32_t spread =
+    20; /* how far from the order of time rows are stored; 1: not at all, but many at the same time */
 
 static uint32_t
 below(uint32_t bound)
@@ -53,7 +56,7 @@ some_metric(bool is_rare)
     metric.metric_value = below(1000) - 500.0;
     metric.baseline_value = below(3);
     metric.improvement_percentage = below(100);
-    metric.measured_at = 1000.0 + given / 4 + below(20) * below(20);
+    metric.measured_at = 1000.0 + given / 4 + below(spread) * below(spread);
     metric.sample_count = below(8) == 0 ? INT64_MIN : (int64_t) below(9) - 4;
     metric.confidence_interval = below(2) == 0 ? 0.0 : 0.95;
     if (is_rare && below(3) != 0)
@@ -200,13 +203,14 @@ ask_something(knackdb_query *query, knackdb_condition conditions[3])
 {
     static const uint64_t limits[] = { 0, 1, 20, 100, 500, 2000 };
     const char           *component = some_component(), *name = names[below(NAMES)];
+    bool                  is_plain = below(2) == 0; /* the newest so many, as most ask */
 
     *query = (knackdb_query) { .table = KNACKDB_PERFORMANCE_METRICS, .conditions = conditions };
     conditions[query->condition_count++] =
         knackdb_where_text(KNACKDB_METRIC_COMPONENT_NAME, component != NULL ? component : "nobody");
     if (below(2) == 0 && name != NULL)
         conditions[query->condition_count++] = knackdb_where_text(KNACKDB_METRIC_METRIC_NAME, name);
-    if (below(4) == 0)
+    if (below(4) == 0 && !is_plain)
         conditions[query->condition_count++] =
             knackdb_where_at_least(below(2) == 0 ? KNACKDB_METRIC_MEASURED_AT : KNACKDB_METRIC_METRIC_VALUE,
                                    below(2000) - 200.0);
@@ -216,7 +220,11 @@ ask_something(knackdb_query *query, knackdb_condition conditions[3])
     query->order[1] =
         (knackdb_order) { below(3) != 0 ? KNACKDB_METRIC_ID : KNACKDB_METRIC_BASELINE_VALUE, below(3) != 0 };
     query->limit = limits[below(6)];
-    query->offset = below(3) == 0 ? below(40) : 0;
+    query->offset = below(3) == 0 && !is_plain ? below(40) : 0;
+    if (is_plain) {
+        query->order[0] = (knackdb_order) { KNACKDB_METRIC_MEASURED_AT, true };
+        query->order[1] = (knackdb_order) { KNACKDB_METRIC_ID, below(4) != 0 };
+    }
 }
 
 /* Read from the first row to the last, as most do; or some rows left out, and some read again. */
@@ -304,7 +312,7 @@ change_some(knackdb *db)
 }
 
 static void
-check_life(const char *directory, uint64_t number)
+check_life(const char *directory, uint64_t number, uint32_t life_spread)
 {
     struct row   *chosen = calloc(2 * ROWS, sizeof *chosen);
     knackdb      *db = NULL;
@@ -312,6 +320,7 @@ check_life(const char *directory, uint64_t number)
     knackdb_error error;
 
     seed = 88172645463325252u + number * 7919;
+    spread = life_spread;
     cr_assert_not_null(chosen);
     MUST(knackdb_open(directory, NULL, &db, &error));
     for (int i = 0; i < 6; i++) { /* lists begin short, and become long while they are asked about */
@@ -345,8 +354,8 @@ check_life(const char *directory, uint64_t number)
 
 Test(histories, what_is_read_of_a_history_is_what_its_rows_hold)
 {
-    check_life(NULL, 0);
-    check_life(NULL, 1);
+    check_life(NULL, 0, 20);
+    check_life(NULL, 1, 1);
 }
 
 Test(histories, and_after_the_store_was_opened_again)
@@ -355,8 +364,71 @@ Test(histories, and_after_the_store_was_opened_again)
 
     scratch_prefer_memory();
     scratch_make(directory);
-    check_life(directory, 2);
+    check_life(directory, 2, 4);
     scratch_remove(directory);
+}
+
+/* Behind ten thousand rows of another metric, which is more than is looked at before the result cache is asked. Ages
+ * are NULL, 0 or -0, the same for all, or fall from row to row, so that each is newer than all that are walked over
+ * before.
+ * Method: each question twice, and once more of an old view, held against all rows. */
+Test(histories, rows_that_stand_at_the_far_end_of_a_long_list_are_found)
+{
+    enum { MANY = 10000, RARE = 30, KINDS = 5 };
+    static const double ages[KINDS] = { 0.0, 1.0, -1.0, 5.0, 5.0 };
+    struct row         *chosen = calloc(MANY + 2 * RARE, sizeof *chosen);
+
+    cr_assert_not_null(chosen);
+    for (int kind = 0; kind < KINDS; kind++) {
+        knackdb        *db = open_in_memory();
+        knackdb_metric *metrics = calloc(MANY, sizeof *metrics);
+        knackdb_read   *past;
+        knackdb_error   error;
+
+        cr_assert_not_null(metrics);
+        for (int i = 0; i < MANY; i++) {
+            metrics[i].component_name = knackdb_string("most");
+            metrics[i].metric_name = knackdb_string(i < RARE ? "cost" : "latency");
+            metrics[i].measured_at = kind < 3 ? ages[kind] * i : kind == 3 ? 5.0 : i % 2 == 0 ? 0.0 : -0.0;
+            metrics[i].nulls = kind == 4 && i % 5 == 0 ? KNACKDB_BIT(KNACKDB_METRIC_MEASURED_AT) : 0;
+        }
+        MUST(knackdb_metrics_store(db, metrics, MANY, 0, NULL, &error));
+        past = begin_read(db);
+        for (int i = 0; i < RARE; i++) { /* some change, and one comes */
+            metrics[i].id = 1 + i * 7;
+            metrics[i].measured_at += kind == 3 ? 0.0 : 1.0;
+            if (i < RARE / 2)
+                MUST(knackdb_metric_store(db, &metrics[i], NULL, &error));
+        }
+        for (int asked = 0; asked < 12; asked++) {
+            knackdb_condition conditions[2] = { knackdb_where_text(KNACKDB_METRIC_COMPONENT_NAME, "most"),
+                                                knackdb_where_text(KNACKDB_METRIC_METRIC_NAME, "cost") };
+            knackdb_query     query = { .table = KNACKDB_PERFORMANCE_METRICS,
+                                        .conditions = conditions,
+                                        .condition_count = asked % 3 == 2 ? 1 : 2,
+                                        .order = { { KNACKDB_METRIC_MEASURED_AT, true }, { KNACKDB_METRIC_ID, true } },
+                                        .order_count = asked % 2 == 0 ? 2 : 1,
+                                        .limit = asked < 6 ? 7 : 100 };
+            knackdb_read     *now = begin_read(db);
+
+            for (int again = 0; again < 3; again++) {
+                knackdb_read *read = again == 2 ? past : now;
+                size_t        count = choose_by_hand(read, &query, chosen);
+                knackdb_rows  rows;
+
+                MUST(knackdb_read_find(read, &query, &rows, &error));
+                cr_assert_eq(rows.count, count < query.limit ? count : query.limit);
+                for (size_t i = 0; i < rows.count; i++)
+                    cr_assert_eq(rows.rows[i], chosen[i].number, "kind %d, asked %d: row %zu", kind, asked, i);
+                check_rows(read, &rows, chosen, true);
+            }
+            knackdb_read_end(now);
+        }
+        knackdb_read_end(past);
+        close_it(db);
+        free(metrics);
+    }
+    free(chosen);
 }
 
 /* Rows that follow each other share the copy of a text that they have in common. */
