@@ -28,3 +28,14 @@ carried_new(const struct view *view, uint32_t table, uint32_t column, uint32_t c
     carried->room = room;
     return carried;
 }
+
+struct carried *
+carried_resized(struct allocator *allocator, struct carried *carried, size_t room)
+{
+    struct carried *resized =
+        allocator_resize(allocator, carried, carried_bytes(carried), sizeof *carried + room * sizeof carried->rows[0]);
+
+    if (resized != NULL)
+        resized->room = room;
+    return resized;
+}

@@ -89,6 +89,8 @@ carried_row_at(const struct posting_view *list, uint32_t place)
 /* For rows that a view finds on the list of `code`, which carries cells; where they stand is the caller's to say. NULL
  * without memory. */
 struct carried *carried_new(const struct view *view, uint32_t table, uint32_t column, uint32_t code, size_t room);
+/* With room for more rows, or fewer, as far as there is memory. NULL: it stays as it is. */
+struct carried *carried_resized(struct allocator *allocator, struct carried *carried, size_t room);
 size_t          carried_bytes(const struct carried *carried);
 
 #endif

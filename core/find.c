@@ -182,8 +182,8 @@ take_cached(struct collector *collector, const struct view *view, const struct r
 }
 
 static knackdb_status
-find_cached(const struct view *view, const knackdb_query *checked, const struct result_key *key, struct row_list *list,
-            knackdb_error *error)
+find_cached(const struct view *view, const knackdb_query *checked, const struct result_key *key,
+            enum newest_attempt *attempt, struct row_list *list, knackdb_error *error)
 {
     struct result_cache *cache = &view->store->cache;
     struct table_data   *table = &view->store->tables[checked->table];
@@ -204,8 +204,8 @@ find_cached(const struct view *view, const knackdb_query *checked, const struct 
         return KNACKDB_OK;
     }
 
-    if (foremost_find(view, checked, false, list, &status, error) ||
-        newest_find(view, checked, false, list, &status, error)) {
+    status = KNACKDB_OK;
+    if (foremost_find(view, checked, false, list, &status, error) || newest_find(view, checked, attempt, list)) {
         struct cached_result fresh = { view->moment, list->count < checked->limit };
 
         result_cache_count(cache, false);
@@ -235,18 +235,17 @@ find_cached(const struct view *view, const knackdb_query *checked, const struct 
 knackdb_status
 view_find(const struct view *view, const knackdb_query *checked, struct row_list *list, knackdb_error *error)
 {
-    struct result_key key;
-    struct collector  collector;
-    knackdb_status    status;
+    struct result_key   key;
+    struct collector    collector;
+    enum newest_attempt attempt = NEWEST_SOON;
+    knackdb_status      status = KNACKDB_OK;
 
-    if (foremost_find(view, checked, true, list, &status, error) ||
-        newest_find(view, checked, true, list, &status, error))
+    if (foremost_find(view, checked, true, list, &status, error) || newest_find(view, checked, &attempt, list))
         return status;
     if (atomic_load_explicit(&view->store->cache.bytes_max, memory_order_relaxed) != 0 &&
         result_key_init(&key, checked))
-        return find_cached(view, checked, &key, list, error);
-    if (foremost_find(view, checked, false, list, &status, error) ||
-        newest_find(view, checked, false, list, &status, error))
+        return find_cached(view, checked, &key, &attempt, list, error);
+    if (foremost_find(view, checked, false, list, &status, error) || newest_find(view, checked, &attempt, list))
         return status;
 
     collector_init(&collector, view, checked);

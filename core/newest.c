@@ -4,14 +4,14 @@
 #include "core/carried.h"
 #include "core/store_data.h"
 
-#include "base/error.h"
-
 #include <assert.h>
 
 #define LOOKS_FIRST(keep) (2 * (uint64_t) (keep) + 4096)
 #define MOVES_FIRST       64 /* of rows, to make room for others; and then: */
 #define MOVES_A_ROW       4
-#define SHARE_MIN         16 /* a list that much shorter is walked instead */
+#define SHARE_SOON        16   /* a list that much shorter is walked instead; in the end, any that is shorter */
+#define ROOM_FIRST        2048 /* rows of the answer */
+#define LOOKS_A_BLOCK     4    /* that is passed over */
 #define LATEST_TOGETHER   8u
 #define PICKED_MAX        (2 * POSTING_BLOCK_ROWS)
 
@@ -32,10 +32,11 @@ struct newest {
     posting_tag              tag;
     uint32_t                 width, age_at; /* among the cells of a row */
     bool                     ids_fall;
-    size_t                   keep; /* so many are wanted, and there is room for */
-    size_t                   count;
-    knackdb_row             *rows;
-    struct carried_row      *carried; /* where they stand */
+    size_t                   keep; /* so many are wanted */
+    size_t                   room, count;
+    struct row_list         *answer;
+    knackdb_row             *rows;    /* the answer's */
+    struct carried_row      *carried; /* where they stand; the answer's, too */
     int64_t                  moves;   /* that are left */
     double                   last_age;
     int64_t                  last_id;
@@ -81,8 +82,7 @@ takes_conditions(struct newest *newest)
             newest->tagged = condition;
     }
     return equal != NULL &&
-                   (newest->tagged == NULL || (newest->tagged->column == definition->columns[equal->column].beside &&
-                                               table_tags_are_codes(newest->table, newest->tagged->column)))
+                   (newest->tagged == NULL || newest->tagged->column == definition->columns[equal->column].beside)
                ? equal
                : NULL;
 }
@@ -102,7 +102,7 @@ find_list(struct posting_view *list, const struct newest *newest, const knackdb_
 
 /* And how many rows it may be at most. */
 static bool
-takes_list(struct newest *newest, const knackdb_condition *equal)
+takes_list(struct newest *newest, const knackdb_condition *equal, uint32_t share)
 {
     struct posting_view beside;
     uint32_t            code;
@@ -115,7 +115,9 @@ takes_list(struct newest *newest, const knackdb_condition *equal)
                                 (uint32_t) newest->table->definition->age_column);
     newest->keep = newest->list.count;
     if (newest->tagged != NULL) {
-        if (!find_list(&beside, newest, newest->tagged, &code) || beside.count < newest->list.count / SHARE_MIN)
+        /* That tags are codes is asked behind the code: one that is found later may be none that a tag can tell. */
+        if (!find_list(&beside, newest, newest->tagged, &code) || beside.count < newest->list.count / share ||
+            !table_tags_are_codes(newest->table, newest->tagged->column))
             return false;
         newest->tag = (posting_tag) (uint16_t) code;
         newest->keep = beside.count < newest->keep ? beside.count : newest->keep;
@@ -158,6 +160,29 @@ is_before(const struct newest *newest, double age, int64_t id, double other_age,
     return newest->ids_fall ? id > other_id : id < other_id;
 }
 
+/* Room for more. False without memory. */
+static bool __attribute__((noinline))
+grow(struct newest *newest)
+{
+    size_t           room = newest->room != 0 ? 2 * newest->room : ROOM_FIRST;
+    struct row_list *answer = newest->answer;
+    struct carried  *carried;
+
+    room = room < newest->keep ? room : newest->keep;
+    if (row_list_reserve(answer, room, NULL) != KNACKDB_OK)
+        return false;
+    carried = answer->carried != NULL
+                  ? carried_resized(answer->allocator, answer->carried, room)
+                  : carried_new(newest->view, (uint32_t) newest->query->table, newest->column, newest->code, room);
+    if (carried == NULL)
+        return false;
+    answer->carried = carried;
+    newest->rows = answer->rows;
+    newest->carried = carried->rows;
+    newest->room = room;
+    return true;
+}
+
 /* A row that comes before the last of those that there are: into its place. False where too much has to move. */
 static bool __attribute__((noinline))
 insert(struct newest *newest, row_number row, struct carried_row carried)
@@ -187,7 +212,7 @@ insert(struct newest *newest, row_number row, struct carried_row carried)
     return true;
 }
 
-/* A row that matches. False where too much has to move. */
+/* A row that matches. False where too much has to move, or there is no memory. */
 static inline __attribute__((always_inline)) bool
 add(struct newest *newest, row_number row, const uint64_t *cells, posting_tag tag)
 {
@@ -195,6 +220,8 @@ add(struct newest *newest, row_number row, const uint64_t *cells, posting_tag ta
     double             age = age_of(newest, cells);
     int64_t            id = (int64_t) cells[0];
 
+    if (newest->count == newest->room && newest->room < newest->keep && !grow(newest))
+        return false;
     if (newest->count != 0 && is_before(newest, age, id, newest->last_age, newest->last_id))
         return insert(newest, row, carried);
     if (newest->count == newest->keep)
@@ -261,7 +288,7 @@ take_picked(struct newest *newest)
     return true;
 }
 
-/* As many as are wanted, or, with the tag, as many as are worth to be asked for together. */
+/* As many as are wanted, or as many as are worth to be asked for together. */
 static inline bool
 has_picked_enough(const struct newest *newest)
 {
@@ -274,6 +301,8 @@ next_block(const struct newest *newest, uint32_t block)
 {
     if (newest->count < newest->keep)
         return block;
+    if (posting_view_are_all_older(&newest->list, block, newest->last_age))
+        return 0;
     while (posting_view_are_older(&newest->list, block, LATEST_TOGETHER, newest->last_age))
         block -= LATEST_TOGETHER;
     while (block > 0 && posting_view_is_older(&newest->list, block - 1, newest->last_age))
@@ -301,71 +330,87 @@ are_blocks_wanted(const struct newest *newest, uint32_t blocks)
     return newest->tagged != NULL || newest->keep - newest->count > blocks * POSTING_BLOCK_ROWS;
 }
 
-/* N1. False where the rows are in another order, or too many are to be looked at. */
-static bool
+/* N1. Else what is left to try: rows are in another order, or there is no memory; or too many are to be looked at. */
+enum walked { WALKED, NOT_SO, NOT_SOON };
+
+static enum walked
 walk(struct newest *newest, uint64_t looks)
 {
-    uint32_t block = posting_view_blocks(&newest->list);
+    uint32_t block = posting_view_blocks(&newest->list), next;
 
     for (uint32_t b = 1; b <= BLOCKS_AHEAD && b <= block && are_blocks_wanted(newest, b - 1); b++)
         ask_for_block(newest, block - b);
-    while ((block = next_block(newest, block)) != 0) {
-        struct posting_run run = posting_view_run(&newest->list, --block);
+    for (; (next = next_block(newest, block)) != 0; block = next - 1) {
+        struct posting_run run = posting_view_run(&newest->list, next - 1);
+        uint64_t           needed = run.count + LOOKS_A_BLOCK * (uint64_t) (block - next);
+        const uint64_t    *ahead;
 
         assert(run.cells != NULL && run.tags != NULL); /* as the list carries some */
-        if (looks < run.count)
-            return false;
-        looks -= run.count;
-        if (block >= BLOCKS_AHEAD && are_blocks_wanted(newest, BLOCKS_AHEAD))
-            ask_for_block(newest, block - BLOCKS_AHEAD);
+        if (looks < needed)
+            return NOT_SOON;
+        looks -= needed;
+        if (next > BLOCKS_AHEAD && are_blocks_wanted(newest, BLOCKS_AHEAD))
+            ask_for_block(newest, next - 1 - BLOCKS_AHEAD);
         if (newest->tagged == NULL) {
-            const uint64_t *ahead = block != 0 ? posting_view_run(&newest->list, block - 1).cells : NULL;
-
-            if (!take_rows(newest, &run, posting_view_is_mixed(&newest->list, block), ahead))
-                return false;
+            ahead = next > 1 ? posting_view_run(&newest->list, next - 2).cells : NULL;
+            if (!take_rows(newest, &run, posting_view_is_mixed(&newest->list, next - 1), ahead))
+                return NOT_SO;
             continue;
         }
         pick_rows(newest, &run);
-        if ((block == 0 || has_picked_enough(newest)) && !take_picked(newest))
-            return false;
+        if (has_picked_enough(newest) && !take_picked(newest))
+            return NOT_SO;
     }
-    return true;
+    return take_picked(newest) ? WALKED : NOT_SO;
 }
 
 /* ---- the answer ---- */
 
+/* Room that was not needed is not kept for as long as the view lasts. */
+static void
+give_room_back(struct newest *newest)
+{
+    struct row_list *answer = newest->answer;
+    struct carried  *carried;
+
+    if (newest->count >= newest->room / 2)
+        return;
+    row_list_shrink(answer, newest->count);
+    carried = answer->carried != NULL ? carried_resized(answer->allocator, answer->carried, newest->count) : NULL;
+    if (carried != NULL)
+        answer->carried = carried;
+}
+
 bool
-newest_find(const struct view *view, const knackdb_query *checked, bool is_first, struct row_list *list,
-            knackdb_status *ret_status, knackdb_error *error)
+newest_find(const struct view *view, const knackdb_query *checked, enum newest_attempt *attempt, struct row_list *list)
 {
     struct picked            picked;
+    struct row_list          answer;
     struct newest            newest = { .view = view,
                                         .table = &view->store->tables[checked->table],
                                         .query = checked,
+                                        .answer = &answer,
                                         .moves = MOVES_FIRST,
                                         .picked = &picked };
-    struct row_list          answer;
     const knackdb_condition *equal;
+    bool                     is_soon = *attempt == NEWEST_SOON;
+    enum walked              walked;
 
-    if (!takes_order(&newest) || (equal = takes_conditions(&newest)) == NULL || !takes_list(&newest, equal))
+    if (*attempt == NEWEST_NEVER)
+        return false;
+    *attempt = NEWEST_NEVER;
+    if (!takes_order(&newest) || (equal = takes_conditions(&newest)) == NULL ||
+        !takes_list(&newest, equal, is_soon ? SHARE_SOON : 1))
         return false;
     row_list_init(&answer, list->allocator);
-    *ret_status = row_list_reserve(&answer, newest.keep, error);
-    if (*ret_status != KNACKDB_OK)
-        return true;
-    answer.carried = carried_new(view, (uint32_t) checked->table, newest.column, newest.code, newest.keep);
-    if (answer.carried == NULL) {
-        row_list_clear(&answer);
-        *ret_status = error_no_memory(error, "a result");
-        return true;
-    }
-    newest.rows = answer.rows;
-    newest.carried = answer.carried->rows;
     picked.count = 0;
-    if (!walk(&newest, is_first ? LOOKS_FIRST(newest.keep) : UINT64_MAX)) {
+    walked = walk(&newest, is_soon ? LOOKS_FIRST(newest.keep) : UINT64_MAX);
+    if (walked != WALKED) {
         row_list_clear(&answer);
+        *attempt = walked == NOT_SOON ? NEWEST_LATE : NEWEST_NEVER;
         return false;
     }
+    give_room_back(&newest);
     answer.count = newest.count;
     row_list_clear(list);
     *list = answer;

@@ -12,16 +12,21 @@
  *
  * N1  A list is walked from its end to its beginning. Left out are rows that the view does not see, that have another
  *     tag, or, once there are as many as wanted, that do not come before the last of these; and so, by their latest
- *     (posting.h), whole blocks. So what is left is the answer, in its order, whatever the order of the list. */
+ *     (posting.h), whole blocks, and by the latest until one all blocks before it. So what is left is the answer, in its order, whatever the order of the list. */
 #ifndef KNACKDB_CORE_NEWEST_H
 #define KNACKDB_CORE_NEWEST_H
 
 #include "core/query.h"
 
-/* False where the question is another, or rows stand in another order, or, the first time, where many are to be looked
- * at, so that a kept answer would be found sooner: nothing is done. Else the answer is in `list`, whatever was
- * there, unless *ret_status says why not. */
-bool newest_find(const struct view *view, const knackdb_query *checked, bool is_first, struct row_list *list,
-                 knackdb_status *ret_status, knackdb_error *error);
+enum newest_attempt {
+    NEWEST_SOON, /* if few rows have to be looked at: else a kept answer would be found sooner */
+    NEWEST_LATE,
+    NEWEST_NEVER,
+};
+
+/* False where the question is another, or rows stand in another order, or where it is not found soon, or there is no
+ * memory: nothing is done, and *attempt is what is left to try. Else the answer is in `list`, whatever was there. */
+bool newest_find(const struct view *view, const knackdb_query *checked, enum newest_attempt *attempt,
+                 struct row_list *list);
 
 #endif

@@ -27,7 +27,7 @@ static size_t
 directory_bytes(uint32_t blocks)
 {
     return sizeof(struct posting_directory) +
-           blocks * (sizeof(struct posting_block *) + sizeof(double) + sizeof(posting_tag) + sizeof(uint8_t));
+           blocks * (sizeof(struct posting_block *) + 2 * sizeof(double) + sizeof(posting_tag) + sizeof(uint8_t));
 }
 
 static size_t
@@ -135,6 +135,7 @@ posting_directory_grown(struct epochs *epochs, const struct posting_directory *o
         return NULL;
     memcpy(grown->blocks, old->blocks, blocks * sizeof old->blocks[0]);
     memcpy(posting_directory_latest(grown), posting_directory_latest(old), blocks * sizeof(double));
+    memcpy(posting_directory_until(grown), posting_directory_until(old), blocks * sizeof(double));
     memcpy(posting_directory_maxima(grown), posting_directory_maxima(old), blocks * sizeof(posting_tag));
     memcpy(posting_directory_fills(grown), posting_directory_fills(old), blocks);
     for (uint32_t h = 0; h < POSTING_HINTS; h++)
@@ -154,9 +155,12 @@ posting_directory_close(struct posting_directory *directory, uint32_t block, uin
 {
     const posting_tag *tags = directory->blocks[block]->tags;
     posting_tag        largest = POSTING_TAG_LEAST;
+    double             latest = posting_directory_latest(directory)[block];
+    double            *until = posting_directory_until(directory);
 
     for (uint32_t i = 0; i < fill; i++)
         largest = tags[i] > largest ? tags[i] : largest;
+    until[block] = block != 0 ? posting_later(until[block - 1], latest) : latest;
     posting_directory_maxima(directory)[block] = largest;
     posting_directory_fills(directory)[block] = (uint8_t) fill;
 }
@@ -341,8 +345,8 @@ directory_from(struct epochs *epochs, struct posting_array *array, struct postin
     memcpy(block->cells, array_cells(array), POSTING_BLOCK_ROWS * array->head.width * sizeof(uint64_t));
     directory->blocks[0] = block;
     atomic_init(&directory->head.count, POSTING_BLOCK_ROWS);
-    posting_directory_close(directory, 0, POSTING_BLOCK_ROWS);
     posting_directory_latest(directory)[0] = array->latest;
+    posting_directory_close(directory, 0, POSTING_BLOCK_ROWS);
     return &directory->head;
 }
 

@@ -21,7 +21,8 @@
  *         blocks   [ * ][ * ][ * ] ...      full, or part-full where compacting left them so,
  *         fills    [128][ 77][128] ...      but for the last, which is being filled
  *         maxima   [ 91][ 99][ - ] ...
- *         latest   [7:30][8:15][8:20] ...
+ *         latest   [7:30][8:15][8:10] ...
+ *         until    [7:30][8:15][8:15] ...   the latest of it and all before
  *
  * P1  One writer. It writes an entry, and what follows from a block's being full, then stores the count (release). A
  *     reader loads the array or directory (seq_cst), then its count (acquire), and asks nothing but the count
@@ -109,7 +110,7 @@ struct posting_directory {
     _Atomic posting_tag       hints[POSTING_HINTS]; /* relaxed: where to begin, not where to end */
     uint32_t                  hinted;               /* blocks there were then; the writer's */
     struct posting_blocks    *home;                 /* of its blocks */
-    struct posting_block     *blocks[]; /* capacity / POSTING_BLOCK_ROWS, NULL: none; then latest, maxima, fills */
+    struct posting_block *blocks[]; /* capacity / POSTING_BLOCK_ROWS, NULL: none; then latest, until, maxima, fills */
 };
 
 struct posting {
@@ -213,7 +214,7 @@ struct posting_directory *posting_directory_new(struct epochs *epochs, uint32_t 
                                                 struct posting_blocks *home);
 /* A copy with room for twice as many blocks. */
 struct posting_directory *posting_directory_grown(struct epochs *epochs, const struct posting_directory *old);
-/* What is to be known of a block that gets no more rows, but for its latest. */
+/* What is to be known of a block that gets no more rows, and whose latest is known. */
 void                      posting_directory_close(struct posting_directory *directory, uint32_t block, uint32_t fill);
 /* Renews the hints where the list has grown by a quarter. */
 void                      posting_directory_hint(struct posting_directory *directory);
@@ -241,19 +242,26 @@ posting_array_cells(const struct posting_array *array)
     return (const uint64_t *) (const void *) (posting_array_tags(array) + array->head.capacity);
 }
 
-/* For each block, no row's age is larger than this. That of the last block is the writer's still. */
+/* For each block, no row's age is larger than this. What is told of the last block is the writer's still. */
 static inline double *
 posting_directory_latest(const struct posting_directory *directory)
 {
     return (double *) (uintptr_t) (directory->blocks + directory->head.capacity / POSTING_BLOCK_ROWS);
 }
 
+/* The same of a block and all before it: so who goes backwards knows when nothing newer is left. */
+static inline double *
+posting_directory_until(const struct posting_directory *directory)
+{
+    return posting_directory_latest(directory) + directory->head.capacity / POSTING_BLOCK_ROWS;
+}
+
 static inline posting_tag *
 posting_directory_maxima(const struct posting_directory *directory)
 {
-    const double *latest = posting_directory_latest(directory);
+    const double *until = posting_directory_until(directory);
 
-    return (posting_tag *) (uintptr_t) (latest + directory->head.capacity / POSTING_BLOCK_ROWS);
+    return (posting_tag *) (uintptr_t) (until + directory->head.capacity / POSTING_BLOCK_ROWS);
 }
 
 static inline uint8_t *
@@ -352,6 +360,16 @@ posting_view_is_older(const struct posting_view *view, uint32_t block, double ag
 
     return directory != NULL && block + 1 < posting_view_blocks(view) &&
            posting_directory_latest(directory)[block] < age;
+}
+
+/* Whether every row of the first `end` blocks is known to be older than that. */
+static inline bool
+posting_view_are_all_older(const struct posting_view *view, uint32_t end, double age)
+{
+    const struct posting_directory *directory = posting_view_directory(view);
+
+    return directory != NULL && end != 0 && end < posting_view_blocks(view) &&
+           posting_directory_until(directory)[end - 1] < age;
 }
 
 /* The same of the last `count` of the first `end` blocks, where there are so many. */

@@ -192,3 +192,18 @@ row_list_reserve(struct row_list *list, size_t count, knackdb_error *error)
     list->capacity = count;
     return KNACKDB_OK;
 }
+
+void
+row_list_shrink(struct row_list *list, size_t count)
+{
+    size_t       capacity = count != 0 ? count : 1;
+    knackdb_row *rows =
+        !list->is_lent && capacity < list->capacity
+            ? allocator_resize(list->allocator, list->rows, list->capacity * sizeof *rows, capacity * sizeof *rows)
+            : NULL;
+
+    if (rows == NULL)
+        return;
+    list->rows = rows;
+    list->capacity = capacity;
+}

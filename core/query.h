@@ -30,6 +30,7 @@ void           row_list_init(struct row_list *list, struct allocator *allocator)
 void           row_list_lend(struct row_list *list, knackdb_row *room, size_t capacity);
 void           row_list_clear(struct row_list *list);
 knackdb_status row_list_reserve(struct row_list *list, size_t count, knackdb_error *error); /* for so many in all */
+void           row_list_shrink(struct row_list *list, size_t count); /* to so many; may do nothing */
 
 /* Runs a checked query; through the result cache where that serves. */
 knackdb_status view_find(const struct view *view, const knackdb_query *checked, struct row_list *list,

@@ -868,9 +868,10 @@ typedef struct knackdb_stats {
 
     knackdb_latency operations[KNACKDB_OPERATION_COUNT];
     uint64_t        slow_operation_count;
-    uint64_t        cache_hits; /**< of questions asked of it: the best rows of a text are mostly found without */
-    uint64_t        cache_misses;
-    uint64_t        cache_entries;
+    uint64_t
+        cache_hits; /**< of questions asked of it: the best and the newest rows of a text are mostly found without */
+    uint64_t cache_misses;
+    uint64_t cache_entries;
 
     uint64_t sequence;               /**< newest commit */
     uint64_t durable_sequence;       /**< newest commit on stable storage */

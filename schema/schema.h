@@ -43,7 +43,7 @@ struct column {
     bool              is_sparse; /* TEXT_OWN that many stores leave NULL: takes no memory where all rows do */
     bool              is_posted; /* dictionary text with a posting list a code */
     uint32_t          beside;    /* is_posted: a rate or dictionary column of which the lists tell something; 0: none */
-    uint64_t          carries; /* is_posted: INTEGER and REAL columns, as bits, whose cells long lists carry; 0: none */
+    uint64_t          carries;   /* is_posted: INTEGER and REAL columns, as bits, whose cells lists carry; 0: none */
     enum merge_rule   merge;
     uint32_t          since_version;
 };
