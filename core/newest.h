@@ -12,7 +12,8 @@
  *
  * N1  A list is walked from its end to its beginning. Left out are rows that the view does not see, that have another
  *     tag, or, once there are as many as wanted, that do not come before the last of these; and so, by their latest
- *     (posting.h), whole blocks, and by the latest until one all blocks before it. So what is left is the answer, in its order, whatever the order of the list. */
+ *     (posting.h), whole blocks, and by the latest until one all blocks before it. So what is left is the answer, in
+ *     order, whatever the order of the list. */
 #ifndef KNACKDB_CORE_NEWEST_H
 #define KNACKDB_CORE_NEWEST_H
 
