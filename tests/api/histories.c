@@ -372,6 +372,47 @@ Test(histories, and_after_the_store_was_opened_again)
  * are NULL, 0 or -0, the same for all, or fall from row to row, so that each is newer than all that are walked over
  * before.
  * Method: each question twice, and once more of an old view, held against all rows. */
+/* Two hundred answers of one view, each of which might have had as many rows as the list has. */
+Test(histories, an_answer_takes_memory_for_the_rows_that_it_has)
+{
+    enum { MANY = 20000, RARE = 50, ANSWERS = 200 };
+    knackdb_condition conditions[] = {
+        knackdb_where(KNACKDB_METRIC_COMPONENT_NAME, KNACKDB_EQUAL, knackdb_value_text(knackdb_string("most"))),
+        knackdb_where(KNACKDB_METRIC_METRIC_NAME, KNACKDB_EQUAL, knackdb_value_text(knackdb_string("rare"))),
+    };
+    knackdb_query query = { .table = KNACKDB_PERFORMANCE_METRICS,
+                            .conditions = conditions,
+                            .condition_count = 2,
+                            .order = { { .column = KNACKDB_METRIC_MEASURED_AT, .descending = true } },
+                            .order_count = 1 };
+    knackdb      *db = open_in_memory();
+    knackdb_read *read = NULL;
+    knackdb_stats before = { .struct_size = sizeof before }, after = { .struct_size = sizeof after };
+    knackdb_error error;
+
+    for (uint32_t i = 0; i < 2 * MANY; i++) {
+        knackdb_metric metric = { .component_name = knackdb_string(i % 2 == 0 ? "most" : "other"),
+                                  .metric_name =
+                                      knackdb_string(i % 2 != 0 || i % (2 * MANY / RARE) == 0 ? "rare" : "latency"),
+                                  .measured_at = i };
+
+        MUST(knackdb_metric_store(db, &metric, NULL, &error));
+    }
+    MUST(knackdb_read_begin(db, &read, &error));
+    MUST(knackdb_get_stats(db, &before, &error));
+    for (uint32_t a = 0; a < ANSWERS; a++) {
+        knackdb_rows rows;
+
+        MUST(knackdb_read_find(read, &query, &rows, &error));
+        cr_assert_eq(rows.count, RARE);
+    }
+    MUST(knackdb_get_stats(db, &after, &error));
+    knackdb_read_end(read);
+    cr_assert_lt(after.memory_bytes - before.memory_bytes, (uint64_t) ANSWERS * RARE * 100, "%llu bytes",
+                 (unsigned long long) (after.memory_bytes - before.memory_bytes));
+    MUST(knackdb_close(db, &error));
+}
+
 Test(histories, rows_that_stand_at_the_far_end_of_a_long_list_are_found)
 {
     enum { MANY = 10000, RARE = 30, KINDS = 5 };

@@ -109,6 +109,7 @@ check_directory(struct posting *posting, bool is_compacted)
 {
     struct posting_view             view;
     const struct posting_directory *directory;
+    double                          until = -INFINITY;
 
     posting_view_init(&view, posting);
     directory = posting_view_directory(&view);
@@ -125,6 +126,9 @@ check_directory(struct posting *posting, bool is_compacted)
         cr_assert_eq(posting_directory_maxima(directory)[b], largest, "block %u", b);
         cr_assert(is_compacted ? known >= latest : known == latest, "block %u: %f, known as %f", b, latest, known);
         cr_assert(posting_view_is_older(&view, b, known + 1.0) && !posting_view_is_older(&view, b, known));
+        until = fmax(until, known);
+        cr_assert(posting_view_are_all_older(&view, b + 1, until + 1.0) &&
+                  !posting_view_are_all_older(&view, b + 1, until));
     }
 }
 
