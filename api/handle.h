@@ -39,7 +39,7 @@ knackdb_status handle_check_writable(const knackdb *db, knackdb_error *error);
 /* Waits until a commit is as safe as the store's durability promises. Sequence 0: nothing to wait for. */
 knackdb_status handle_wait(knackdb *db, uint64_t sequence, knackdb_error *error);
 
-#define READ_OWNED_INLINE 5
+#define READ_OWNED_INLINE 4
 
 /* Memory that a read view gave out and frees when it ends. */
 struct read_owned {
@@ -57,13 +57,14 @@ struct read_owned_block {
 
 /* The rows found last, and how far they were read, one after the other, and asked for. */
 struct read_answer {
-    const knackdb_row    *rows;
-    size_t                count;
-    uint32_t              at, asked; /* of row numbers there are no more */
-    int                   table;
-    const struct carried *carried; /* NULL: none */
-    uint32_t              grouped; /* of the first so many rows it is known where their groups are */
-    const unsigned char  *groups[READ_ASKED_FIRST];
+    const knackdb_row     *rows;
+    size_t                 count;
+    uint32_t               at, asked; /* of row numbers there are no more */
+    int                    table;
+    const struct carried  *carried; /* NULL: none; and so for the next */
+    const struct led_rows *led;
+    uint32_t               grouped; /* of the first so many rows it is known where their groups are */
+    const unsigned char   *groups[READ_ASKED_FIRST];
 };
 
 /* Which columns of a table's rows are read, as bits: of the answer under way, and of the one before. It stays in the

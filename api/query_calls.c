@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "core/carried.h"
+#include "core/leaders.h"
 
 /* Has an allocator of its own over the store's functions, so that it may be freed after the store is closed. */
 struct knackdb_prepared {
@@ -10,11 +11,13 @@ struct knackdb_prepared {
     struct query_copy *copy;
 };
 
-/* What a list holds becomes the view's, or is freed. Where only its carried cells cannot be kept it goes without. */
+/* What a list holds becomes the view's, or is freed. Where only what it knows of its rows cannot be kept it goes
+ * without. */
 static knackdb_status
 own_list(knackdb_read *read, struct row_list *list, knackdb_error *error)
 {
     size_t         bytes = list->carried != NULL ? carried_bytes(list->carried) : 0;
+    size_t         led_bytes = list->led != NULL ? led_rows_bytes(list->led) : 0;
     knackdb_status status = KNACKDB_OK;
 
     if (list->is_lent)
@@ -23,10 +26,13 @@ own_list(knackdb_read *read, struct row_list *list, knackdb_error *error)
         status = read_own(read, list->rows, list->capacity * sizeof *list->rows, error);
     if (status != KNACKDB_OK) {
         allocator_put(&read->db->allocator, list->carried, bytes);
+        allocator_put(&read->db->allocator, list->led, led_bytes);
         return status;
     }
     if (list->carried != NULL && read_own(read, list->carried, bytes, NULL) != KNACKDB_OK)
         list->carried = NULL;
+    if (list->led != NULL && read_own(read, list->led, led_bytes, NULL) != KNACKDB_OK)
+        list->led = NULL;
     return KNACKDB_OK;
 }
 

@@ -24,6 +24,7 @@ answer_set(struct read_answer *answer, int table, const struct row_list *list)
     answer->at = answer->asked = answer->grouped = 0;
     answer->table = table;
     answer->carried = list->carried;
+    answer->led = list->led;
 }
 
 knackdb_status
@@ -359,8 +360,6 @@ read_column(knackdb_read *read, int table, uint32_t column, knackdb_type type, c
     if (definition->columns[column].type != type)
         return error_set_column(error, KNACKDB_INVALID, (int) column, "%s.%s is of another type", definition->name,
                                 definition->columns[column].name);
-    if (table == read->habit.table)
-        read->habit.now |= KNACKDB_BIT(column);
     asked = (struct column_cells) { .table = (uint32_t) table,
                                     .column = column,
                                     .rows = rows,
@@ -372,7 +371,12 @@ read_column(knackdb_read *read, int table, uint32_t column, knackdb_type type, c
         asked.groups = answer->groups + first;
         asked.group_count = answer->grouped - first;
     }
-    view_column(&read->view, &asked);
+    if (asked.is_given) {
+        asked.led = answer->led;
+        asked.led_at = first;
+    }
+    if (view_column(&read->view, &asked) && table == read->habit.table)
+        read->habit.now |= KNACKDB_BIT(column);
     return KNACKDB_OK;
 }
 

@@ -298,6 +298,7 @@ candidates_init(struct candidates *candidates, const struct view *view, const kn
     struct table_data *table = &view->store->tables[checked->table];
     bool               never = false;
 
+    candidates->view = view;
     candidates->table = table;
     candidates->moment = view->moment;
     candidates->has_since = false;

@@ -20,6 +20,7 @@
 #define CANDIDATES_COLUMNS_MAX 4
 
 struct candidates {
+    const struct view       *view;
     const struct table_data *table;
     uint64_t                 moment;
     uint64_t                 since; /* only rows born later, unless has_since is false */

@@ -10,6 +10,7 @@
 #include "core/carried.h"
 #include "core/collector.h"
 #include "core/foremost.h"
+#include "core/leaders.h"
 #include "core/newest.h"
 #include "core/query.h"
 #include "core/ranked.h"
@@ -98,6 +99,10 @@ run(struct collector *collector, const struct view *view, uint64_t since, knackd
     } else {
         status = collect_all(collector, &candidates, error);
     }
+    if (since == SINCE_EVER && ranked_is_asked(&candidates, collector))
+        for (uint32_t i = 0; i < candidates.posted->code_count; i++)
+            leaders_note_question(view, (uint32_t) collector->query->table, candidates.posted->condition->column,
+                                  candidates.posted->codes[i]);
     candidates_clear(&candidates);
     return status;
 }

@@ -1,40 +1,52 @@
 /* leaders.c - see leaders.h.
  *
- * What is known stays known: the rows of new blocks are put beside those of the old array, and the best of both are the
- * new one. Rows whose cells were not looked at yet are looked at together. Those of the last block, which is being
- * filled, are late. Rows that no view sees any more stay out: else who asks for the best ten, uses one of them, and so
- * makes a version of it, again and again, would soon have leaders that are dead but for some. */
+ * What is known stays known: the rows behind the old leaders are put beside them, and the best of both are the new
+ * ones. Rows whose cells were not looked at yet are looked at together. All of the list is looked at only where less
+ * than half is left of what was found there the last time, or the list has doubled since and had few.
+ *
+ * Rows that have ended stay out: else who asks for the best ten, uses one of them, and so makes a version of
+ * it, again and again, would soon have leaders that are dead but for some.
+ *
+ * When they are renewed is settled as with rented skis: when the questions since have spent about what new ones cost.
+ * So it costs no list more than twice what it must, whatever is asked and stored. While some view is held for long, old
+ * leaders stay in memory as long as it is; then questions do eight times as much before. */
 #include "core/leaders.h"
 
+#include "core/store_data.h"
+
+#include <assert.h>
 #include <string.h>
 
-#define LIST_BLOCKS_MIN 2u /* fewer are looked at as quickly */
-#define LEADERS_MAX     1024u
-#define LEADERS_DENSE   512u /* so many are one of eight rows, more one of 32 */
-#define LATE_MIN        32u
-#define LATE_MAX        128u
-#define GATHERED_MAX    (2 * LEADERS_MAX + POSTING_BLOCK_ROWS)
+#define LIST_ROWS_MIN 16u /* fewer are looked at as quickly */
+#define LEADERS_MAX   1024u
+#define GATHERED_MAX  (2 * LEADERS_MAX + POSTING_BLOCK_ROWS)
+#define COMMITS_KEPT  32u
+#define HELD_FACTOR   8u
+_Static_assert(LEADERS_MAX <= UINT16_MAX, "the place of each fits struct led_rows");
+#define PRICE_MAX    ((uint32_t) 1 << 24)
+#define PRICE(count) (48 + (count) / 4) /* of renewing so many, in looks */
 
 struct gathering {
-    const struct table_data        *table;
-    const struct posting_directory *directory;
-    uint64_t                        oldest; /* moment that any view may see */
-    struct leader                  *rows;   /* GATHERED_MAX */
-    uint32_t                        count;
-    uint32_t                        known; /* of these the first so many are complete */
-    int32_t                         least; /* all of this tag and above are gathered, of the blocks looked at */
+    const struct asked_list *asked;
+    uint64_t                 horizon; /* what has ended by then goes */
+    uint64_t                 from;    /* no row that went ended later */
+    uint32_t                 told;
+    uint32_t                 gained; /* rows that are looked at no more: left out, or behind the old ones */
+    struct leader           *rows;
+    uint32_t                 room, count;
+    uint32_t                 known;    /* of these the first so many are complete */
+    int32_t                  least;    /* all of this tag and above are gathered, of the rows looked at */
+    bool                     has_null; /* of these, some have no rate */
 };
 
 static bool
-comes_before(const struct table_data *table, const struct leader *a, const struct leader *b)
+comes_before(const struct leader *a, const struct leader *b)
 {
-    return a->rate > b->rate ||
-           (a->rate == b->rate && table_integer(table, a->row, 0) < table_integer(table, b->row, 0));
+    return a->rate > b->rate || (a->rate == b->rate && a->id < b->id);
 }
 
-/* They are some dozens, mostly. */
 static void
-sort_leaders(const struct table_data *table, struct leader *rows, uint32_t count)
+sort_leaders(struct leader *rows, uint32_t count)
 {
     static const uint32_t gaps[] = { 301, 132, 57, 23, 10, 4, 1 };
 
@@ -43,7 +55,7 @@ sort_leaders(const struct table_data *table, struct leader *rows, uint32_t count
             struct leader moving = rows[i];
             uint32_t      at = i;
 
-            for (; at >= gaps[g] && comes_before(table, &moving, &rows[at - gaps[g]]); at -= gaps[g])
+            for (; at >= gaps[g] && comes_before(&moving, &rows[at - gaps[g]]); at -= gaps[g])
                 rows[at] = rows[at - gaps[g]];
             rows[at] = moving;
         }
@@ -78,215 +90,367 @@ narrow(struct gathering *gathering, uint32_t most)
     gathering->known = known;
 }
 
-/* Not one of a commit under way: what that ends may live on. */
 static bool
-is_gone(const struct gathering *gathering, uint32_t row)
+is_gone(struct gathering *gathering, uint32_t row)
 {
-    return !table_row_settled(gathering->table, row, gathering->oldest) &&
-           table_row_end(gathering->table, row) <= gathering->oldest;
+    const struct table_data *table = gathering->asked->table;
+    uint64_t                 end;
+
+    if (table_row_settled(table, row, gathering->horizon))
+        return false;
+    end = table_row_end(table, row);
+    if (end > gathering->horizon)
+        return table_row_birth(table, row) == BIRTH_NEVER;
+    gathering->from = end > gathering->from ? end : gathering->from; /* L3 */
+    return true;
 }
 
-/* Of a closed block. */
-static void
-gather(struct gathering *gathering, uint32_t block)
+/* The moment that any view of the last commits may see. Those are not to lose their leaders; one that is held for
+ * longer is not to fill them with rows that it alone sees. */
+static uint64_t
+horizon_of(const struct asked_list *asked, bool *ret_is_held)
 {
-    const struct posting_block *from = gathering->directory->blocks[block];
-    uint32_t                    fill = posting_directory_fills(gathering->directory)[block];
+    const uint64_t moment = asked->view->moment, lag = moment_of_commit(COMMITS_KEPT);
+    uint64_t       readers, oldest = epoch_oldest_view(asked->table->epochs, moment, &readers);
+    uint64_t       recent = moment > lag ? moment - lag : 0;
 
-    if (posting_directory_maxima(gathering->directory)[block] < gathering->least)
-        return;
-    if (gathering->count + fill > GATHERED_MAX)
+    *ret_is_held = oldest < recent;
+    return oldest > recent ? oldest : recent;
+}
+
+/* Of `count` rows; none is NULL's. */
+static void
+gather(struct gathering *gathering, const uint32_t *rows, const posting_tag *tags, uint32_t count)
+{
+    if (gathering->count + count > gathering->room)
         narrow(gathering, LEADERS_MAX);
-    for (uint32_t i = 0; i < fill; i++)
-        if (from->tags[i] >= gathering->least && !is_gone(gathering, from->rows[i]))
-            gathering->rows[gathering->count++] = (struct leader) { .row = from->rows[i], .tag = from->tags[i] };
+    for (uint32_t at = 0; at < count; at += 64) {
+        uint32_t left = count - at < 64 ? count - at : 64;
+        uint64_t found = gathering->least <= INT16_MAX
+                             ? posting_tags_within(tags + at, left, (posting_tag) gathering->least, INT16_MAX)
+                             : 0;
+
+        gathering->gained += (uint32_t) __builtin_popcountll(found);
+        for (; found != 0; found &= found - 1) {
+            uint32_t i = at + (uint32_t) __builtin_ctzll(found);
+
+            if (!is_gone(gathering, rows[i]))
+                gathering->rows[gathering->count++] = (struct leader) { .row = rows[i], .tag = tags[i] };
+        }
+        gathering->has_null = gathering->has_null ||
+                              posting_tags_within(tags + at, left, POSTING_TAG_LEAST, POSTING_TAG_LEAST) != 0;
+    }
 }
 
-/* The row and the tag are known. */
+/* The rows of the list from one on. While all are wanted, each block is asked whether there is a NULL. */
 static void
-look_at_cells(const struct table_data *table, uint32_t ranking, struct leader *leader)
+gather_from(struct gathering *gathering, uint32_t from)
 {
-    uint32_t other = leaders_other_column(table->definition, ranking);
+    const struct posting_view *list = &gathering->asked->list;
+    uint32_t                   blocks = posting_view_blocks(list), first = from >> POSTING_BLOCK_BITS;
 
-    leader->rate = table_real(table, leader->row, ranking);
-    if (other != 0)
-        leader->other =
-            table_tag(table->definition, other, *TABLE_AT(table, leader->row, table->offsets[other], uint64_t));
+    for (uint32_t b = first; b < blocks && gathering->least <= INT16_MAX; b++) {
+        struct posting_run run;
+        uint32_t           skipped;
+
+        if (gathering->least > POSTING_TAG_LEAST + 1)
+            b = posting_view_skip(list, b, blocks, (posting_tag) gathering->least);
+        if (b == blocks)
+            break;
+        run = posting_view_run(list, b);
+        assert(run.tags != NULL); /* a list of one row has no leaders */
+        skipped = b == first ? from & (POSTING_BLOCK_ROWS - 1) : 0;
+        if (run.count > skipped)
+            gather(gathering, run.rows + skipped, run.tags + skipped, run.count - skipped);
+    }
 }
 
+/* Of rows of which the row and the tag are known; what they wait for is asked for together. */
 static void
-look_at_all_cells(struct gathering *gathering, const struct table_data *table, uint32_t ranking)
+look_at_cells(struct gathering *gathering)
 {
-    uint32_t other = leaders_other_column(table->definition, ranking);
+    const struct table_data *table = gathering->asked->table;
+    const struct table      *definition = table->definition;
+    uint32_t                 ranking = definition->columns[gathering->asked->column].beside;
+    uint32_t                 other = leaders_other_column(definition, ranking);
+    uint32_t                 coded = leaders_code_column(definition, gathering->asked->column);
 
     for (uint32_t i = gathering->known; i < gathering->count; i++) {
-        __builtin_prefetch(TABLE_AT(table, gathering->rows[i].row, table->offsets[0], int64_t));
-        __builtin_prefetch(TABLE_AT(table, gathering->rows[i].row, table->offsets[ranking], double));
-        __builtin_prefetch(TABLE_AT(table, gathering->rows[i].row, table->offsets[other], double));
+        row_number row = gathering->rows[i].row;
+
+        __builtin_prefetch(TABLE_AT(table, row, table->offsets[0], int64_t));
+        __builtin_prefetch(TABLE_AT(table, row, table->offsets[ranking], double));
+        __builtin_prefetch(TABLE_AT(table, row, table->offsets[other], double));
+        __builtin_prefetch(TABLE_AT(table, row, table->offsets[coded], uint32_t));
     }
-    for (uint32_t i = gathering->known; i < gathering->count; i++)
-        look_at_cells(table, ranking, &gathering->rows[i]);
-}
+    for (uint32_t i = gathering->known; i < gathering->count; i++) {
+        struct leader *leader = &gathering->rows[i];
 
-/* Begins with the old ones, where they are worth it, else with a guess. Returns the first block to look at. Of a list
- * whose rows are mostly dead there are never many: looking at all of it again would not find more. */
-static uint32_t
-begin(struct gathering *gathering, const struct leaders *old, uint32_t wanted)
-{
-    uint32_t h = 0;
-
-    for (uint32_t i = 0; old != NULL && i < old->count; i++)
-        if (!is_gone(gathering, old->rows[i].row))
-            gathering->rows[gathering->count++] = old->rows[i];
-    if (old != NULL && gathering->count >= (wanted < old->whole ? wanted : old->whole) / 2) {
-        gathering->known = gathering->count;
-        gathering->least = old->least;
-        return old->blocks;
+        leader->id = table_integer(table, leader->row, 0);
+        leader->rate = table_real(table, leader->row, ranking);
+        if (other != 0)
+            leader->other =
+                table_tag(definition, other, *TABLE_AT(table, leader->row, table->offsets[other], uint64_t));
+        if (coded != 0)
+            leader->code = table_code(table, leader->row, coded);
     }
-    gathering->count = 0;
-    while (h + 1 < POSTING_HINTS && (uint32_t) 1 << (POSTING_HINT_BITS_FIRST + h) < wanted)
-        h++;
-    gathering->least = atomic_load_explicit(&((struct posting_directory *) (uintptr_t) gathering->directory)->hints[h],
-                                            memory_order_relaxed);
-    if (gathering->least == POSTING_TAG_LEAST)
-        gathering->least++; /* which is NULL's */
-    return 0;
-}
-
-static uint32_t
-leaders_wanted(uint32_t blocks)
-{
-    uint32_t wanted = blocks * (POSTING_BLOCK_ROWS / 8);
-
-    if (wanted > LEADERS_DENSE)
-        wanted = blocks * (POSTING_BLOCK_ROWS / 32) > LEADERS_DENSE ? blocks * (POSTING_BLOCK_ROWS / 32)
-                                                                    : LEADERS_DENSE;
-    return wanted < LEADERS_MAX ? wanted : LEADERS_MAX;
-}
-
-static uint32_t
-late_wanted(uint32_t wanted)
-{
-    return wanted / 4 < LATE_MIN ? LATE_MIN : wanted / 4 < LATE_MAX ? wanted / 4 : LATE_MAX;
 }
 
 /* Those that were known are in order, as are the others. */
 static struct leaders *
-leaders_from(const struct gathering *gathering, const struct table_data *table, uint32_t blocks, uint32_t late_room)
+leaders_from(const struct gathering *gathering)
 {
     struct leaders *leaders =
-        epoch_get(table->epochs, sizeof *leaders + (gathering->count + late_room) * sizeof leaders->rows[0]);
+        epoch_get(gathering->asked->table->epochs, sizeof *leaders + gathering->count * sizeof leaders->rows[0]);
     const struct leader *known = gathering->rows, *known_end = known + gathering->known, *other = known_end;
     const struct leader *other_end = gathering->rows + gathering->count;
+    struct leader       *next = leaders != NULL ? leaders->rows : NULL;
 
     if (leaders == NULL)
         return NULL;
-    leaders->blocks = blocks;
+    leaders->told = gathering->told;
     leaders->count = gathering->count;
     leaders->least = gathering->least;
-    leaders->late_room = late_room;
-    atomic_init(&leaders->late_count, 0);
-    for (uint32_t i = 0; i < gathering->count; i++) {
-        bool takes_other = known == known_end || (other < other_end && comes_before(table, other, known));
-
-        leaders->rows[i] = takes_other ? *other++ : *known++;
-    }
+    leaders->from = gathering->from;
+    atomic_init(&leaders->spent, 0);
+    atomic_init(&leaders->price, PRICE(leaders->count));
+    while (known < known_end && other < other_end)
+        *next++ = comes_before(other, known) ? *other++ : *known++;
+    memcpy(next, known, (size_t) (known_end - known) * sizeof *next);
+    memcpy(next + (known_end - known), other, (size_t) (other_end - other) * sizeof *next);
     return leaders;
 }
 
-/* One of a tag that is told of. Where there is no room for it, it is known to be missing. */
-static void
-add_late(struct leaders *leaders, const struct table_data *table, uint32_t ranking, uint32_t row, posting_tag tag)
+/* Whether leaders that were found so would be found anew. */
+static bool
+is_too_few(const struct gathering *gathering, const struct leaders *old)
 {
-    uint32_t       count = atomic_load_explicit(&leaders->late_count, memory_order_relaxed);
-    struct leader *leader = &leaders->rows[leaders->count + count];
-
-    if (count > leaders->late_room)
-        return;
-    if (count < leaders->late_room) {
-        *leader = (struct leader) { .row = row, .tag = tag };
-        look_at_cells(table, ranking, leader);
-    }
-    atomic_store_explicit(&leaders->late_count, count + 1, memory_order_release); /* L1 */
+    return old->least > POSTING_TAG_LEAST + 1 &&
+           (gathering->count < old->whole / 2 ||
+            (gathering->count < LEADERS_MAX / 2 && gathering->asked->list.count / 2 >= old->looked));
 }
 
-/* Of the block that is being filled. */
+/* Those that there are, and the rows behind them. Where there is room, dead ones go as far as the question came: so who
+ * uses the first ones again and again waits for no look at a thousand. */
 static void
-add_last_block(struct leaders *leaders, const struct gathering *gathering, uint32_t ranking, uint32_t fill)
+gather_since(struct gathering *gathering, const struct leaders *old)
 {
-    const struct posting_block *last = gathering->directory->blocks[leaders->blocks];
+    uint32_t behind = gathering->asked->list.count - leaders_told(gathering->asked), at = 0, left;
 
-    for (uint32_t i = 0; i < fill; i++)
-        if (last->tags[i] >= leaders->least && !is_gone(gathering, last->rows[i]))
-            add_late(leaders, gathering->table, ranking, last->rows[i], last->tags[i]);
+    for (; at < old->count &&
+           (at < gathering->asked->reached || gathering->count + (old->count - at) + behind > LEADERS_MAX);
+         at++)
+        if (!is_gone(gathering, old->rows[at].row))
+            gathering->rows[gathering->count++] = old->rows[at];
+    left = old->count - at;
+    memcpy(gathering->rows + gathering->count, old->rows + at, left * sizeof old->rows[0]);
+    gathering->count += left;
+    gathering->known = gathering->count;
+    gathering->least = old->least > POSTING_TAG_LEAST ? old->least : POSTING_TAG_LEAST + 1;
+    gathering->has_null = old->least > POSTING_TAG_LEAST;
+    gathering->from = gathering->from > old->from ? gathering->from : old->from;
+    gathering->gained = old->count - gathering->count;
+    /* They may tell of rows that came after the list was looked at: of no fewer from now on, as these stay in. */
+    if (old->told >= gathering->told)
+        gathering->told = old->told;
+    else
+        gather_from(gathering, old->told);
+}
+
+/* Where about `wanted` rows begin. */
+static posting_tag
+hint_of(const struct posting_view *list, uint32_t h)
+{
+    const struct posting_directory *directory = posting_view_directory(list);
+
+    return directory != NULL && list->count > LEADERS_MAX && h < POSTING_HINTS
+               ? atomic_load_explicit(&((struct posting_directory *) (uintptr_t) directory)->hints[h],
+                                      memory_order_relaxed)
+               : POSTING_TAG_LEAST;
+}
+
+/* All rows, or, of many, those of the largest tags: beginning with a guess, and with a lower one where most of what it
+ * led to is dead. */
+static void
+gather_anew(struct gathering *gathering)
+{
+    uint32_t h = 0;
+
+    while (h + 1 < POSTING_HINTS && (uint32_t) 1 << (POSTING_HINT_BITS_FIRST + h) < LEADERS_MAX)
+        h++;
+    do {
+        posting_tag hint = hint_of(&gathering->asked->list, h);
+
+        gathering->count = gathering->known = 0;
+        gathering->least = hint > POSTING_TAG_LEAST ? hint : POSTING_TAG_LEAST + 1;
+        gathering->has_null = false;
+        gathering->from = 0;
+        gathering->told = gathering->asked->list.count;
+        gather_from(gathering, 0);
+        h += 2;
+    } while (gathering->count < LEADERS_MAX / 2 && gathering->least > POSTING_TAG_LEAST + 1 &&
+             gathering->least <= INT16_MAX && h < POSTING_HINTS + 2);
+}
+
+/* What a renewal did not spare is not to be spent on others again and again. `leaders` may be NULL. */
+static void
+raise_price(const struct leaders *old, struct leaders *leaders)
+{
+    struct leaders *raised = leaders != NULL ? leaders : (struct leaders *) (uintptr_t) old;
+    uint32_t        price = atomic_load_explicit(&((struct leaders *) (uintptr_t) old)->price, memory_order_relaxed);
+
+    atomic_store_explicit(&raised->price, price < PRICE_MAX / 2 ? 2 * price : PRICE_MAX, memory_order_relaxed);
+}
+
+/* NULL without memory, or where they would be as the old ones are. */
+static struct leaders *
+make(const struct asked_list *asked)
+{
+    const struct leaders *old = asked->leaders;
+    struct allocator     *allocator = asked->view->store->allocator;
+    uint32_t              most = old->count + asked->list.count; /* rows that there may be to gather */
+    struct gathering      gathering = { .asked = asked,
+                                        .room = most < GATHERED_MAX ? most : GATHERED_MAX,
+                                        .told = asked->list.count };
+    bool                  is_anew = old == &posting_leaders_none, is_held;
+    struct leaders       *leaders = NULL;
+
+    gathering.rows = allocator_get(allocator, gathering.room * sizeof *gathering.rows);
+    if (gathering.rows == NULL)
+        return NULL;
+    gathering.horizon = horizon_of(asked, &is_held);
+    if (!is_anew)
+        gather_since(&gathering, old);
+    if (is_anew || is_too_few(&gathering, old)) {
+        is_anew = true;
+        gather_anew(&gathering);
+    }
+    if (is_anew || gathering.gained != 0 || gathering.told > old->told) {
+        narrow(&gathering, LEADERS_MAX);
+        if (gathering.least == POSTING_TAG_LEAST + 1 && !gathering.has_null)
+            gathering.least = POSTING_TAG_LEAST;
+        look_at_cells(&gathering);
+        sort_leaders(gathering.rows + gathering.known, gathering.count - gathering.known);
+        leaders = leaders_from(&gathering);
+    }
+    allocator_put(allocator, gathering.rows, gathering.room * sizeof *gathering.rows);
+    if (leaders != NULL) {
+        leaders->whole = is_anew ? leaders->count : old->whole;
+        leaders->looked = is_anew ? leaders->told : old->looked;
+    }
+    /* Less than what it was for: dead ones that some view may see, say. */
+    if (!is_anew && 4 * gathering.gained < asked->looks)
+        raise_price(old, leaders);
+    return leaders;
 }
 
 bool
-leaders_renew(struct table_data *table, uint32_t column, struct posting *posting)
+leaders_renew(struct asked_list *asked)
 {
-    uint32_t                  ranking = table->definition->columns[column].beside;
-    struct posting_rows      *rows = atomic_load_explicit(&posting->rows, memory_order_relaxed);
-    struct posting_directory *directory = posting_rows_directory(rows);
-    struct gathering          gathering = { .table = table, .directory = directory };
-    struct leaders           *old, *leaders;
-    uint32_t                  count, blocks, wanted, first;
-    uint64_t                  newest, readers;
+    struct store      *store = asked->view->store;
+    struct dictionary *dictionary = &store->tables[asked->table - store->tables].dictionaries[asked->column];
+    struct leaders    *leaders = NULL;
+    bool               is_put = false;
 
-    if (directory == NULL || ranking == 0 || !table->definition->columns[ranking].is_rate)
-        return true; /* there are never any */
-    old = atomic_load_explicit(&directory->leaders, memory_order_relaxed);
-    count = atomic_load_explicit(&rows->count, memory_order_relaxed);
-    blocks = count >> POSTING_BLOCK_BITS;
-    wanted = leaders_wanted(blocks);
-    if (blocks < LIST_BLOCKS_MIN)
+    if (asked->leaders == NULL || asked->is_tried)
         return false;
-    gathering.rows = allocator_get(table->epochs->allocator, GATHERED_MAX * sizeof *gathering.rows);
-    if (gathering.rows == NULL)
-        return false;
-    /* Without the last change: who moves rows notes it before its moment is published. */
-    newest = atomic_load_explicit(&table->last_change, memory_order_relaxed);
-    gathering.oldest = epoch_oldest_view(table->epochs, newest > 0 ? newest - 1 : 0, &readers);
-    first = begin(&gathering, old, wanted);
-    for (uint32_t b = first; b < blocks; b++)
-        gather(&gathering, b);
-    narrow(&gathering, wanted);
-    look_at_all_cells(&gathering, table, ranking);
-    sort_leaders(table, gathering.rows + gathering.known, gathering.count - gathering.known);
-    leaders = leaders_from(&gathering, table, blocks, late_wanted(wanted));
-    allocator_put(table->epochs->allocator, gathering.rows, GATHERED_MAX * sizeof *gathering.rows);
+    asked->is_tried = true;
+    if (!writer_is_locked(store)) /* else they would mostly be made in vain */
+        leaders = make(asked);
     if (leaders == NULL)
         return false;
-    leaders->whole = first == 0 ? leaders->count : old->whole;
-    if ((count & (POSTING_BLOCK_ROWS - 1)) != 0)
-        add_last_block(leaders, &gathering, ranking, count & (POSTING_BLOCK_ROWS - 1));
-    atomic_fetch_add_explicit(&table->dictionaries[column].posting_bytes,
-                              posting_leaders_bytes(leaders) - posting_leaders_bytes(old), memory_order_relaxed);
-    atomic_store(&directory->leaders, leaders); /* L2 */
-    epoch_retire(table->epochs, old);
-    return true;
+    if (lock_writer_soon(store)) {
+        is_put = posting_put_leaders(asked->posting, asked->list.rows, &store->epochs, &dictionary->posting_bytes,
+                                     asked->leaders, leaders);
+        unlock_writer(store);
+    }
+    if (is_put)
+        asked->leaders = leaders;
+    else
+        epoch_put_now(&store->epochs, leaders);
+    return is_put;
 }
 
 void
-leaders_add(struct table_data *table, uint32_t column, struct posting *posting, uint32_t row, posting_tag tag)
+leaders_find(struct asked_list *asked, const struct view *view, uint32_t table, uint32_t column, uint32_t code,
+             enum leaders_wish wish)
 {
-    struct posting_directory *directory =
-        posting_rows_directory(atomic_load_explicit(&posting->rows, memory_order_relaxed));
-    struct leaders *leaders = directory != NULL ? atomic_load_explicit(&directory->leaders, memory_order_relaxed)
-                                                : NULL;
-    uint32_t        late_count;
+    asked->view = view;
+    asked->table = &view->store->tables[table];
+    asked->column = column;
+    asked->is_tried = false;
+    asked->reached = asked->looks = 0;
+    asked->posting = dictionary_posting(&asked->table->dictionaries[column], code);
+    posting_view_init(&asked->list, asked->posting);
+    asked->leaders = posting_view_leaders(&asked->list);
+    if (asked->leaders != NULL && view->moment < asked->leaders->from) /* L3 */
+        asked->leaders = NULL;
+    if (asked->leaders == &posting_leaders_none && (wish != LEADERS_MADE || !leaders_renew(asked)))
+        asked->leaders = NULL;
+}
 
-    if (leaders == NULL)
-        return;
-    if (leaders->late_room == 0) { /* compacting made them */
-        (void) leaders_renew(table, column, posting);
-        return;
-    }
-    if (tag < leaders->least)
-        return;
-    late_count = atomic_load_explicit(&leaders->late_count, memory_order_relaxed);
-    add_late(leaders, table, table->definition->columns[column].beside, row, tag);
-    /* Where no block was closed since, there would be no more room than now: when it is, posting_add() says so. */
-    if (late_count == leaders->late_room &&
-        atomic_load_explicit(&directory->head.count, memory_order_relaxed) >> POSTING_BLOCK_BITS > leaders->blocks)
-        (void) leaders_renew(table, column, posting);
+void
+leaders_note_question(const struct view *view, uint32_t table, uint32_t column, uint32_t code)
+{
+    struct leaders     *none = NULL;
+    struct posting_view list;
+
+    posting_view_init(&list, dictionary_posting(&view->store->tables[table].dictionaries[column], code));
+    if (list.rows != NULL && list.count >= LIST_ROWS_MIN)
+        (void) atomic_compare_exchange_strong(&((struct posting_rows *) (uintptr_t) list.rows)->leaders, &none,
+                                              &posting_leaders_none);
+}
+
+bool
+leaders_charge(struct asked_list *asked)
+{
+    struct leaders *leaders = asked->leaders;
+    uint32_t        spent, price;
+    bool            is_held;
+
+    if (leaders == NULL || asked->looks == 0)
+        return false;
+    spent = atomic_fetch_add_explicit(&leaders->spent, asked->looks, memory_order_relaxed) + asked->looks;
+    price = atomic_load_explicit(&leaders->price, memory_order_relaxed);
+    if (spent < price || asked->is_tried)
+        return false;
+    (void) horizon_of(asked, &is_held);
+    if (is_held && spent / HELD_FACTOR < price)
+        return false;
+    atomic_store_explicit(&leaders->spent, 0, memory_order_relaxed); /* whatever comes of it */
+    return leaders_renew(asked);
+}
+
+bool
+leaders_charge_missing(struct asked_list *asked)
+{
+    const struct leaders *leaders = asked->leaders;
+
+    if (leaders->least > POSTING_TAG_LEAST + 1 && leaders->count < LEADERS_MAX / 2 &&
+        asked->list.count / 2 >= leaders->looked)
+        asked->looks += PRICE(0);
+    return leaders_charge(asked);
+}
+
+struct led_rows *
+led_rows_new(const struct asked_list *asked, uint32_t code, uint32_t count)
+{
+    const struct table *definition = asked->table->definition;
+    struct led_rows    *led = allocator_get(asked->view->store->allocator, sizeof *led + count * sizeof led->places[0]);
+
+    if (led == NULL)
+        return NULL;
+    led->leaders = asked->leaders;
+    led->column = asked->column;
+    led->code = code;
+    led->ranking = definition->columns[asked->column].beside;
+    led->code_column = leaders_code_column(definition, asked->column);
+    led->count = count;
+    return led;
+}
+
+size_t
+led_rows_bytes(const struct led_rows *led)
+{
+    return sizeof *led + led->count * sizeof led->places[0];
 }

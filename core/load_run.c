@@ -5,7 +5,6 @@
 #include "base/error.h"
 #include "base/utf8.h"
 #include "core/carried.h"
-#include "core/leaders.h"
 
 #include <float.h>
 #include <math.h>
@@ -434,7 +433,7 @@ post_group(struct table_data *table, uint32_t column, row_number first, uint32_t
         posting = dictionary_posting(dictionary, codes[i]);
         if (!posting_reserve_next(posting, table->epochs, &dictionary->posting_bytes))
             return false;
-        (void) posting_add(posting, first + i, table_row_note(table, column, first + i));
+        posting_add(posting, first + i, table_row_note(table, column, first + i));
         cells[i] = posting_last_cells(posting);
     }
     if (dictionary->blocks.width != 0)
@@ -447,7 +446,6 @@ store_load_postings(struct store *store, uint32_t table, uint32_t column, knackd
 {
     struct table_data *data = &store->tables[table];
     struct dictionary *dictionary = &data->dictionaries[column];
-    uint32_t           code_end = atomic_load_explicit(&dictionary->code_end, memory_order_relaxed);
     knackdb_status     status = dictionary_reserve_postings(dictionary, &store->epochs, error);
 
     for (uint64_t row = 0; row < data->rows_added && status == KNACKDB_OK; row += GROUP_ROWS) {
@@ -457,8 +455,6 @@ store_load_postings(struct store *store, uint32_t table, uint32_t column, knackd
             status = error_no_memory(error, "a posting list");
     }
     slab_expect(&dictionary->blocks.slab, 0);
-    for (uint32_t code = 1; code < code_end && status == KNACKDB_OK; code++)
-        (void) leaders_renew(data, column, dictionary_posting(dictionary, code));
     return status;
 }
 

@@ -58,6 +58,7 @@ posting_blocks_init(struct posting_blocks *blocks, uint32_t width)
     slab_init(&blocks->slab, epoch_piece_bytes(block_bytes(width)));
 }
 
+/* But for leaders. */
 static uint64_t
 bytes_of(struct posting_rows *rows)
 {
@@ -68,8 +69,7 @@ bytes_of(struct posting_rows *rows)
         return 0;
     if (directory == NULL)
         return array_bytes(rows->capacity, rows->width);
-    bytes = directory_bytes(block_capacity(directory)) +
-            posting_leaders_bytes(atomic_load_explicit(&directory->leaders, memory_order_relaxed));
+    bytes = directory_bytes(block_capacity(directory));
     for (uint32_t b = 0; b < block_capacity(directory) && directory->blocks[b] != NULL; b++)
         bytes += block_bytes(rows->width);
     return bytes;
@@ -88,6 +88,7 @@ posting_array_new(struct epochs *epochs, uint32_t rows, uint32_t width)
         array->head.capacity = capacity;
         array->head.width = width;
         atomic_init(&array->head.is_mixed, 0);
+        atomic_init(&array->head.leaders, NULL);
         array->latest = -INFINITY;
         atomic_init(&array->head.count, 0);
     }
@@ -118,7 +119,7 @@ posting_directory_new(struct epochs *epochs, uint32_t blocks, struct posting_blo
         atomic_init(&directory->head.is_mixed, 0);
         directory->home = home;
         atomic_init(&directory->head.count, 0);
-        atomic_init(&directory->leaders, NULL);
+        atomic_init(&directory->head.leaders, NULL);
         for (uint32_t h = 0; h < POSTING_HINTS; h++)
             atomic_init(&directory->hints[h], POSTING_TAG_LEAST);
     }
@@ -142,8 +143,6 @@ posting_directory_grown(struct epochs *epochs, const struct posting_directory *o
         atomic_init(&grown->hints[h], atomic_load_explicit(&((struct posting_directory *) (uintptr_t) old)->hints[h],
                                                            memory_order_relaxed));
     grown->hinted = old->hinted;
-    atomic_init(&grown->leaders,
-                atomic_load_explicit(&((struct posting_directory *) (uintptr_t) old)->leaders, memory_order_relaxed));
     atomic_init(&grown->head.count, count_of(&((struct posting_directory *) (uintptr_t) old)->head));
     return grown;
 }
@@ -239,14 +238,49 @@ posting_directory_hint(struct posting_directory *directory)
     }
 }
 
-/* Of the closed blocks, which compacting may have made fewer. */
-static bool
-leaders_are_behind(const struct posting_directory *directory, uint32_t blocks)
-{
-    const struct leaders *leaders = posting_directory_leaders(directory);
-    uint32_t              told = leaders != NULL ? leaders->blocks : 0;
+/* ---- leaders ---- */
 
-    return blocks >= told + told / 4 + 1 || posting_leaders_late(leaders) == UINT32_MAX;
+struct leaders posting_leaders_none = { .least = INT16_MAX + 1 };
+
+static uint64_t
+leaders_bytes(const struct leaders *leaders)
+{
+    return leaders != NULL && leaders != &posting_leaders_none
+               ? sizeof *leaders + leaders->count * sizeof leaders->rows[0]
+               : 0;
+}
+
+static struct leaders *
+leaders_of_rows(struct posting_rows *rows)
+{
+    return rows != NULL ? atomic_load_explicit(&rows->leaders, memory_order_relaxed) : NULL;
+}
+
+/* Their list knows nothing of them any more. NULL is accepted. */
+static void
+retire_leaders(struct leaders *leaders, struct epochs *epochs, _Atomic uint64_t *bytes)
+{
+    atomic_fetch_sub_explicit(bytes, leaders_bytes(leaders), memory_order_relaxed);
+    if (leaders != &posting_leaders_none)
+        epoch_retire(epochs, leaders);
+}
+
+bool
+posting_put_leaders(struct posting *posting, const struct posting_rows *rows, struct epochs *epochs,
+                    _Atomic uint64_t *bytes, struct leaders *old, struct leaders *leaders)
+{
+    struct posting_rows *now = atomic_load_explicit(&posting->rows, memory_order_relaxed);
+
+    if (now != rows || leaders_of_rows(now) != old)
+        return false;
+    atomic_fetch_add_explicit(bytes, leaders_bytes(leaders), memory_order_relaxed);
+    atomic_store(&now->leaders, leaders); /* L2 */
+    atomic_fetch_sub_explicit(bytes, leaders_bytes(old), memory_order_relaxed);
+    if (old == NULL || old == &posting_leaders_none)
+        return true;
+    epoch_retire_with_next(epochs, old); /* who asks leaves it to who stores to free whatever may go */
+    (void) epoch_advance(epochs);
+    return true;
 }
 
 /* ---- growing ---- */
@@ -274,12 +308,13 @@ copy_cells(uint64_t *to, const uint64_t *cells, uint32_t width)
         to[i] = cells[i];
 }
 
-/* Its blocks stay. */
+/* By the same rows with room for more: blocks and leaders go on. */
 static void
-replace(struct posting *posting, struct epochs *epochs, _Atomic uint64_t *bytes, struct posting_rows *rows)
+grow(struct posting *posting, struct epochs *epochs, _Atomic uint64_t *bytes, struct posting_rows *rows)
 {
     struct posting_rows *old = atomic_load_explicit(&posting->rows, memory_order_relaxed);
 
+    atomic_init(&rows->leaders, leaders_of_rows(old));
     atomic_fetch_add_explicit(bytes, bytes_of(rows) - bytes_of(old), memory_order_relaxed);
     atomic_store(&posting->rows, rows); /* P2 */
     epoch_retire(epochs, old);
@@ -288,15 +323,19 @@ replace(struct posting *posting, struct epochs *epochs, _Atomic uint64_t *bytes,
 struct posting_directory *
 posting_exchange(struct posting *posting, struct epochs *epochs, _Atomic uint64_t *bytes, struct posting_rows *rows)
 {
-    struct posting_directory *old = posting_rows_directory(atomic_load_explicit(&posting->rows, memory_order_relaxed));
+    struct posting_rows *old = atomic_load_explicit(&posting->rows, memory_order_relaxed);
+    struct leaders      *leaders = leaders_of_rows(old);
 
-    if (old == NULL) {
-        replace(posting, epochs, bytes, rows);
-        return NULL;
-    }
-    atomic_fetch_add_explicit(bytes, bytes_of(rows) - bytes_of(&old->head), memory_order_relaxed);
+    /* Leaders tell of places that are others' now. That they were asked for stays known. */
+    if (rows != NULL)
+        atomic_init(&rows->leaders, leaders != NULL ? &posting_leaders_none : NULL);
+    atomic_fetch_add_explicit(bytes, bytes_of(rows) - bytes_of(old), memory_order_relaxed);
     atomic_store(&posting->rows, rows); /* P2 */
-    return old;
+    retire_leaders(leaders, epochs, bytes);
+    if (posting_rows_directory(old) != NULL)
+        return posting_rows_directory(old);
+    epoch_retire(epochs, old);
+    return NULL;
 }
 
 bool
@@ -311,7 +350,6 @@ posting_directory_retire(struct posting_directory *old, struct epochs *epochs, u
             epoch_retire_with_next(epochs, block);
         block->is_taken_over = 0;
     }
-    epoch_retire(epochs, atomic_load_explicit(&old->leaders, memory_order_relaxed));
     epoch_retire(epochs, old);
     return true;
 }
@@ -395,7 +433,7 @@ directory_reserve(struct posting *posting, struct epochs *epochs, _Atomic uint64
         directory = posting_directory_grown(epochs, directory);
         if (directory == NULL)
             return false;
-        replace(posting, epochs, bytes, &directory->head);
+        grow(posting, epochs, bytes, &directory->head);
     }
     if (directory->blocks[count >> POSTING_BLOCK_BITS] == NULL) {
         struct posting_block *block = posting_block_new(epochs, directory->home);
@@ -427,7 +465,7 @@ posting_reserve(struct posting *posting, struct posting_note only_note, struct p
                 : array_grown(epochs, (struct posting_array *) (void *) old, only, only_note, home->width);
     if (grown == NULL)
         return error_no_memory(error, "a posting list");
-    replace(posting, epochs, bytes, grown);
+    grow(posting, epochs, bytes, grown);
     if (posting_rows_directory(grown) != NULL &&
         !directory_reserve(posting, epochs, bytes, posting_rows_directory(grown)))
         return error_no_memory(error, "a posting list");
@@ -463,7 +501,7 @@ posting_reserve_first(struct posting *posting, struct posting_blocks *home, stru
     rows = count > POSTING_BLOCK_ROWS ? directory_ready(epochs, count, home) : array_ready(epochs, count, home->width);
     if (rows == NULL)
         return error_no_memory(error, "a posting list");
-    replace(posting, epochs, bytes, rows);
+    grow(posting, epochs, bytes, rows);
     return KNACKDB_OK;
 }
 
@@ -492,7 +530,7 @@ posting_last_cells(const struct posting *posting)
            (last & (POSTING_BLOCK_ROWS - 1)) * rows->width;
 }
 
-bool
+void
 posting_add(struct posting *posting, uint32_t row, struct posting_note note)
 {
     struct posting_rows      *rows = atomic_load_explicit(&posting->rows, memory_order_relaxed);
@@ -501,7 +539,7 @@ posting_add(struct posting *posting, uint32_t row, struct posting_note note)
 
     if (rows == NULL) {
         atomic_store_explicit(&posting->single, row + 1, memory_order_release); /* P1 */
-        return false;
+        return;
     }
     count = count_of(rows);
     if (directory == NULL) {
@@ -524,10 +562,8 @@ posting_add(struct posting *posting, uint32_t row, struct posting_note note)
             posting_directory_close(directory, count >> POSTING_BLOCK_BITS, POSTING_BLOCK_ROWS);
     }
     atomic_store_explicit(&rows->count, count + 1, memory_order_release); /* P1 */
-    if (directory == NULL || ((count + 1) & (POSTING_BLOCK_ROWS - 1)) != 0)
-        return false;
-    posting_directory_hint(directory);
-    return leaders_are_behind(directory, (count + 1) >> POSTING_BLOCK_BITS);
+    if (directory != NULL && ((count + 1) & (POSTING_BLOCK_ROWS - 1)) == 0)
+        posting_directory_hint(directory);
 }
 
 void
@@ -552,8 +588,8 @@ posting_clear(struct posting *posting, struct epochs *epochs)
 
     for (uint32_t b = 0; directory != NULL && b < block_capacity(directory); b++)
         epoch_put_now(epochs, directory->blocks[b]);
-    if (directory != NULL)
-        epoch_put_now(epochs, atomic_load(&directory->leaders));
+    if (leaders_of_rows(rows) != &posting_leaders_none)
+        epoch_put_now(epochs, leaders_of_rows(rows));
     epoch_put_now(epochs, rows);
     atomic_store(&posting->rows, NULL);
     atomic_store(&posting->single, 0);

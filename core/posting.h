@@ -46,7 +46,7 @@
 #define POSTING_BLOCK_ROWS ((uint32_t) 1 << POSTING_BLOCK_BITS)
 
 typedef int16_t posting_tag;
-#define POSTING_TAG_LEAST INT16_MIN
+#define POSTING_TAG_LEAST INT16_MIN /* of a rate: NULL's alone */
 
 /* Of the best 16, 32, ... 4,096 rows, the least tag, about. */
 #define POSTING_HINT_BITS_FIRST 4
@@ -67,10 +67,11 @@ struct posting_blocks {
 
 /* Begins every form but the single row. */
 struct posting_rows {
-    uint32_t         capacity; /* rows; more than POSTING_BLOCK_ROWS: a directory */
-    _Atomic uint32_t count;    /* of rows; in a directory, as if every block but the last were full */
-    uint32_t         width;    /* cells that are carried for each row */
-    _Atomic uint32_t is_mixed; /* P3; of an array */
+    uint32_t                  capacity; /* rows; more than POSTING_BLOCK_ROWS: a directory */
+    _Atomic uint32_t          count;    /* of rows; in a directory, as if every block but the last were full */
+    uint32_t                  width;    /* cells that are carried for each row */
+    _Atomic uint32_t          is_mixed; /* P3; of an array */
+    _Atomic(struct leaders *) leaders;  /* NULL: none was asked for (leaders.h) */
 };
 
 struct posting_array {
@@ -90,27 +91,33 @@ struct posting_block {
 /* The best rows of a list; leaders.h. */
 struct leader {
     double      rate;
+    int64_t     id;
     uint32_t    row;
+    uint32_t    code;
     posting_tag tag, other;
 };
 
 struct leaders {
-    uint32_t         blocks;
-    uint32_t         count;
-    uint32_t         whole;      /* how many there were when all blocks were last looked at for them */
-    int32_t          least;      /* a tag; INT16_MAX + 1: not even those of the largest are here */
-    uint32_t         late_room;  /* for rows behind the blocks; 0: they are not told of */
-    _Atomic uint32_t late_count; /* more than there is room for: not all are there */
-    struct leader    rows[];     /* in order; then the late ones, as they came */
+    uint32_t         told;   /* of the first so many rows of the list, counted as posting_rows.count is */
+    uint32_t         count;  /* of leaders */
+    uint32_t         whole;  /* how many there were when all of the list was last looked at for them */
+    uint32_t         looked; /* and so many rows it had then */
+    uint64_t         from;   /* a moment: views of earlier ones may see rows that are missing */
+    int32_t          least;  /* a tag; POSTING_TAG_LEAST: all are here; INT16_MAX + 1: not even those of the largest */
+    _Atomic uint32_t spent;  /* relaxed: what questions did that newer ones would spare them (leaders.c) */
+    _Atomic uint32_t price;  /* relaxed: so much has to be spent before newer ones are made */
+    struct leader    rows[];
 };
 
+/* Of a list that one question was about: they tell of no row of it. Nobody's memory. */
+extern struct leaders posting_leaders_none;
+
 struct posting_directory {
-    struct posting_rows       head;
-    _Atomic(struct leaders *) leaders;              /* NULL: none */
-    _Atomic posting_tag       hints[POSTING_HINTS]; /* relaxed: where to begin, not where to end */
-    uint32_t                  hinted;               /* blocks there were then; the writer's */
-    struct posting_blocks    *home;                 /* of its blocks */
-    struct posting_block *blocks[]; /* capacity / POSTING_BLOCK_ROWS, NULL: none; then latest, until, maxima, fills */
+    struct posting_rows    head;
+    _Atomic posting_tag    hints[POSTING_HINTS]; /* relaxed: where to begin, not where to end */
+    uint32_t               hinted;               /* blocks there were then; the writer's */
+    struct posting_blocks *home;                 /* of its blocks */
+    struct posting_block  *blocks[]; /* capacity / POSTING_BLOCK_ROWS, NULL: none; then latest, until, maxima, fills */
 };
 
 struct posting {
@@ -143,9 +150,11 @@ bool           posting_reserve_next(struct posting *posting, struct epochs *epoc
 uint64_t       posting_carrying_bytes(const struct posting_blocks *blocks, uint32_t count);
 /* Where the cells of the row that was added last belong; NULL: it carries none. For who told nothing of them. */
 uint64_t      *posting_last_cells(const struct posting *posting);
-/* True where the list has grown by a quarter since its leaders were made, or so, or they tell of a part of it, or there
- * are none: they may be renewed, or else are told of the row (leaders_add()). */
-bool           posting_add(struct posting *posting, uint32_t row, struct posting_note note);
+void           posting_add(struct posting *posting, uint32_t row, struct posting_note note);
+/* Puts leaders where `old` ones stand, of the array or directory that they were made of. False where those are no
+ * longer the list's, or others stand there. Else the old ones are retired. */
+bool           posting_put_leaders(struct posting *posting, const struct posting_rows *rows, struct epochs *epochs,
+                                   _Atomic uint64_t *bytes, struct leaders *old, struct leaders *leaders);
 /* Empties a list whose every row is to be given back. */
 void           posting_drop(struct posting *posting, struct epochs *epochs, _Atomic uint64_t *bytes);
 void           posting_clear(struct posting *posting, struct epochs *epochs); /* the store is ending */
@@ -155,7 +164,6 @@ struct posting_compaction {
     struct posting           *posting; /* NULL: none under way */
     struct posting_directory *kept;    /* built aside */
     uint32_t                  kept_blocks;
-    uint32_t                  told;    /* so many of those hold what was in the blocks of the leaders */
     uint32_t                  at;      /* blocks looked at; then, of `old`, blocks retired */
     struct posting_directory *old;     /* `kept` stands in its place already */
     struct posting_block     *filling; /* the next of `kept`; and the one after */
@@ -184,30 +192,6 @@ static inline struct posting_directory *
 posting_rows_directory(struct posting_rows *rows)
 {
     return rows != NULL && rows->capacity > POSTING_BLOCK_ROWS ? (struct posting_directory *) (void *) rows : NULL;
-}
-
-/* NULL: none. */
-static inline struct leaders *
-posting_directory_leaders(const struct posting_directory *directory)
-{
-    return atomic_load(&((struct posting_directory *) (uintptr_t) directory)->leaders); /* seq_cst: L2 */
-}
-
-static inline uint64_t
-posting_leaders_bytes(const struct leaders *leaders)
-{
-    return leaders != NULL
-               ? sizeof *leaders + ((uint64_t) leaders->count + leaders->late_room) * sizeof leaders->rows[0]
-               : 0;
-}
-
-/* How many are late; UINT32_MAX where what is behind the blocks has to be looked for there (L1). */
-static inline uint32_t
-posting_leaders_late(const struct leaders *leaders)
-{
-    uint32_t count = atomic_load_explicit(&((struct leaders *) (uintptr_t) leaders)->late_count, memory_order_acquire);
-
-    return leaders->late_room != 0 && count <= leaders->late_room ? count : UINT32_MAX;
 }
 
 struct posting_directory *posting_directory_new(struct epochs *epochs, uint32_t block_capacity,
@@ -298,6 +282,15 @@ posting_view_init(struct posting_view *view, struct posting *posting)
     only = atomic_load(&posting->single);
     view->single = only - 1;
     view->count = only != 0;
+}
+
+/* NULL: none. Of the rows that the view counts, or of some more. */
+static inline struct leaders *
+posting_view_leaders(const struct posting_view *view)
+{
+    return view->rows != NULL
+               ? atomic_load(&((struct posting_rows *) (uintptr_t) view->rows)->leaders) /* seq_cst: leaders.h, L2 */
+               : NULL;
 }
 
 static inline uint32_t
@@ -422,6 +415,26 @@ posting_any_of_eight(const posting_tag *tags, posting_tag low)
     posting_halves found = (posting_halves) (*(const posting_eight *) (const void *) tags >= low);
 
     return (found[0] | found[1]) != 0;
+}
+
+/* The first block from `block` on, and before `end`, in which a tag may be as large as `low`; or `end`. What is known
+ * of the last block may change, so it may always be. */
+static inline uint32_t
+posting_view_skip(const struct posting_view *view, uint32_t block, uint32_t end, posting_tag low)
+{
+    const struct posting_directory *directory = posting_view_directory(view);
+    uint32_t                        last = posting_view_blocks(view) - 1;
+    const posting_tag              *maxima;
+
+    last = end < last ? end : last; /* all before it are closed */
+    if (directory == NULL)
+        return block;
+    maxima = posting_directory_maxima(directory);
+    while (block + 8 <= last && !posting_any_of_eight(maxima + block, low))
+        block += 8;
+    while (block < last && maxima[block] < low)
+        block++;
+    return block;
 }
 
 /* Which of the first `count` tags, 64 at most, are from `low` to `most`, as bits. */

@@ -6,8 +6,7 @@
  * comes in the slice that puts the new directory in place: until then it may grow. The slices after it take the old one
  * apart.
  *
- * Leaders go over without the rows that are doomed, and without the late ones; no cell is read, and nothing is looked
- * for. They tell of the first blocks of the list, so a block ends where those do. */
+ * Leaders stay behind: who asks next has others made (leaders.h). */
 #include "core/posting.h"
 
 #include <math.h>
@@ -152,71 +151,6 @@ as_array(const struct posting_run *run, uint32_t width, double latest, struct ep
     return &array->head;
 }
 
-/* A block ends where the leaders' do. Never behind that: whoever renews them does so for all closed blocks, and the
- * last one is looked at in the slice that ends all this. Room is made. */
-static void
-cut_at_leaders(struct posting_compaction *compaction, const struct posting_view *view)
-{
-    const struct leaders *leaders = posting_directory_leaders(posting_view_directory(view));
-
-    if (leaders == NULL || leaders->blocks != compaction->at)
-        return;
-    end_block(compaction);
-    compaction->told = compaction->kept_blocks;
-}
-
-/* The rows of the last block that leaders may name: it gets more, so they may not tell of it. Returns how many. */
-static uint32_t
-rows_untold(const struct posting_compaction *compaction, const struct leaders *old, uint32_t *rows)
-{
-    uint32_t                    last = compaction->kept_blocks - 1, count = 0;
-    uint32_t                    fill = posting_directory_fills(compaction->kept)[last];
-    const struct posting_block *block = compaction->kept->blocks[last];
-
-    if (compaction->told <= last || fill == POSTING_BLOCK_ROWS)
-        return 0;
-    for (uint32_t i = 0; i < fill; i++)
-        if (block->tags[i] >= old->least)
-            rows[count++] = block->rows[i];
-    return count;
-}
-
-static bool
-is_among(const uint32_t *rows, uint32_t count, uint32_t row)
-{
-    uint32_t at = 0;
-
-    while (at < count && rows[at] != row)
-        at++;
-    return at < count;
-}
-
-/* What the leaders of the old directory tell of the new one. NULL: nothing, or no memory. */
-static struct leaders *
-leaders_left(const struct posting_compaction *compaction, const struct leaders *old, struct epochs *epochs,
-             bool (*is_doomed)(const void *context, uint32_t row), const void *context)
-{
-    uint32_t        untold[POSTING_BLOCK_ROWS], untold_count = rows_untold(compaction, old, untold);
-    uint32_t        last = compaction->kept_blocks - 1, count = 0;
-    bool            last_is_full = posting_directory_fills(compaction->kept)[last] == POSTING_BLOCK_ROWS;
-    struct leaders *left;
-
-    for (uint32_t i = 0; i < old->count; i++)
-        count += !is_doomed(context, old->rows[i].row) && !is_among(untold, untold_count, old->rows[i].row);
-    left = epoch_get(epochs, sizeof *left + count * sizeof left->rows[0]);
-    if (left == NULL)
-        return NULL;
-    left->blocks = compaction->told > last && !last_is_full ? last : compaction->told;
-    left->least = old->least;
-    left->whole = old->whole;
-    left->count = left->late_room = 0;
-    atomic_init(&left->late_count, 0);
-    for (uint32_t i = 0; i < old->count; i++)
-        if (!is_doomed(context, old->rows[i].row) && !is_among(untold, untold_count, old->rows[i].row))
-            left->rows[left->count++] = old->rows[i];
-    return left;
-}
-
 static bool
 nothing_is_doomed(const void *context, uint32_t row)
 {
@@ -254,9 +188,7 @@ put_in_place(struct posting_compaction *compaction, struct epochs *epochs, _Atom
 
 /* Everything is in `kept` or `filling`. */
 static void
-finish_directory(struct posting_compaction *compaction, const struct leaders *old, struct epochs *epochs,
-                 _Atomic uint64_t *bytes, bool (*is_doomed)(const void *context, uint32_t row), const void *context,
-                 int64_t *budget)
+finish_directory(struct posting_compaction *compaction, struct epochs *epochs, _Atomic uint64_t *bytes)
 {
     struct posting           *posting = compaction->posting;
     struct posting_directory *kept;
@@ -288,10 +220,6 @@ finish_directory(struct posting_compaction *compaction, const struct leaders *ol
     atomic_init(&kept->head.count, (last << POSTING_BLOCK_BITS) + fill);
     kept->hinted = 0;
     posting_directory_hint(kept);
-    if (old != NULL) {
-        atomic_init(&kept->leaders, leaders_left(compaction, old, epochs, is_doomed, context));
-        *budget -= old->count;
-    }
     compaction->kept = NULL; /* the list's from here on, with its blocks */
     compaction->kept_blocks = 0;
     put_in_place(compaction, epochs, bytes, &kept->head);
@@ -336,7 +264,6 @@ posting_compact(struct posting_compaction *compaction, struct posting *posting, 
 
         if (*budget <= 0 || !make_room(compaction, epochs, posting_view_directory(&view)->home))
             return false;
-        cut_at_leaders(compaction, &view);
         /* From the list as it stands now: its directory may have grown since the last slice, its blocks have not
          * moved. */
         keep_block(compaction, (struct posting_directory *) (uintptr_t) posting_view_directory(&view), compaction->at,
@@ -344,8 +271,6 @@ posting_compact(struct posting_compaction *compaction, struct posting *posting, 
         compaction->at++;
         *budget -= run.count;
     }
-    cut_at_leaders(compaction, &view);
-    finish_directory(compaction, posting_directory_leaders(posting_view_directory(&view)), epochs, bytes, is_doomed,
-                     context, budget);
+    finish_directory(compaction, epochs, bytes);
     return retire_old(compaction, epochs, budget);
 }

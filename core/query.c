@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "core/carried.h"
+#include "core/leaders.h"
 #include "core/predicate.h"
 
 #include <math.h>
@@ -170,6 +171,8 @@ row_list_clear(struct row_list *list)
         allocator_put(list->allocator, list->rows, list->capacity * sizeof *list->rows);
     if (list->carried != NULL)
         allocator_put(list->allocator, list->carried, carried_bytes(list->carried));
+    if (list->led != NULL)
+        allocator_put(list->allocator, list->led, led_rows_bytes(list->led));
     row_list_init(list, list->allocator);
 }
 

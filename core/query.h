@@ -22,6 +22,7 @@ struct row_list {
     struct allocator *allocator;
     knackdb_row      *rows;
     size_t            count, capacity;
+    struct led_rows  *led;     /* where they stand among leaders (leaders.h); NULL: unknown */
     struct carried   *carried; /* where their cells stand side by side (carried.h); NULL: unknown */
     bool              is_lent; /* `rows` is somebody else's memory, which stays his */
 };

@@ -1,10 +1,10 @@
 /* ranked.c - the best rows of a posting list, without a look at the others.
  *
  * Beside each row of a list stands a tag (posting.h), here the rank of a rate in sixteen bits: of two rows the one with
- * the larger tag has the larger rate. The best some hundred rows of a long list stand in an array, in order and with
- * what they are mostly judged by (leaders.h). There the search begins, and mostly ends (the plainest questions need
- * nothing else: foremost.h). Rows that it does not tell of, and all rows where it does not suffice or is not there, are
- * searched for in the blocks. The search takes a
+ * the larger tag has the larger rate. The best thousand rows of a list that was asked about before stand in an array,
+ * in order and with what they are mostly judged by (leaders.h). There the search begins, and mostly ends (the plainest
+ * questions need little else: foremost.h). Rows that it does not tell of, and all rows where it does not suffice or is
+ * not there, are searched for in the blocks. The search takes a
  * guess at how large the tags of the best dozen are (the list's hint), and collects whatever has such a tag:
  *
  *     maxima of blocks   [ 71 ][ 99 ][ 80 ][ 62 ][ 97 ] ...     >= 96?  a few blocks, found eight at a time
@@ -25,6 +25,7 @@
  * and what was asked for together arrives together. */
 #include "core/ranked.h"
 
+#include "core/foremost.h"
 #include "core/leaders.h"
 #include "core/store_data.h"
 
@@ -51,22 +52,22 @@ struct asked_row {
 };
 
 struct search {
-    struct candidates  *candidates;
-    struct collector   *collector;
-    uint32_t            list_count;
-    struct posting_view lists[PREDICATE_CODES_KEPT];
-    posting_tag         low, most; /* tags that this round collects */
-    uint32_t            column_count;
-    struct table_array  columns[COLUMNS_MAX];    /* that a row is judged by */
-    size_t              rate_offset;             /* of the column beside, in a group */
-    uint32_t            other_column;            /* which leaders tell of beside the rate; 0: none */
-    bool                leaders_tell;            /* what the conditions ask, nearly always */
-    uint32_t            least_count, rest_count; /* the conditions, but for `posted` */
-    struct least        leasts[KNACKDB_CONDITIONS_MAX];
-    struct predicate   *rest[KNACKDB_CONDITIONS_MAX];
-    uint32_t            place_count, count;
-    const uint32_t     *places[BATCH]; /* of rows in blocks */
-    struct asked_row    rows[BATCH];
+    struct candidates *candidates;
+    struct collector  *collector;
+    uint32_t           list_count;
+    struct asked_list  lists[PREDICATE_CODES_KEPT];
+    posting_tag        low, most; /* tags that this round collects */
+    uint32_t           column_count;
+    struct table_array columns[COLUMNS_MAX];    /* that a row is judged by */
+    size_t             rate_offset;             /* of the column beside, in a group */
+    uint32_t           other_column;            /* which leaders tell of beside the rate; 0: none */
+    bool               leaders_tell;            /* what the conditions ask, nearly always */
+    uint32_t           least_count, rest_count; /* the conditions, but for `posted` */
+    struct least       leasts[KNACKDB_CONDITIONS_MAX];
+    struct predicate  *rest[KNACKDB_CONDITIONS_MAX];
+    uint32_t           place_count, count, taken; /* the latter: places, in all */
+    const uint32_t    *places[BATCH];             /* of rows in blocks */
+    struct asked_row   rows[BATCH];
 };
 
 static uint32_t
@@ -76,15 +77,20 @@ column_beside(const struct candidates *candidates)
 }
 
 bool
-ranked_serves(const struct candidates *candidates, const struct collector *collector)
+ranked_is_asked(const struct candidates *candidates, const struct collector *collector)
 {
     const struct table  *definition = candidates->table->definition;
     const knackdb_order *order = &collector->query->order[0];
 
-    if (candidates->posted == NULL || collector->query->order_count == 0 || !order->descending || order->column <= 0 ||
-        (uint32_t) order->column != column_beside(candidates) || !definition->columns[order->column].is_rate)
-        return false;
-    return candidates->run_end != 0 && candidates->posted_rows >= ROWS_MIN && collector->keep < candidates->posted_rows;
+    return candidates->posted != NULL && collector->query->order_count != 0 && order->descending && order->column > 0 &&
+           (uint32_t) order->column == column_beside(candidates) && definition->columns[order->column].is_rate;
+}
+
+bool
+ranked_serves(const struct candidates *candidates, const struct collector *collector)
+{
+    return ranked_is_asked(candidates, collector) && candidates->run_end != 0 && candidates->posted_rows >= ROWS_MIN &&
+           collector->keep < candidates->posted_rows;
 }
 
 static posting_tag
@@ -129,18 +135,20 @@ static void
 search_init(struct search *search, struct candidates *candidates, struct collector *collector)
 {
     const struct table_data *table = candidates->table;
-    uint64_t                 columns = KNACKDB_BIT(0) | KNACKDB_BIT(column_beside(candidates));
+    uint32_t                 number = (uint32_t) (table - candidates->view->store->tables);
+    enum leaders_wish wish = foremost_is_asked(candidates->view, collector->query) ? LEADERS_AS_THEY_ARE : LEADERS_MADE;
+    uint64_t          columns = KNACKDB_BIT(0) | KNACKDB_BIT(column_beside(candidates));
 
     search->candidates = candidates;
     search->collector = collector;
-    search->place_count = search->count = search->column_count = search->least_count = search->rest_count = 0;
+    search->place_count = search->count = search->taken = search->column_count = search->least_count =
+        search->rest_count = 0;
     search->rate_offset = table->offsets[column_beside(candidates)];
     search->other_column = leaders_other_column(table->definition, column_beside(candidates));
     search->list_count = candidates->posted->code_count;
     for (uint32_t i = 0; i < search->list_count; i++)
-        posting_view_init(&search->lists[i],
-                          dictionary_posting(&table->dictionaries[candidates->posted->condition->column],
-                                             candidates->posted->codes[i]));
+        leaders_find(&search->lists[i], candidates->view, number, candidates->posted->condition->column,
+                     candidates->posted->codes[i], wish);
     for (uint32_t i = 0; i < candidates->predicate_count; i++) {
         struct predicate *predicate = &candidates->predicates[i];
 
@@ -167,7 +175,7 @@ leaders_begin(const struct search *search)
     int32_t least = POSTING_TAG_LEAST;
 
     for (uint32_t i = 0; i < search->list_count; i++) {
-        const struct leaders *leaders = leaders_of(&search->lists[i]);
+        const struct leaders *leaders = search->lists[i].leaders;
 
         if (leaders != NULL && leaders->count != 0 && leaders->least > least)
             least = leaders->least;
@@ -185,7 +193,7 @@ guess(const struct search *search, uint64_t wanted)
     while (h < POSTING_HINTS && (uint64_t) 1 << (POSTING_HINT_BITS_FIRST + h) < wanted)
         h++;
     for (uint32_t i = 0; i < search->list_count && h < POSTING_HINTS; i++) {
-        const struct posting_directory *directory = posting_view_directory(&search->lists[i]);
+        const struct posting_directory *directory = posting_view_directory(&search->lists[i].list);
         posting_tag                     hint = POSTING_TAG_LEAST;
 
         if (directory != NULL)
@@ -278,6 +286,7 @@ take_place(struct search *search, const uint32_t *place, knackdb_error *error)
 {
     __builtin_prefetch(place);
     search->places[search->place_count++] = place;
+    search->taken++;
     return search->place_count == BATCH ? take_rows(search, error) : KNACKDB_OK;
 }
 
@@ -291,14 +300,15 @@ is_collected(const struct search *search, row_number only)
     return tag >= search->low && tag <= search->most;
 }
 
+/* From the `from`-th of its rows on. */
 static knackdb_status
-look_at_run(struct search *search, const struct posting_run *run, knackdb_error *error)
+look_at_run(struct search *search, const struct posting_run *run, uint32_t from, knackdb_error *error)
 {
     knackdb_status status = KNACKDB_OK;
 
     if (run->tags == NULL)
         return is_collected(search, run->rows[0]) ? take_place(search, run->rows, error) : KNACKDB_OK;
-    for (uint32_t at = 0; at < run->count && status == KNACKDB_OK; at += 64) {
+    for (uint32_t at = from; at < run->count && status == KNACKDB_OK; at += 64) {
         uint32_t left = run->count - at;
         uint64_t found = posting_tags_within(run->tags + at, left < 64 ? left : 64, search->low, search->most);
 
@@ -332,7 +342,7 @@ judge_leader(const struct search *search, const struct leader *leader)
 }
 
 static knackdb_status
-look_at_leader(struct search *search, const struct leader *leader, knackdb_error *error)
+look_at_leader(struct search *search, struct asked_list *list, const struct leader *leader, knackdb_error *error)
 {
     const struct candidates *candidates = search->candidates;
     enum verdict             verdict = search->leaders_tell ? judge_leader(search, leader) : UNKNOWN;
@@ -342,7 +352,9 @@ look_at_leader(struct search *search, const struct leader *leader, knackdb_error
         ask_for_row(search, leader->row);
         if (search->count == BATCH)
             status = judge_rows(search, error);
-    } else if (verdict == MATCHES && table_row_shown(candidates->table, leader->row, candidates->moment)) {
+    } else if (verdict == MATCHES && !table_row_shown(candidates->table, leader->row, candidates->moment)) {
+        list->looks += table_row_born(candidates->table, leader->row, candidates->moment); /* else it is newer */
+    } else if (verdict == MATCHES) {
         status = collector_add_ranked(search->collector, leader->row, -leader->rate, error);
         if (collector_is_full(search->collector))
             raise_low(search); /* K2 */
@@ -350,91 +362,74 @@ look_at_leader(struct search *search, const struct leader *leader, knackdb_error
     return status;
 }
 
-/* Those of a tag that this round collects, in their order, so that `low` rises as soon as enough are held; and those
- * that are late. */
+/* Those of a tag that this round collects, in their order, so that `low` rises as soon as enough are held. */
 static knackdb_status
-look_at_leaders(struct search *search, const struct leaders *leaders, uint32_t late_count, knackdb_error *error)
+look_at_leaders(struct search *search, struct asked_list *list, knackdb_error *error)
 {
-    const struct leader *late = leaders->rows + leaders->count;
-    knackdb_status       status = take_rows(search, error);
-    uint32_t             at = 0;
+    const struct leaders *leaders = list->leaders;
+    knackdb_status        status = take_rows(search, error);
+    uint32_t              at = 0;
 
     while (at < leaders->count && leaders->rows[at].tag > search->most)
         at++;
     for (; at < leaders->count && leaders->rows[at].tag >= search->low && status == KNACKDB_OK; at++)
-        status = look_at_leader(search, &leaders->rows[at], error);
-    for (uint32_t i = 0; i < late_count && status == KNACKDB_OK; i++)
-        if (late[i].tag >= search->low && late[i].tag <= search->most)
-            status = look_at_leader(search, &late[i], error);
+        status = look_at_leader(search, list, &leaders->rows[at], error);
+    list->reached = at > list->reached ? at : list->reached;
     return status == KNACKDB_OK ? judge_rows(search, error) : status;
 }
 
-/* Past the blocks, from `block` on, in which no tag is large enough. What is known of the last block may change. */
-static uint32_t
-skip_blocks(const struct search *search, const struct posting_view *list, uint32_t block, uint32_t end)
-{
-    const struct posting_directory *directory = posting_view_directory(list);
-    uint32_t                        last = posting_view_blocks(list) - 1;
-    const posting_tag              *maxima;
-
-    last = end < last ? end : last; /* all before it are closed */
-    if (directory == NULL)
-        return block;
-    maxima = posting_directory_maxima(directory);
-    while (block + 8 <= last && !posting_any_of_eight(maxima + block, search->low))
-        block += 8;
-    while (block < last && maxima[block] < search->low)
-        block++;
-    return block;
-}
-
-/* The blocks from `next` to `end`. */
+/* The rows from one on, and before another: some blocks at a time. */
 static knackdb_status
-look_at_blocks(struct search *search, const struct posting_view *list, uint32_t next, uint32_t end,
-               knackdb_error *error)
+look_at_rows(struct search *search, const struct posting_view *list, uint32_t from, uint32_t to, knackdb_error *error)
 {
+    uint32_t       first = from >> POSTING_BLOCK_BITS, next = first;
+    uint32_t       end = (to + POSTING_BLOCK_ROWS - 1) >> POSTING_BLOCK_BITS;
     knackdb_status status = KNACKDB_OK;
 
     while (next < end && status == KNACKDB_OK) {
         uint32_t           chosen[BLOCKS], count = 0;
         struct posting_run runs[BLOCKS];
 
-        for (; (next = skip_blocks(search, list, next, end)) < end && count < BLOCKS; next++) {
+        for (; (next = posting_view_skip(list, next, end, search->low)) < end && count < BLOCKS; next++) {
             chosen[count] = next;
             posting_view_ask(list, chosen[count++]);
         }
         for (uint32_t i = 0; i < count; i++) {
+            uint32_t most = to - (chosen[i] << POSTING_BLOCK_BITS);
+
             runs[i] = posting_view_run(list, chosen[i]);
+            runs[i].count = runs[i].count < most ? runs[i].count : most;
             posting_run_ask_tags(&runs[i]);
         }
         for (uint32_t i = 0; i < count && status == KNACKDB_OK; i++)
-            status = look_at_run(search, &runs[i], error);
+            status = look_at_run(search, &runs[i], chosen[i] == first ? from & (POSTING_BLOCK_ROWS - 1) : 0, error);
     }
     return status;
 }
 
-/* Its leaders, and the blocks that they do not tell of (L1). */
+/* Its leaders, and the rows that they do not tell of (L1). */
 static knackdb_status
-look_at_list(struct search *search, const struct posting_view *list, knackdb_error *error)
+look_at_list(struct search *search, struct asked_list *list, knackdb_error *error)
 {
-    const struct leaders *leaders = leaders_of(list);
-    uint32_t              late_count = leaders != NULL ? posting_leaders_late(leaders) : UINT32_MAX;
-    uint32_t              blocks = posting_view_blocks(list), told = leaders != NULL ? leaders->blocks : 0;
+    const struct leaders *leaders = list->leaders;
+    uint32_t              told = leaders_told(list), count = list->list.count, taken;
     posting_tag           most = search->most;
     knackdb_status        status = KNACKDB_OK;
 
-    if (late_count != UINT32_MAX)
-        told = blocks;                    /* L3 */
-    told = told < blocks ? told : blocks; /* they may be newer than what is seen of the list */
     if (leaders != NULL && leaders->least <= most)
-        status = look_at_leaders(search, leaders, late_count != UINT32_MAX ? late_count : 0, error);
+        status = look_at_leaders(search, list, error);
     if (leaders != NULL && search->low < leaders->least && status == KNACKDB_OK) {
         if (leaders->least <= most)
             search->most = (posting_tag) (leaders->least - 1);
-        status = look_at_blocks(search, list, 0, told, error);
+        status = look_at_rows(search, &list->list, 0, told, error);
         search->most = most;
     }
-    return status == KNACKDB_OK ? look_at_blocks(search, list, told, blocks, error) : status;
+    taken = search->taken;
+    if (status == KNACKDB_OK)
+        status = look_at_rows(search, &list->list, told, count, error);
+    if (leaders != NULL && search->low >= leaders->least)
+        list->looks += 2 * (search->taken - taken);
+    return status;
 }
 
 /* How many to guess for next: as if the share of rows that match stayed what it was. */
@@ -475,6 +470,8 @@ ranked_collect(struct candidates *candidates, struct collector *collector, knack
         wanted = want_more(wanted, collector);
         search.low = guess(&search, wanted);
     }
+    for (uint32_t i = 0; i < search.list_count; i++)
+        (void) leaders_charge(&search.lists[i]);
     if (search.low != floor)
         collector->dropped = true; /* or may have */
     return status;

@@ -6,6 +6,8 @@
 #include "core/candidates.h"
 #include "core/collector.h"
 
+/* Whether the candidates come from lists that are ranked by what the order begins with. */
+bool ranked_is_asked(const struct candidates *candidates, const struct collector *collector);
 /* Whether the candidates come from lists that are ranked so, and few of many are wanted. */
 bool ranked_serves(const struct candidates *candidates, const struct collector *collector);
 

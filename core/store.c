@@ -80,6 +80,19 @@ lock_writer(struct store *store)
     (void) atomic_fetch_sub_explicit(&store->waiting, 1, memory_order_relaxed);
 }
 
+#define LOOKS_SOON 32
+
+bool
+lock_writer_soon(struct store *store)
+{
+    for (uint32_t look = 0; look < LOOKS_SOON; look++) {
+        if (try_lock_writer(store))
+            return true;
+        pause_processor();
+    }
+    return false;
+}
+
 void
 unlock_writer(struct store *store)
 {

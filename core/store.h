@@ -145,6 +145,7 @@ knackdb_value view_cell(const struct view *view, uint32_t table, row_number row,
 void          view_cells(const struct view *view, uint32_t table, row_number row, size_t column_count,
                          knackdb_value *ret_values);
 
+struct led_rows;
 /* One column of many rows. Cells are int64_t, double or knackdb_text, as the column is: 0, NaN or the NULL text where
  * one is NULL, and so of a row that the view did not give. */
 struct column_cells {
@@ -155,10 +156,13 @@ struct column_cells {
     /* The groups of the first so many, as view_ask_cells() said. */
     const unsigned char *const *groups;
     size_t                      group_count;
+    const struct led_rows      *led;    /* of an answer (query.h) that the rows are of; NULL: unknown */
+    size_t                      led_at; /* which of its rows is the first of them */
     void                       *ret_cells;
     bool                       *ret_nulls; /* may be NULL */
 };
-void view_column(const struct view *view, const struct column_cells *asked);
+/* False where no row was looked at for it: leaders told. */
+bool view_column(const struct view *view, const struct column_cells *asked);
 
 /* Where the cells of a row go in a caller's struct: cell c at offsets[c], as int64_t, double or knackdb_text. */
 struct row_layout {

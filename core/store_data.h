@@ -50,6 +50,16 @@ struct store {
 void lock_writer(struct store *store);
 void unlock_writer(struct store *store);
 
+/* For who does not wait for it, but for a microsecond. */
+bool lock_writer_soon(struct store *store);
+
+/* May be another way at once. */
+static inline bool
+writer_is_locked(struct store *store)
+{
+    return atomic_load_explicit(&store->is_locked, memory_order_relaxed);
+}
+
 /* Whether somebody waits for the lock. Who holds it for work that has time ends that soon. */
 static inline bool
 writer_is_awaited(struct store *store)

@@ -1,6 +1,5 @@
 /* table.c - adding rows and versions; see table.h for the layout and the proof. */
 #include "core/carried.h"
-#include "core/leaders.h"
 #include "core/row_cells.h"
 
 #include "base/error.h"
@@ -306,8 +305,7 @@ post_row(struct table_data *table, row_number row, const struct row_cells *cells
             carried_choose(definition->columns[c].carries, cells->bits, carried);
             note.cells = carried;
         }
-        if (!posting_add(posting, row, note) || !leaders_renew(table, c, posting))
-            leaders_add(table, c, posting, row, note.tag);
+        posting_add(posting, row, note);
     }
 }
 

@@ -42,9 +42,9 @@
  * look at their births and ends.
  *
  * T1  One writer (store.h's mutex). It fills a row's cells, birth, end and links before it
- *     stores its chunk's row_count or an index slot or a posting count (release), and later, of some rows, a list's
- *     leaders (leaders.h, L2). A reader gets row numbers from those alone (acquire or more), so it sees the cells; they
- *     never change.
+ *     stores its chunk's row_count or an index slot or a posting count (release). A reader gets row numbers from those
+ *     alone (acquire or more), or from what another reader made of them and published as the writer (leaders.h), so it
+ *     sees the cells; they never change.
  * T2  end, birth and links are the only fields of a published row that change. The writer stamps
  *     ends with the moment of the commit under way, then publishes that moment (store.h, release). A
  *     view loaded the moment with acquire, so it sees every end up to its own;

@@ -2,6 +2,7 @@
  *
  * Beginning a view claims a slot (epoch.h) and only then loads the newest commit: the
  * writer that scans the slots before that load knows that this reader may see anything. */
+#include "core/leaders.h"
 #include "core/store_data.h"
 
 #include "base/error.h"
@@ -256,9 +257,61 @@ put_column(const struct view *view, const struct column_cells *asked, enum cell_
     }
 }
 
-void
+/* What leaders tell of a row. True for NULL. */
+static inline __attribute__((always_inline)) bool
+put_led(const struct dictionary *dictionary, const struct led_rows *led, const struct leader *leader, uint32_t column,
+        void *field)
+{
+    if (column == 0)
+        *(int64_t *) field = leader->id;
+    else if (column == led->ranking)
+        *(double *) field = leader->rate; /* no leader's is NULL */
+    else
+        return put_text(dictionary_text(dictionary, column == led->column ? led->code : leader->code), field);
+    return false;
+}
+
+static bool
+leaders_tell(const struct led_rows *led, uint32_t column)
+{
+    return column == 0 || column == led->ranking || column == led->column || column == led->code_column;
+}
+
+/* The rows that are leaders, and after them the others, which are few. */
+static bool
+put_led_column(const struct view *view, const struct column_cells *asked)
+{
+    const struct table_data *data = &view->store->tables[asked->table];
+    const struct led_rows   *led = asked->led;
+    const uint16_t          *places = led->places + asked->led_at;
+    const uint32_t           column = asked->column;
+    const size_t             field_bytes = data->kinds[column] == CELL_CODE ? sizeof(knackdb_text) : sizeof(uint64_t);
+    char                    *field = asked->ret_cells;
+    bool                     has_looked = false;
+
+    for (size_t i = 0; i < asked->count; i++, field += field_bytes) {
+        row_number row = (row_number) asked->rows[i];
+        bool       is_null;
+
+        if (places[i] != 0)
+            is_null = put_led(&data->dictionaries[column], led, &led->leaders->rows[places[i] - 1], column, field);
+        else
+            is_null = put_cell(data, table_group(data, row), row, column, field);
+
+        has_looked = has_looked || places[i] == 0;
+        if (is_null && data->kinds[column] == CELL_REAL)
+            *(double *) (void *) field = (double) NAN;
+        if (asked->ret_nulls != NULL)
+            asked->ret_nulls[i] = is_null;
+    }
+    return has_looked;
+}
+
+bool
 view_column(const struct view *view, const struct column_cells *asked)
 {
+    if (asked->led != NULL && leaders_tell(asked->led, asked->column))
+        return put_led_column(view, asked);
     switch ((enum cell_kind) view->store->tables[asked->table].kinds[asked->column]) {
     case CELL_INTEGER: put_column(view, asked, CELL_INTEGER, sizeof(int64_t)); break;
     case CELL_REAL: put_column(view, asked, CELL_REAL, sizeof(double)); break;
@@ -266,6 +319,7 @@ view_column(const struct view *view, const struct column_cells *asked)
     case CELL_TEXT: put_column(view, asked, CELL_TEXT, sizeof(knackdb_text)); break;
     case CELL_SPARSE: put_column(view, asked, CELL_SPARSE, sizeof(knackdb_text)); break;
     }
+    return true;
 }
 
 row_number

@@ -231,6 +231,48 @@ Test(columns, of_several_answers_in_one_view_are_each_answers_own)
     close_it(db);
 }
 
+/* The best rows of a text, all of them and from some place on: from the second question on most of them are leaders,
+ * which tell some of their columns; rows stored since are none. */
+Test(columns, of_the_best_rows_are_read_as_their_cells_are)
+{
+    static const uint32_t texts[] = { KNACKDB_PATTERN_TASK_TYPE, KNACKDB_PATTERN_PATTERN_USED };
+    knackdb              *db = open_in_memory();
+    uint64_t              draws = 12;
+    const int             table = KNACKDB_EXECUTION_PATTERNS;
+    size_t                read_rows = 0;
+
+    store_any(db, table, &draws);
+    for (uint32_t round = 0; round < 60; round++) {
+        knackdb_condition condition = knackdb_where_text(texts[round % 2], round % 3 == 0 ? "a" : "sort");
+        knackdb_query     query = { .table = table,
+                                    .conditions = &condition,
+                                    .condition_count = 1,
+                                    .order = { { KNACKDB_PATTERN_CONFIDENCE_SCORE, true } },
+                                    .order_count = 1,
+                                    .limit = 1 + draw_below(&draws, round % 4 == 0 ? 150 : 12),
+                                    .offset = draw_below(&draws, 4) };
+        knackdb_pattern   best = { .task_type = knackdb_string("sort"),
+                                   .pattern_used = knackdb_string("a"),
+                                   .confidence_score = 1.0 };
+        knackdb_read     *read = begin_read(db);
+        knackdb_rows      rows;
+        knackdb_error     error;
+
+        MUST(knackdb_read_find(read, &query, &rows, &error));
+        must_read_as_alone(read, table, rows.rows, rows.count);
+        for (size_t at = 1; at < rows.count; at += 5)
+            must_read_as_alone(read, table, rows.rows + at, (rows.count - at + 1) / 2);
+        read_rows += rows.count;
+        knackdb_read_end(read);
+        if (round % 8 == 5)
+            MUST(knackdb_pattern_store(db, &best, NULL, &error));
+        if (round % 8 == 6)
+            MUST(knackdb_delete(db, table, 1 + draw_below(&draws, ROWS), &error));
+    }
+    cr_assert_geq(read_rows, 500);
+    close_it(db);
+}
+
 /* An answer is known by where it lies, and by its table. */
 Test(columns, of_another_tables_rows_are_null)
 {

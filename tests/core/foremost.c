@@ -6,6 +6,7 @@
  * a walk over all rows. */
 #include "core/foremost.h"
 #include "base/hash.h"
+#include "core/leaders.h"
 #include "core/score.h"
 #include "core/store_data.h"
 #include "tests/core/scaffold.h"
@@ -144,6 +145,19 @@ ask(const struct view *view, int confidence_kind, int success_kind)
     return is_answered;
 }
 
+/* As the first question about a list is answered without them. */
+static void
+want_leaders(const char *type)
+{
+    const uint32_t           column = KNACKDB_PATTERN_TASK_TYPE;
+    const struct dictionary *dictionary = &patterns()->dictionaries[column];
+    struct view              view;
+
+    cr_assert_eq(view_begin(store, &view, NULL), KNACKDB_OK);
+    leaders_note_question(&view, KNACKDB_EXECUTION_PATTERNS, column, dictionary_find(dictionary, knackdb_string(type)));
+    view_end(&view);
+}
+
 static void
 check_kinds(int confidence, int success, int share_min)
 {
@@ -153,6 +167,8 @@ check_kinds(int confidence, int success, int share_min)
     seed = (uint64_t) (confidence * 3 + success) << 32;
     for (int i = 0; i < ROWS; i++)
         put_pattern(0, confidence, success);
+    want_leaders("some");
+    want_leaders("most");
     cr_assert_eq(view_begin(store, &past, NULL), KNACKDB_OK);
     for (int change = 0; change < CHANGES; change++) {
         cr_assert_eq(view_begin(store, &view, NULL), KNACKDB_OK);
@@ -187,6 +203,50 @@ Test(foremost, rates_that_no_tag_tells_apart_are_told_apart_among_equal_ones)
     check_kinds(0, 2, 60);
 }
 
+static void
+put_rates(double confidence, double success)
+{
+    knackdb_value row[KNACKDB_PATTERN_COLUMNS] = { { .type = KNACKDB_NULL } };
+
+    row[0] = knackdb_value_integer(0);
+    row[KNACKDB_PATTERN_TASK_TYPE] = knackdb_value_text(knackdb_string("most"));
+    row[KNACKDB_PATTERN_CONFIDENCE_SCORE] = knackdb_value_real(confidence);
+    row[KNACKDB_PATTERN_SUCCESS_RATE] = knackdb_value_real(success);
+    cr_assert_eq(store_put_rows(store, 0, row, KNACKDB_PATTERN_COLUMNS, 1, 0, NULL, NULL, NULL), KNACKDB_OK);
+}
+
+/* Of a list of more rows than there are leaders five of these match, and one of the others; rows that come later match,
+ * too, and are worse than that one. */
+Test(foremost, rows_stored_since_do_not_stand_for_better_ones_that_are_no_leaders)
+{
+    knackdb_condition conditions[] = { knackdb_where_text(KNACKDB_PATTERN_TASK_TYPE, "most"),
+                                       knackdb_where_at_least(KNACKDB_PATTERN_SUCCESS_RATE, 0.9) };
+    knackdb_query     query = { .table = KNACKDB_EXECUTION_PATTERNS,
+                                .conditions = conditions,
+                                .condition_count = 2,
+                                .order = { { KNACKDB_PATTERN_CONFIDENCE_SCORE, true } },
+                                .order_count = 1,
+                                .limit = 6 };
+    struct view       view;
+
+    for (int i = 0; i < ROWS; i++)
+        put_rates(i / (double) ROWS, i > ROWS - 6 || i == ROWS / 3 ? 1.0 : 0.1);
+    want_leaders("most");
+    for (int later = 0; later < 4; later++) {
+        struct row_list list;
+
+        cr_assert_eq(view_begin(store, &view, NULL), KNACKDB_OK);
+        row_list_init(&list, &allocator);
+        cr_assert_eq(view_find(&view, &query, &list, NULL), KNACKDB_OK);
+        cr_assert_eq(list.count, 6);
+        cr_expect_eq(table_real(patterns(), (row_number) list.rows[5], KNACKDB_PATTERN_CONFIDENCE_SCORE),
+                     ROWS / 3 / (double) ROWS);
+        row_list_clear(&list);
+        view_end(&view);
+        put_rates(0.1, 1.0);
+    }
+}
+
 Test(foremost, other_questions_are_left_to_others)
 {
     knackdb_condition conditions[] = { knackdb_where_text(KNACKDB_PATTERN_TASK_TYPE, "most"),
@@ -206,6 +266,7 @@ Test(foremost, other_questions_are_left_to_others)
         put_pattern(0, 1, 1);
     for (size_t i = 0; i < 9; i++)
         asked[i] = query;
+    want_leaders("most");
     asked[1].condition_count = 2; /* at most */
     asked[2].conditions++;        /* of no text */
     asked[3].limit = 0;

@@ -1,6 +1,6 @@
 /* postings.c - claims about posting lists: their rows stay in order through growth and compacting, a block's maximum is
  * the largest tag of its rows, no row of it is later than its latest, beside each row stand cells of that row, and
- * leaders that compacting takes over are all rows of their tags in the blocks that they tell of. */
+ * leaders stay with a list that grows, and not with one that is compacted. */
 #include "base/hash.h"
 #include "core/posting.h"
 #include "tests/core/scaffold.h"
@@ -291,52 +291,25 @@ Test(postings, compacting_that_is_broken_off_leaves_the_list_as_it_was_or_is_to_
     }
 }
 
-/* As leaders.c makes them, but in the order of the list: all of some tag and above, of all closed blocks. */
-static void
-give_leaders(struct posting *posting, _Atomic uint64_t *bytes, int32_t least)
+/* Of all rows there are, without a look at them. */
+static bool
+give_leaders(struct posting *posting, _Atomic uint64_t *bytes)
 {
-    struct posting_rows      *rows = atomic_load(&posting->rows);
-    struct posting_directory *directory = posting_rows_directory(rows);
-    uint32_t                  blocks = atomic_load(&rows->count) >> POSTING_BLOCK_BITS;
-    struct leaders           *leaders, *old = posting_directory_leaders(directory);
+    struct posting_rows *rows = atomic_load(&posting->rows);
+    struct leaders      *leaders = epoch_get(&epochs, sizeof *leaders + 5 * sizeof leaders->rows[0]);
 
-    leaders = epoch_get(&epochs, sizeof *leaders + blocks * POSTING_BLOCK_ROWS * sizeof leaders->rows[0]);
     cr_assert_not_null(leaders);
-    *leaders = (struct leaders) { .blocks = blocks, .least = least };
-    for (uint32_t b = 0; b < blocks; b++)
-        for (uint32_t i = 0; i < posting_directory_fills(directory)[b]; i++)
-            if (directory->blocks[b]->tags[i] >= least)
-                leaders->rows[leaders->count++] =
-                    (struct leader) { .row = directory->blocks[b]->rows[i], .tag = directory->blocks[b]->tags[i] };
-    *bytes += posting_leaders_bytes(leaders) - posting_leaders_bytes(old);
-    atomic_store(&directory->leaders, leaders);
-    epoch_retire(&epochs, old);
+    *leaders = (struct leaders) { .told = atomic_load(&rows->count), .count = 5 };
+    return posting_put_leaders(posting, rows, &epochs, bytes, atomic_load(&rows->leaders), leaders);
 }
 
-/* How many blocks they tell of, of so many. */
-static uint32_t
-check_leaders(struct posting *posting, uint32_t *ret_blocks)
+static struct leaders *
+leaders_of(struct posting *posting)
 {
-    struct posting_view   view;
-    const struct leaders *leaders;
-    uint32_t              next = 0;
+    struct posting_view view;
 
     posting_view_init(&view, posting);
-    *ret_blocks = posting_view_blocks(&view);
-    if (posting_view_directory(&view) == NULL)
-        return 0;
-    leaders = posting_directory_leaders(posting_view_directory(&view));
-    cr_assert_not_null(leaders);
-    cr_assert(leaders->blocks <= view.count >> POSTING_BLOCK_BITS, "the last block gets more rows");
-    for (uint32_t b = 0; b < leaders->blocks; b++) {
-        struct posting_run run = posting_view_run(&view, b);
-
-        for (uint32_t i = 0; i < run.count; i++)
-            if (run.tags[i] >= leaders->least)
-                cr_assert(next < leaders->count && leaders->rows[next++].row == run.rows[i], "row %u", run.rows[i]);
-    }
-    cr_assert_eq(next, leaders->count, "rows of other blocks, or doomed ones");
-    return leaders->blocks;
+    return posting_view_leaders(&view);
 }
 
 /* Some rows here and there, and all from one on. */
@@ -352,43 +325,55 @@ is_of_doom(const void *context, uint32_t row)
     return row < doom->end && (hash_integer(row) % 16 < doom->share || row >= doom->from);
 }
 
-/* Method: lists that have leaders, compacted in pieces; with what follows the leaders' blocks doomed, or not; in every
- * third round leaders are renewed in between. */
-Test(postings, compacting_takes_over_leaders_without_what_is_doomed)
+/* Method: lists of all forms get leaders, then rows, and are compacted in pieces, while rows and leaders come, too. */
+Test(postings, growing_takes_over_leaders_and_compacting_does_not)
 {
-    uint32_t told = 0, last_told = 0;
+    uint32_t grown = 0, compacted = 0, late = 0;
 
     for (uint32_t round = 0; round < 600; round++) {
-        uint32_t                  told_rows = 300 + (uint32_t) (hash_integer(round) % 3000);
-        uint32_t                  length = told_rows + (round % 2) * (uint32_t) (hash_integer(~round) % 700);
-        struct doom               doom = { round % 5 * 3, round % 4 < 2 ? told_rows / 2 + 90 : length, length };
+        uint32_t                  told_rows = 2 + (uint32_t) (hash_integer(round) % (round % 4 == 0 ? 3000 : 200));
+        uint32_t                  length = told_rows + (uint32_t) (hash_integer(~round) % 400);
+        struct doom               doom = { round % 5 * 3, length, length };
         struct posting            posting = { 0 };
         struct posting_compaction compaction = { NULL };
+        struct posting_rows      *first;
+        struct leaders           *leaders;
         _Atomic uint64_t          bytes = 0;
-        uint32_t                  next = 0, blocks, these;
+        uint32_t                  next = 0;
         int64_t                   budget = 7;
 
-        for (; next < length; next++) {
-            if (next == told_rows)
-                give_leaders(&posting, &bytes, INT16_MAX - 6000);
-            add_posting(&posting, &bytes, next);
+        while (next < told_rows)
+            add_posting(&posting, &bytes, next++);
+        first = atomic_load(&posting.rows);
+        cr_assert(give_leaders(&posting, &bytes) && give_leaders(&posting, &bytes));
+        leaders = leaders_of(&posting);
+        while (next < length)
+            add_posting(&posting, &bytes, next++);
+        cr_assert_eq(leaders_of(&posting), leaders);
+        if (atomic_load(&posting.rows) != first) {
+            struct leaders *others = epoch_get(&epochs, sizeof *others);
+
+            *others = (struct leaders) { .told = told_rows };
+            cr_assert_not(posting_put_leaders(&posting, first, &epochs, &bytes, leaders, others), "made of others");
+            epoch_put_now(&epochs, others);
+            grown++;
         }
-        if (length == told_rows)
-            give_leaders(&posting, &bytes, INT16_MAX - 6000);
         while (!posting_compact(&compaction, &posting, &epochs, &bytes, is_of_doom, &doom, &budget)) {
             budget = 7;
             if (round % 3 != 0 || compaction.old != NULL)
                 continue;
             for (uint32_t i = 0; i < 40 && next < length + 500; i++)
                 add_posting(&posting, &bytes, next++);
-            if (hash_integer(next) % 4 == 0)
-                give_leaders(&posting, &bytes, INT16_MAX - 3000);
+            late += give_leaders(&posting, &bytes);
         }
-        these = check_leaders(&posting, &blocks);
-        told += these;
-        last_told += these != 0 && these + 1 >= blocks;
+        leaders = leaders_of(&posting);
+        cr_assert(leaders == NULL || leaders == &posting_leaders_none);
+        cr_assert_eq(leaders == NULL, atomic_load(&posting.rows) == NULL, "that there was a question stays known");
+        compacted += leaders != NULL;
+        cr_assert_neq(bytes, 0);
         posting_drop(&posting, &epochs, &bytes);
         cr_assert_eq(bytes, 0);
     }
-    cr_assert(told > 1000 && last_told > 50, "%u blocks, %u times nearly all of a list", told, last_told);
+    cr_assert(grown > 200 && compacted > 500 && late > 100, "%u grown, %u compacted, %u leaders meanwhile", grown,
+              compacted, late);
 }

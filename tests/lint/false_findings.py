@@ -27,8 +27,6 @@ FALSE_FINDINGS = [
                  "foremost_find() has set what takes_order() reads, the table among it"),
     FalseFinding(TIDY, "core/foremost.c", "clang-analyzer-core.UndefinedBinaryOperatorResult", "hits[foremost->keep - 1].rank",
                  "as many hits as are kept are set by then, and a limit is not 0, so one at least is kept"),
-    FalseFinding(TIDY, "core/posting.h", "clang-analyzer-core.NullDereference", "leaders->late_room != 0 &&",
-                 "leaders_are_behind() is asked when a block was closed: of one block or more without leaders it asks no further"),
     FalseFinding(TIDY, "core/table.c", "clang-analyzer-core.uninitialized.Assign", "cells->bits[c]", CELLS_FILLED),
     FalseFinding(TIDY, "core/table.c", "clang-analyzer-core.uninitialized.Assign", "cells->bits[0]", CELLS_FILLED),
     FalseFinding(TIDY, "core/table.c", "clang-analyzer-core.UndefinedBinaryOperatorResult", "places[k].head != ROW_NONE",
