@@ -39,7 +39,7 @@ knackdb_status handle_check_writable(const knackdb *db, knackdb_error *error);
 /* Waits until a commit is as safe as the store's durability promises. Sequence 0: nothing to wait for. */
 knackdb_status handle_wait(knackdb *db, uint64_t sequence, knackdb_error *error);
 
-#define READ_OWNED_INLINE 4
+#define READ_OWNED_INLINE 5
 
 /* Memory that a read view gave out and frees when it ends. */
 struct read_owned {

@@ -22,6 +22,7 @@
 #define GATHERED_MAX  (2 * LEADERS_MAX + POSTING_BLOCK_ROWS)
 #define COMMITS_KEPT  32u
 #define HELD_FACTOR   8u
+#define HELD_LOOKS    128u /* in vain, of one question */
 _Static_assert(LEADERS_MAX <= UINT16_MAX, "the place of each fits struct led_rows");
 #define PRICE_MAX    ((uint32_t) 1 << 24)
 #define PRICE(count) (48 + (count) / 4) /* of renewing so many, in looks */
@@ -396,7 +397,8 @@ leaders_note_question(const struct view *view, uint32_t table, uint32_t column, 
     struct posting_view list;
 
     posting_view_init(&list, dictionary_posting(&view->store->tables[table].dictionaries[column], code));
-    if (list.rows != NULL && list.count >= LIST_ROWS_MIN)
+    if (list.rows != NULL && list.count >= LIST_ROWS_MIN &&
+        atomic_load_explicit(&((struct posting_rows *) (uintptr_t) list.rows)->leaders, memory_order_relaxed) == NULL)
         (void) atomic_compare_exchange_strong(&((struct posting_rows *) (uintptr_t) list.rows)->leaders, &none,
                                               &posting_leaders_none);
 }
@@ -415,7 +417,8 @@ leaders_charge(struct asked_list *asked)
     if (spent < price || asked->is_tried)
         return false;
     (void) horizon_of(asked, &is_held);
-    if (is_held && spent / HELD_FACTOR < price)
+    /* What is replaced stays until the view ends: so as much as ended or came is waited for, not questions alone. */
+    if (is_held && (spent / HELD_FACTOR < price || asked->looks < HELD_LOOKS))
         return false;
     atomic_store_explicit(&leaders->spent, 0, memory_order_relaxed); /* whatever comes of it */
     return leaders_renew(asked);

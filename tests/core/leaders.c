@@ -412,6 +412,54 @@ Test(leaders, of_a_store_that_nobody_changes_are_not_made_again_and_again)
     view_end(&before);
 }
 
+Test(leaders, are_told_of_with_the_answer)
+{
+    struct view view;
+
+    for (uint32_t i = 0; i < 500; i++)
+        put_pattern(0, 0);
+    cr_assert_eq(view_begin(store, &view, NULL), KNACKDB_OK);
+    for (uint32_t i = 0; i < 3; i++) {
+        struct row_list list;
+
+        row_list_init(&list, &allocator);
+        best_ten(&view, &list);
+        cr_assert_eq(list.count, 10);
+        cr_assert_eq(list.led != NULL, i > 0, "question %u", i);
+        for (uint32_t r = 0; i > 0 && r < 10; r++)
+            cr_assert_neq(list.led->places[r], 0);
+        row_list_clear(&list);
+    }
+    view_end(&view);
+}
+
+/* A view is held, so that nothing that is replaced goes before it ends, and others ask hundreds of times for each row
+ * that is replaced. */
+Test(leaders, beside_a_view_that_is_held_take_memory_as_rows_change_and_not_as_others_ask)
+{
+    enum { REPLACED = 300, ASKED = 400 };
+    struct view held;
+    uint64_t    before;
+
+    for (uint32_t i = 0; i < 5000; i++)
+        put_pattern(0, 0);
+    cr_assert_eq(view_begin(store, &held, NULL), KNACKDB_OK);
+    before = atomic_load(&store->allocator->bytes);
+    for (uint32_t i = 0; i < REPLACED; i++) {
+        put_pattern(1 + i % 20, 5);
+        for (uint32_t a = 0; a < ASKED; a++) {
+            struct view view;
+
+            cr_assert_eq(view_begin(store, &view, NULL), KNACKDB_OK);
+            (void) best_ten_leaders(&view);
+            view_end(&view);
+        }
+    }
+    cr_expect_lt(atomic_load(&store->allocator->bytes) - before, (uint64_t) REPLACED * 4096, "%llu bytes",
+                 (unsigned long long) (atomic_load(&store->allocator->bytes) - before));
+    view_end(&held);
+}
+
 /* ---- rows that are used ---- */
 
 /* An agent asks for the best ten, and uses one of them, which makes a version of it. Nothing is taken out meanwhile. */
