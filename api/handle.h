@@ -53,7 +53,9 @@ struct read_owned_block {
     struct read_owned        items[30];
 };
 
-#define READ_ASKED_FIRST 16u /* rows that are asked for before the first is read */
+#define READ_ASKED_FIRST 16u  /* rows that are asked for before the first is read */
+#define READ_ROOM_ROWS   16u  /* of an answer that lies in the view's slot */
+#define READ_NOTE_BYTES  320u /* enough for where these stand in a list that carries cells */
 
 /* The rows found last, and how far they were read, one after the other, and asked for. */
 struct read_answer {
@@ -92,7 +94,9 @@ struct knackdb_read {
     struct read_row          row;
     struct read_habit        habit;
     bool                     is_room_taken;
-    knackdb_row              room[READ_ASKED_FIRST]; /* of the first answer that is as short as that */
+    /* Of the first answer that is as short as that; and for what is noted of its rows, or of more (row_list.note_room) */
+    knackdb_row              room[READ_ROOM_ROWS];
+    _Alignas(8) unsigned char note_room[READ_NOTE_BYTES];
 };
 
 /* Takes note of what was found, and asks for the cells that will be read first, as far as that is known. */

@@ -20,20 +20,30 @@ own_list(knackdb_read *read, struct row_list *list, knackdb_error *error)
     size_t         led_bytes = list->led != NULL ? led_rows_bytes(list->led) : 0;
     knackdb_status status = KNACKDB_OK;
 
-    if (list->is_lent)
-        read->is_room_taken = list->count != 0;
-    else
+    bool is_carried_lent = list->carried == (void *) read->note_room;
+    bool is_led_lent = list->led == (void *) read->note_room;
+
+    if (!list->is_lent)
         status = read_own(read, list->rows, list->capacity * sizeof *list->rows, error);
     if (status != KNACKDB_OK) {
-        allocator_put(&read->db->allocator, list->carried, bytes);
-        allocator_put(&read->db->allocator, list->led, led_bytes);
+        row_list_note_put(list, list->carried, bytes);
+        row_list_note_put(list, list->led, led_bytes);
         return status;
     }
-    if (list->carried != NULL && read_own(read, list->carried, bytes, NULL) != KNACKDB_OK)
+    if ((list->is_lent && list->count != 0) || is_carried_lent || is_led_lent)
+        read->is_room_taken = true;
+    if (list->carried != NULL && !is_carried_lent && read_own(read, list->carried, bytes, NULL) != KNACKDB_OK)
         list->carried = NULL;
-    if (list->led != NULL && read_own(read, list->led, led_bytes, NULL) != KNACKDB_OK)
+    if (list->led != NULL && !is_led_lent && read_own(read, list->led, led_bytes, NULL) != KNACKDB_OK)
         list->led = NULL;
     return KNACKDB_OK;
+}
+
+static void
+lend_room(knackdb_read *read, struct row_list *list)
+{
+    row_list_lend(list, read->room, READ_ROOM_ROWS);
+    row_list_lend_notes(list, read->note_room, sizeof read->note_room);
 }
 
 /* Runs a checked query; its rows become the view's. */
@@ -48,7 +58,7 @@ find_checked(knackdb_read *read, const knackdb_query *checked, knackdb_rows *ret
         return status;
     row_list_init(&list, &read->db->allocator);
     if (!read->is_room_taken)
-        row_list_lend(&list, read->room, READ_ASKED_FIRST);
+        lend_room(read, &list);
     status = view_find(&read->view, checked, &list, error);
     if (status == KNACKDB_OK)
         status = own_list(read, &list, error);

@@ -10,11 +10,11 @@ carried_bytes(const struct carried *carried)
 }
 
 struct carried *
-carried_new(const struct view *view, uint32_t table, uint32_t column, uint32_t code, size_t room)
+carried_new(struct row_list *list, const struct view *view, uint32_t table, uint32_t column, uint32_t code, size_t room)
 {
     const struct table_data *data = &view->store->tables[table];
     const struct column     *about = &data->definition->columns[column];
-    struct carried *carried = allocator_get(view->store->allocator, sizeof *carried + room * sizeof carried->rows[0]);
+    struct carried          *carried = row_list_note_get(list, sizeof *carried + room * sizeof carried->rows[0]);
 
     if (carried == NULL)
         return NULL;
@@ -29,13 +29,22 @@ carried_new(const struct view *view, uint32_t table, uint32_t column, uint32_t c
     return carried;
 }
 
-struct carried *
-carried_resized(struct allocator *allocator, struct carried *carried, size_t room)
+bool
+carried_resize(struct row_list *list, size_t room)
 {
-    struct carried *resized =
-        allocator_resize(allocator, carried, carried_bytes(carried), sizeof *carried + room * sizeof carried->rows[0]);
+    struct carried *old = list->carried, *resized;
+    size_t          bytes = sizeof *old + room * sizeof old->rows[0];
 
-    if (resized != NULL)
-        resized->room = room;
-    return resized;
+    if (old == list->note_room) {
+        resized = room > old->room ? allocator_get(list->allocator, bytes) : old;
+        if (resized != NULL && resized != old)
+            memcpy(resized, old, carried_bytes(old));
+    } else {
+        resized = allocator_resize(list->allocator, old, carried_bytes(old), bytes);
+    }
+    if (resized == NULL)
+        return false;
+    resized->room = room;
+    list->carried = resized;
+    return true;
 }

@@ -24,6 +24,7 @@
 #ifndef KNACKDB_CORE_CARRIED_H
 #define KNACKDB_CORE_CARRIED_H
 
+#include "core/query.h"
 #include "core/table.h"
 
 #include <assert.h>
@@ -86,11 +87,12 @@ carried_row_at(const struct posting_view *list, uint32_t place)
     return (struct carried_row) { run.cells + at * posting_view_width(list), (uint16_t) run.tags[at] };
 }
 
-/* For rows that a view finds on the list of `code`, which carries cells; where they stand is the caller's to say. NULL
- * without memory. */
-struct carried *carried_new(const struct view *view, uint32_t table, uint32_t column, uint32_t code, size_t room);
-/* With room for more rows, or fewer, as far as there is memory. NULL: it stays as it is. */
-struct carried *carried_resized(struct allocator *allocator, struct carried *carried, size_t room);
+/* For rows that a view finds on the posting list of `code`, which carries cells; where they stand is the caller's to
+ * say, who puts it into `list`. NULL without memory. */
+struct carried *carried_new(struct row_list *list, const struct view *view, uint32_t table, uint32_t column,
+                            uint32_t code, size_t room);
+/* Gives list->carried room for more rows, or fewer. False without memory: it stays as it is. */
+bool            carried_resize(struct row_list *list, size_t room);
 size_t          carried_bytes(const struct carried *carried);
 
 #endif

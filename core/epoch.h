@@ -34,7 +34,7 @@
 #include <stdatomic.h>
 
 #define EPOCH_SLOTS_PER_BLOCK 64
-#define EPOCH_OWNER_BYTES     560
+#define EPOCH_OWNER_BYTES     880
 
 struct epoch_slot {
     /* Writer: the reader that owns it. Readers: the writer's scans (E2). 0: free. */

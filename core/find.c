@@ -113,8 +113,8 @@ remember_places(const struct collector *collector, const struct view *view, stru
 {
     if (collector->carries == 0)
         return;
-    list->carried = carried_new(view, (uint32_t) collector->query->table, collector->list_column, collector->list_code,
-                                list->count);
+    list->carried = carried_new(list, view, (uint32_t) collector->query->table, collector->list_column,
+                                collector->list_code, list->count);
     for (size_t i = 0; i < list->count && list->carried != NULL; i++) {
         uint32_t place = collector->hits[first + i].place;
 

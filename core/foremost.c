@@ -261,8 +261,9 @@ hand_out(const struct foremost *foremost, uint32_t first, struct row_list *list,
     if (status != KNACKDB_OK)
         return status;
     if (list->led != NULL)
-        allocator_put(list->allocator, list->led, led_rows_bytes(list->led));
-    list->led = count != 0 ? led_rows_new(&foremost->asked, foremost->code, count) : NULL;
+        row_list_note_put(list, list->led, led_rows_bytes(list->led));
+    list->led = NULL;
+    list->led = count != 0 ? led_rows_new(list, &foremost->asked, foremost->code, count) : NULL;
     for (uint32_t i = 0; i < count; i++)
         list->rows[i] = foremost->hits[first + i].row;
     for (uint32_t i = 0; i < count && list->led != NULL; i++)

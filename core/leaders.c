@@ -436,10 +436,10 @@ leaders_charge_missing(struct asked_list *asked)
 }
 
 struct led_rows *
-led_rows_new(const struct asked_list *asked, uint32_t code, uint32_t count)
+led_rows_new(struct row_list *list, const struct asked_list *asked, uint32_t code, uint32_t count)
 {
     const struct table *definition = asked->table->definition;
-    struct led_rows    *led = allocator_get(asked->view->store->allocator, sizeof *led + count * sizeof led->places[0]);
+    struct led_rows    *led = row_list_note_get(list, sizeof *led + count * sizeof led->places[0]);
 
     if (led == NULL)
         return NULL;

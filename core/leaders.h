@@ -35,6 +35,7 @@
 #ifndef KNACKDB_CORE_LEADERS_H
 #define KNACKDB_CORE_LEADERS_H
 
+#include "core/query.h"
 #include "core/table.h"
 
 /* A list that a question of a view is about, and its leaders. */
@@ -89,8 +90,8 @@ struct led_rows {
     uint16_t              places[]; /* one a row: from 1; 0: it is none of them */
 };
 
-/* NULL without memory: the rows are read from their columns then. */
-struct led_rows *led_rows_new(const struct asked_list *asked, uint32_t code, uint32_t count);
+/* For a list's rows; the caller puts it there. NULL without memory: the rows are read from their columns then. */
+struct led_rows *led_rows_new(struct row_list *list, const struct asked_list *asked, uint32_t code, uint32_t count);
 size_t           led_rows_bytes(const struct led_rows *led);
 
 enum leaders_wish {

@@ -10,7 +10,7 @@
 #define MOVES_FIRST       64 /* of rows, to make room for others; and then: */
 #define MOVES_A_ROW       4
 #define SHARE_SOON        16   /* a list that much shorter is walked instead; in the end, any that is shorter */
-#define ROOM_FIRST        2048 /* rows of the answer */
+#define ROOM_FIRST        2048 /* rows of the answer, where those are not enough for which it is lent */
 #define LOOKS_A_BLOCK     4    /* that is passed over */
 #define LATEST_TOGETHER   8u
 #define PICKED_MAX        (2 * POSTING_BLOCK_ROWS)
@@ -164,21 +164,24 @@ is_before(const struct newest *newest, double age, int64_t id, double other_age,
 static bool __attribute__((noinline))
 grow(struct newest *newest)
 {
-    size_t           room = newest->room != 0 ? 2 * newest->room : ROOM_FIRST;
     struct row_list *answer = newest->answer;
-    struct carried  *carried;
+    size_t           room = newest->room < ROOM_FIRST ? ROOM_FIRST : 2 * newest->room;
 
+    if (newest->room == 0 && answer->is_lent)
+        room = answer->capacity;
     room = room < newest->keep ? room : newest->keep;
+    answer->count = newest->count;
     if (row_list_reserve(answer, room, NULL) != KNACKDB_OK)
         return false;
-    carried = answer->carried != NULL
-                  ? carried_resized(answer->allocator, answer->carried, room)
-                  : carried_new(newest->view, (uint32_t) newest->query->table, newest->column, newest->code, room);
-    if (carried == NULL)
+    if (answer->carried == NULL)
+        answer->carried =
+            carried_new(answer, newest->view, (uint32_t) newest->query->table, newest->column, newest->code, room);
+    else if (!carried_resize(answer, room))
         return false;
-    answer->carried = carried;
+    if (answer->carried == NULL)
+        return false;
     newest->rows = answer->rows;
-    newest->carried = carried->rows;
+    newest->carried = answer->carried->rows;
     newest->room = room;
     return true;
 }
@@ -370,15 +373,11 @@ walk(struct newest *newest, uint64_t looks)
 static void
 give_room_back(struct newest *newest)
 {
-    struct row_list *answer = newest->answer;
-    struct carried  *carried;
-
     if (newest->count >= newest->room / 2)
         return;
-    row_list_shrink(answer, newest->count);
-    carried = answer->carried != NULL ? carried_resized(answer->allocator, answer->carried, newest->count) : NULL;
-    if (carried != NULL)
-        answer->carried = carried;
+    row_list_shrink(newest->answer, newest->count);
+    if (newest->answer->carried != NULL)
+        (void) carried_resize(newest->answer, newest->count);
 }
 
 bool
@@ -403,6 +402,8 @@ newest_find(const struct view *view, const knackdb_query *checked, enum newest_a
         !takes_list(&newest, equal, is_soon ? SHARE_SOON : 1))
         return false;
     row_list_init(&answer, list->allocator);
+    if (list->is_lent && list->count == 0)
+        answer = *list; /* the room, which stays the list's where nothing comes of it */
     picked.count = 0;
     walked = walk(&newest, is_soon ? LOOKS_FIRST(newest.keep) : UINT64_MAX);
     if (walked != WALKED) {

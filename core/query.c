@@ -165,14 +165,36 @@ row_list_lend(struct row_list *list, knackdb_row *room, size_t capacity)
 }
 
 void
+row_list_lend_notes(struct row_list *list, void *room, size_t bytes)
+{
+    list->note_room = room;
+    list->note_room_bytes = bytes;
+}
+
+void *
+row_list_note_get(struct row_list *list, size_t bytes)
+{
+    bool is_taken = list->led == list->note_room || list->carried == list->note_room; /* or there is none */
+
+    return bytes <= list->note_room_bytes && !is_taken ? list->note_room : allocator_get(list->allocator, bytes);
+}
+
+void
+row_list_note_put(struct row_list *list, void *note, size_t bytes)
+{
+    if (note != list->note_room)
+        allocator_put(list->allocator, note, bytes);
+}
+
+void
 row_list_clear(struct row_list *list)
 {
     if (!list->is_lent)
         allocator_put(list->allocator, list->rows, list->capacity * sizeof *list->rows);
     if (list->carried != NULL)
-        allocator_put(list->allocator, list->carried, carried_bytes(list->carried));
+        row_list_note_put(list, list->carried, carried_bytes(list->carried));
     if (list->led != NULL)
-        allocator_put(list->allocator, list->led, led_rows_bytes(list->led));
+        row_list_note_put(list, list->led, led_rows_bytes(list->led));
     row_list_init(list, list->allocator);
 }
 

@@ -25,10 +25,17 @@ struct row_list {
     struct led_rows  *led;     /* where they stand among leaders (leaders.h); NULL: unknown */
     struct carried   *carried; /* where their cells stand side by side (carried.h); NULL: unknown */
     bool              is_lent; /* `rows` is somebody else's memory, which stays his */
+    void             *note_room;
+    size_t            note_room_bytes; /* somebody else's, too, for one of `led` and `carried` */
 };
 void           row_list_init(struct row_list *list, struct allocator *allocator);
-/* Room for so many rows, which an empty list takes instead of memory of its own as long as that is enough. */
+/* Room for so many rows, which an empty list takes instead of memory of its own as long as that is enough; and so for
+ * what is noted of them. */
 void           row_list_lend(struct row_list *list, knackdb_row *room, size_t capacity);
+void           row_list_lend_notes(struct row_list *list, void *room, size_t bytes);
+/* Memory for what is noted of the rows, `led` or `carried`: its own, or what was lent for it. NULL: there is none. */
+void          *row_list_note_get(struct row_list *list, size_t bytes);
+void           row_list_note_put(struct row_list *list, void *note, size_t bytes);
 void           row_list_clear(struct row_list *list);
 knackdb_status row_list_reserve(struct row_list *list, size_t count, knackdb_error *error); /* for so many in all */
 void           row_list_shrink(struct row_list *list, size_t count); /* to so many; may do nothing */

@@ -115,7 +115,7 @@ knackdb_status view_begin(struct store *store, struct view *ret_view, knackdb_er
 void           view_end(struct view *view);
 
 /* VIEW_OWNER_BYTES of memory, aligned to 16, that belong to whoever holds the view until view_end(). */
-#define VIEW_OWNER_BYTES 560
+#define VIEW_OWNER_BYTES 880
 void *view_owner_memory(const struct view *view);
 
 typedef uint32_t row_number; /* chunk number << 16 | place in the chunk */

@@ -413,6 +413,42 @@ Test(histories, an_answer_takes_memory_for_the_rows_that_it_has)
     MUST(knackdb_close(db, &error));
 }
 
+/* They lie with their view, and what is known of them; those of the second answer do not. */
+Test(histories, a_few_rows_take_no_memory_of_their_own)
+{
+    knackdb_condition condition =
+        knackdb_where(KNACKDB_METRIC_COMPONENT_NAME, KNACKDB_EQUAL, knackdb_value_text(knackdb_string("most")));
+    knackdb_query query = { .table = KNACKDB_PERFORMANCE_METRICS,
+                            .conditions = &condition,
+                            .condition_count = 1,
+                            .order = { { .column = KNACKDB_METRIC_MEASURED_AT, .descending = true } },
+                            .order_count = 1,
+                            .limit = 10 };
+    knackdb      *db = open_in_memory();
+    knackdb_read *read = NULL;
+    knackdb_stats stats[3];
+    knackdb_error error;
+
+    for (uint32_t i = 0; i < 300; i++) {
+        knackdb_metric metric = { .component_name = knackdb_string("most"), .measured_at = i };
+
+        MUST(knackdb_metric_store(db, &metric, NULL, &error));
+    }
+    MUST(knackdb_read_begin(db, &read, &error));
+    for (uint32_t a = 0; a < 3; a++) {
+        knackdb_rows rows;
+
+        stats[a].struct_size = sizeof stats[a];
+        MUST(knackdb_get_stats(db, &stats[a], &error));
+        MUST(knackdb_read_find(read, &query, &rows, &error));
+        cr_assert_eq(rows.count, 10);
+    }
+    knackdb_read_end(read);
+    cr_assert_eq(stats[1].memory_bytes, stats[0].memory_bytes);
+    cr_assert_gt(stats[2].memory_bytes, stats[1].memory_bytes);
+    MUST(knackdb_close(db, &error));
+}
+
 Test(histories, rows_that_stand_at_the_far_end_of_a_long_list_are_found)
 {
     enum { MANY = 10000, RARE = 30, KINDS = 5 };
