@@ -94,7 +94,7 @@ struct knackdb_read {
     struct read_row          row;
     struct read_habit        habit;
     bool                     is_room_taken;
-    /* Of the first answer that is as short as that; and for what is noted of its rows, or of more (row_list.note_room) */
+    /* Of the first answer that is as short as that; and for what is noted of its rows, or of more. */
     knackdb_row              room[READ_ROOM_ROWS];
     _Alignas(8) unsigned char note_room[READ_NOTE_BYTES];
 };

@@ -23,10 +23,6 @@ ONE_ROW = "a run without tags is the one row of a list, and is there"
 FALSE_FINDINGS = [
     FalseFinding(TIDY, "core/candidates.c", "clang-analyzer-core.NullDereference", "run.rows[0]", ONE_ROW),
     FalseFinding(GCC, "core/posting_compact.c", "-Wanalyzer-use-of-uninitialized-value", "run.rows", ONE_ROW),
-    FalseFinding(CPPCHECK, "core/foremost.c", "ctuuninitvar", "foremost->table->definition",
-                 "foremost_find() has set what takes_order() reads, the table among it"),
-    FalseFinding(TIDY, "core/foremost.c", "clang-analyzer-core.UndefinedBinaryOperatorResult", "hits[foremost->keep - 1].rank",
-                 "as many hits as are kept are set by then, and a limit is not 0, so one at least is kept"),
     FalseFinding(TIDY, "core/table.c", "clang-analyzer-core.uninitialized.Assign", "cells->bits[c]", CELLS_FILLED),
     FalseFinding(TIDY, "core/table.c", "clang-analyzer-core.uninitialized.Assign", "cells->bits[0]", CELLS_FILLED),
     FalseFinding(TIDY, "core/table.c", "clang-analyzer-core.UndefinedBinaryOperatorResult", "places[k].head != ROW_NONE",
