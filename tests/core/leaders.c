@@ -276,16 +276,22 @@ posting_bytes(void)
         &store->tables[KNACKDB_EXECUTION_PATTERNS].dictionaries[KNACKDB_PATTERN_TASK_TYPE].posting_bytes);
 }
 
-static void
-best_ten(const struct view *view, struct row_list *list)
+static knackdb_query
+best_of(const knackdb_condition *condition, uint64_t limit)
 {
-    knackdb_condition condition = knackdb_where_text(KNACKDB_PATTERN_TASK_TYPE, "most");
-    knackdb_query     query = { .table = KNACKDB_EXECUTION_PATTERNS,
-                                .conditions = &condition,
-                                .condition_count = 1,
-                                .order = { { KNACKDB_PATTERN_CONFIDENCE_SCORE, true } },
-                                .order_count = 1,
-                                .limit = 10 };
+    return (knackdb_query) { .table = KNACKDB_EXECUTION_PATTERNS,
+                             .conditions = condition,
+                             .condition_count = 1,
+                             .order = { { KNACKDB_PATTERN_CONFIDENCE_SCORE, true } },
+                             .order_count = 1,
+                             .limit = limit };
+}
+
+static void
+best_ten(const struct view *view, const char *task_type, struct row_list *list)
+{
+    knackdb_condition condition = knackdb_where_text(KNACKDB_PATTERN_TASK_TYPE, task_type);
+    knackdb_query     query = best_of(&condition, 10);
 
     cr_assert_eq(view_find(view, &query, list, NULL), KNACKDB_OK);
     cr_assert_eq(list->count, 10);
@@ -301,50 +307,33 @@ best_ten_leaders(const struct view *view)
     struct posting_view posting;
 
     row_list_init(&list, &allocator);
-    best_ten(view, &list);
+    best_ten(view, "most", &list);
     row_list_clear(&list);
     posting_view_init(&posting, dictionary_posting(dictionary, dictionary_find(dictionary, knackdb_string("most"))));
     return posting_view_leaders(&posting);
 }
 
-static void
-find_best(const knackdb_query *checked)
-{
-    struct row_list list;
-    struct view     view;
-
-    cr_assert_eq(view_begin(store, &view, NULL), KNACKDB_OK);
-    row_list_init(&list, &allocator);
-    cr_assert_eq(view_find(&view, checked, &list, NULL), KNACKDB_OK);
-    cr_assert_eq(list.count, 10);
-    row_list_clear(&list);
-    view_end(&view);
-}
-
 /* The second question about a list makes them; what is stored later leaves them as they are. */
 Test(leaders, are_of_lists_that_are_asked_twice)
 {
-    knackdb_condition condition = knackdb_where_text(KNACKDB_PATTERN_TASK_TYPE, "many");
-    knackdb_query     query = { .table = KNACKDB_EXECUTION_PATTERNS,
-                                .conditions = &condition,
-                                .condition_count = 1,
-                                .order = { { KNACKDB_PATTERN_CONFIDENCE_SCORE, true } },
-                                .order_count = 1,
-                                .limit = 10 };
-    knackdb_query     checked;
-    uint64_t          before;
+    struct row_list list;
+    struct view     view;
+    uint64_t        before;
 
     for (uint32_t i = 0; i < 500; i++)
         put_pattern(0, 0);
-    cr_assert_eq(query_check(store_schema(store), &query, &checked, NULL), KNACKDB_OK);
+    cr_assert_eq(view_begin(store, &view, NULL), KNACKDB_OK);
+    row_list_init(&list, &allocator);
     before = posting_bytes();
-    find_best(&checked);
+    best_ten(&view, "many", &list);
     cr_expect_eq(check_all(atomic_load(&store->moment)), 0);
     cr_expect_eq(posting_bytes(), before);
-    find_best(&checked);
+    best_ten(&view, "many", &list);
     cr_expect_geq(check_all(atomic_load(&store->moment)), 100);
     cr_expect_gt(posting_bytes(), before);
     cr_expect_leq(posting_bytes(), before + 500 * sizeof(struct leader));
+    row_list_clear(&list);
+    view_end(&view);
     cr_expect_eq(lists_seen, 1);
 }
 
@@ -423,7 +412,7 @@ Test(leaders, are_told_of_with_the_answer)
         struct row_list list;
 
         row_list_init(&list, &allocator);
-        best_ten(&view, &list);
+        best_ten(&view, "most", &list);
         cr_assert_eq(list.count, 10);
         cr_assert_eq(list.led != NULL, i > 0, "question %u", i);
         for (uint32_t r = 0; i > 0 && r < 10; r++)
@@ -467,12 +456,7 @@ static void
 use_again_and_again(void)
 {
     knackdb_condition condition = knackdb_where_text(KNACKDB_PATTERN_TASK_TYPE, "most");
-    knackdb_query     query = { .table = KNACKDB_EXECUTION_PATTERNS,
-                                .conditions = &condition,
-                                .condition_count = 1,
-                                .order = { { KNACKDB_PATTERN_CONFIDENCE_SCORE, true } },
-                                .order_count = 1,
-                                .limit = 10 };
+    knackdb_query     query = best_of(&condition, 10);
     knackdb_query     checked;
     uint32_t          alone = 0;
     enum { USES = 4000 };
@@ -518,9 +502,9 @@ Test(leaders, of_rows_that_are_used_again_and_again_suffice_beside_a_view_that_i
     cr_assert_eq(view_begin(store, &view, NULL), KNACKDB_OK);
     row_list_init(&before, &allocator);
     row_list_init(&after, &allocator);
-    best_ten(&view, &before);
+    best_ten(&view, "most", &before);
     use_again_and_again();
-    best_ten(&view, &after);
+    best_ten(&view, "most", &after);
     cr_assert_arr_eq(after.rows, before.rows, 10 * sizeof before.rows[0]);
     row_list_clear(&before);
     row_list_clear(&after);
@@ -567,13 +551,8 @@ best_rate(const struct view *view)
 static void
 check_best(void)
 {
-    knackdb_condition conditions[] = { knackdb_where_text(KNACKDB_PATTERN_TASK_TYPE, "most") };
-    knackdb_query     query = { .table = KNACKDB_EXECUTION_PATTERNS,
-                                .conditions = conditions,
-                                .condition_count = 1,
-                                .order = { { KNACKDB_PATTERN_CONFIDENCE_SCORE, true } },
-                                .order_count = 1,
-                                .limit = 1 };
+    knackdb_condition condition = knackdb_where_text(KNACKDB_PATTERN_TASK_TYPE, "most");
+    knackdb_query     query = best_of(&condition, 1);
     struct row_list   list;
     struct view       view;
 
